@@ -1,0 +1,146 @@
+"""Bars: one ticker's daily open, high, low, close and volume, as read and as validated."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from datetime import date
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.errors import InvalidBars, Reason
+
+Floats = NDArray[np.float64]
+Sessions = NDArray[np.datetime64]
+
+PRICES = ("open", "high", "low", "close")
+COLUMNS = (*PRICES, "volume", "dividend", "split")
+
+# Sources round to different digits, so the high may miss the close by a hair; features clamp it.
+OHLC_TOLERANCE = 5e-3
+# A close-to-close ratio this near to a split's (in log) is taken for an unadjusted split.
+SPLIT_RATIOS = np.array([1.5, 2.0, 3.0, 4.0, 5.0])
+SPLIT_TOLERANCE = 0.08
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RawBars:
+    """One ticker's bars exactly as a source sent them; nothing is checked.
+
+    Attributes
+    ----------
+    ticker : str
+    session : datetime64[D] (n,)
+    open, high, low, close : float64 (n,), in the currency of the listing, split-adjusted and
+        not dividend-adjusted; NaN where the source left a hole
+    volume : float64 (n,), shares
+    dividend : float64 (n,), cash per share going ex on that session, 0 for none
+    split : float64 (n,), new shares per old share taking effect on that session, 0 for none
+    """
+
+    ticker: str
+    session: Sessions
+    open: Floats
+    high: Floats
+    low: Floats
+    close: Floats
+    volume: Floats
+    dividend: Floats
+    split: Floats
+
+    def __len__(self) -> int:
+        return len(self.session)
+
+    def as_of(self, session: date) -> Self:
+        """Return the bars up to and including `session`: what was known at that close."""
+        return self._rows(self.session <= np.datetime64(session, "D"))
+
+    def since(self, session: date) -> Self:
+        """Return the bars from `session` on."""
+        return self._rows(self.session >= np.datetime64(session, "D"))
+
+    def _rows(self, rows: Any) -> Self:
+        columns = {f.name: getattr(self, f.name)[rows] for f in fields(self) if f.name != "ticker"}
+        return type(self)(ticker=self.ticker, **columns)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Bars(RawBars):
+    """One ticker's validated bars: ordered unique sessions, finite positive consistent prices.
+
+    Raises
+    ------
+    InvalidBars
+        On construction, when a rule is broken; `reason` names the rule.
+    """
+
+    def __post_init__(self) -> None:
+        check_shapes(self)
+        check_sessions(self)
+        check_prices(self)
+
+    @classmethod
+    def validated(cls, raw: RawBars) -> Bars:
+        """Return `raw` as Bars; raises InvalidBars with the reason of the first rule broken."""
+        return cls(**{f.name: getattr(raw, f.name) for f in fields(raw)})
+
+
+def check_shapes(bars: RawBars) -> None:
+    """Raise InvalidBars unless every column has one value per session, and there is one."""
+    if len(bars) == 0:
+        raise InvalidBars(f"{bars.ticker}: expected bars, got none", Reason.NO_BARS)
+    for name in COLUMNS:
+        column = getattr(bars, name)
+        if column.shape != bars.session.shape:
+            raise InvalidBars(
+                f"{bars.ticker}: expected {name} of shape {bars.session.shape}, got {column.shape}",
+                Reason.UNREADABLE,
+            )
+
+
+def check_sessions(bars: RawBars) -> None:
+    """Raise InvalidBars unless the sessions are strictly increasing."""
+    step = np.diff(bars.session).astype(np.int64)
+    if (step == 0).any():
+        twice = bars.session[1:][step == 0][0]
+        raise InvalidBars(f"{bars.ticker}: {twice} came twice", Reason.DUPLICATE_SESSION)
+    if (step < 0).any():
+        at = int(np.argmax(step < 0))
+        raise InvalidBars(
+            f"{bars.ticker}: expected sessions in order, got {bars.session[at + 1]} "
+            f"after {bars.session[at]}",
+            Reason.UNORDERED_SESSIONS,
+        )
+
+
+def check_prices(bars: RawBars) -> None:
+    """Raise InvalidBars unless prices are finite, positive, consistent and free of jumps."""
+    prices = np.stack([getattr(bars, name) for name in PRICES])
+    _refuse(bars, ~np.isfinite(prices).all(axis=0), "a price is NaN or infinite", Reason.BAR_NAN)
+    _refuse(bars, (prices <= 0).any(axis=0), "a price is not positive", Reason.NON_POSITIVE_PRICE)
+    inside_high = prices.max(axis=0) <= bars.high * (1 + OHLC_TOLERANCE)
+    inside_low = prices.min(axis=0) >= bars.low * (1 - OHLC_TOLERANCE)
+    _refuse(
+        bars,
+        ~(inside_high & inside_low),
+        "open or close lies outside low to high",
+        Reason.INCONSISTENT_OHLC,
+    )
+    _refuse(bars, _jumps(bars.close), "the close jumps like an unadjusted split", Reason.PRICE_JUMP)
+
+
+def _refuse(bars: RawBars, broken: NDArray[np.bool_], what: str, reason: Reason) -> None:
+    if not broken.any():
+        return
+    at = int(np.argmax(broken))
+    if reason is Reason.BAR_NAN and at == len(bars) - 1:
+        reason = Reason.LAST_BAR_NAN
+    came = ", ".join(f"{name} {getattr(bars, name)[at]:g}" for name in PRICES)
+    raise InvalidBars(f"{bars.ticker}: on {bars.session[at]} {what}: {came}", reason)
+
+
+def _jumps(close: Floats) -> NDArray[np.bool_]:
+    size = np.abs(np.diff(np.log(close), prepend=np.log(close[:1])))
+    near_split = np.abs(size[:, None] - np.log(SPLIT_RATIOS)) <= SPLIT_TOLERANCE
+    return near_split.any(axis=1) | (size > np.log(SPLIT_RATIOS[-1]))

@@ -1,0 +1,105 @@
+"""The errors of the forecaster, one tree.
+
+    ForecasterError
+    ├── ConfigError            a setting, option or deployed value is missing or wrong
+    ├── RequestError           the caller asked for something that cannot be answered
+    ├── DataError              bars cannot be used; `reason` says why, in one word
+    │   ├── InvalidBars        the bars break a rule (NaN, gap, jump, too few, …)
+    │   ├── StaleBars          the newest bar is older than the last closed session
+    │   └── SourceUnavailable  the source gave no bars: throttled, down, timed out, unreadable
+    ├── ModelError             the model cannot be used
+    │   ├── BundleMismatch     manifest, digest and ONNX file do not fit each other or the code
+    │   └── NonFiniteOutput    the model answered NaN or infinity
+    ├── StoreError             the store cannot be read or written, or holds what it should not
+    └── IncompleteRun          some tickers were withheld; the rest are published
+
+Every message states what was expected and what came.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """Why a ticker's forecast is withheld: the codes after `withheld:` in the status column."""
+
+    SOURCE_UNAVAILABLE = "source_unavailable"
+    UNKNOWN_TICKER = "unknown_ticker"
+    UNREADABLE = "unreadable"
+    NO_BARS = "no_bars"
+    STALE = "stale"
+    MISSING_SESSION = "missing_session"
+    UNEXPECTED_SESSION = "unexpected_session"
+    UNORDERED_SESSIONS = "unordered_sessions"
+    DUPLICATE_SESSION = "duplicate_session"
+    LAST_BAR_NAN = "last_bar_nan"
+    BAR_NAN = "bar_nan"
+    NON_POSITIVE_PRICE = "non_positive_price"
+    INCONSISTENT_OHLC = "inconsistent_ohlc"
+    PRICE_JUMP = "price_jump"
+    NOT_ENOUGH_HISTORY = "not_enough_history"
+    NON_FINITE_OUTPUT = "non_finite_output"
+
+
+class ForecasterError(Exception):
+    """Base of every error this project raises on purpose."""
+
+
+class ConfigError(ForecasterError):
+    """A setting, option or deployed value is missing or wrong."""
+
+
+class RequestError(ForecasterError):
+    """The caller asked for something that cannot be answered."""
+
+
+class DataError(ForecasterError):
+    """Bars cannot be used; `reason` is the code under which the ticker is withheld."""
+
+    def __init__(self, message: str, reason: Reason) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class InvalidBars(DataError):
+    """The bars break a rule."""
+
+
+class StaleBars(DataError):
+    """The newest bar is older than the last closed session."""
+
+    def __init__(self, message: str, reason: Reason = Reason.STALE) -> None:
+        super().__init__(message, reason)
+
+
+class SourceUnavailable(DataError):
+    """The source gave no bars."""
+
+    def __init__(self, message: str, reason: Reason = Reason.SOURCE_UNAVAILABLE) -> None:
+        super().__init__(message, reason)
+
+
+class ModelError(ForecasterError):
+    """The model cannot be used."""
+
+
+class BundleMismatch(ModelError):
+    """Manifest, digest and ONNX file do not fit each other or the code."""
+
+
+class NonFiniteOutput(ModelError):
+    """The model answered NaN or infinity."""
+
+
+class StoreError(ForecasterError):
+    """The store cannot be read or written, or holds what it should not."""
+
+
+class IncompleteRun(ForecasterError):
+    """Some tickers were withheld; the rest are published. `withheld` maps ticker to reason."""
+
+    def __init__(self, message: str, withheld: Mapping[str, str]) -> None:
+        super().__init__(message)
+        self.withheld = dict(withheld)

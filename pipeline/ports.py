@@ -1,0 +1,86 @@
+"""What the use cases need of the outside world. Adapters fulfil these; tests have fakes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any, Protocol
+
+from numpy.typing import NDArray
+
+from pipeline.bars import RawBars
+from pipeline.errors import DataError
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a source answered: every ticker asked for is in exactly one of the two maps."""
+
+    bars: Mapping[str, RawBars]
+    failures: Mapping[str, DataError] = field(default_factory=dict)
+
+
+class BarSource(Protocol):
+    """A place to read daily bars from.
+
+    `read` makes one batched call for all tickers and returns their bars of the sessions from
+    `first` to `last`, both included, as the source has them: unchecked, but with one row per row
+    received and Close split-adjusted, not dividend-adjusted. It never raises DataError: a ticker
+    that could not be read is in `failures`. `label` names the source wherever its bars are shown.
+    """
+
+    @property
+    def label(self) -> str: ...
+
+    def read(self, tickers: Sequence[str], first: date, last: date) -> Reading: ...
+
+
+class Calendar(Protocol):
+    """The exchange's sessions.
+
+    `last_closed` is the newest session whose close plus the configured delay is not after `at`
+    (an aware datetime). `ending` gives the n sessions up to and including `session`, `following`
+    the n after it, both in order. Raises ConfigError for what lies outside the calendar.
+    """
+
+    def last_closed(self, at: datetime) -> date: ...
+
+    def ending(self, session: date, n: int) -> list[date]: ...
+
+    def following(self, session: date, n: int) -> list[date]: ...
+
+
+class ObjectStore(Protocol):
+    """Bytes under keys with `/` between their parts; every write is whole or not at all.
+
+    `read` gives None for a missing key. `create` writes only where nothing is, and says whether
+    it wrote: of any number of racing writers exactly one gets True. `replace` overwrites. `keys`
+    lists those under a prefix, sorted. Raises StoreError when the store itself fails.
+    """
+
+    def read(self, key: str) -> bytes | None: ...
+
+    def create(self, key: str, data: bytes) -> bool: ...
+
+    def replace(self, key: str, data: bytes) -> None: ...
+
+    def keys(self, prefix: str) -> list[str]: ...
+
+    def url(self, key: str) -> str: ...
+
+
+Columns = Mapping[str, NDArray[Any]]
+
+
+class Tables(Protocol):
+    """Tables as bytes: equal columns and metadata give equal bytes.
+
+    `table` is the name of a schema in design terms: `bars`, `forecasts`. Null is NaN in float
+    columns and None in string columns. Raises StoreError for bytes or columns that do not fit
+    the schema.
+    """
+
+    def encode(self, table: str, columns: Columns, metadata: Mapping[str, str]) -> bytes: ...
+
+    def decode(self, table: str, data: bytes) -> tuple[dict[str, NDArray[Any]], dict[str, str]]: ...
