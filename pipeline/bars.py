@@ -13,6 +13,7 @@ from pipeline.errors import InvalidBars, Reason
 
 Floats = NDArray[np.float64]
 Sessions = NDArray[np.datetime64]
+Flags = NDArray[np.bool_]
 
 PRICES = ("open", "high", "low", "close")
 COLUMNS = (*PRICES, "volume", "dividend", "split")
@@ -119,18 +120,13 @@ def check_prices(bars: RawBars) -> None:
     prices = np.stack([getattr(bars, name) for name in PRICES])
     _refuse(bars, ~np.isfinite(prices).all(axis=0), "a price is NaN or infinite", Reason.BAR_NAN)
     _refuse(bars, (prices <= 0).any(axis=0), "a price is not positive", Reason.NON_POSITIVE_PRICE)
-    inside_high = prices.max(axis=0) <= bars.high * (1 + OHLC_TOLERANCE)
-    inside_low = prices.min(axis=0) >= bars.low * (1 - OHLC_TOLERANCE)
-    _refuse(
-        bars,
-        ~(inside_high & inside_low),
-        "open or close lies outside low to high",
-        Reason.INCONSISTENT_OHLC,
-    )
+    above = prices.max(axis=0) > bars.high * (1 + OHLC_TOLERANCE)
+    below = prices.min(axis=0) < bars.low * (1 - OHLC_TOLERANCE)
+    _refuse(bars, above | below, "a price lies outside low to high", Reason.INCONSISTENT_OHLC)
     _refuse(bars, _jumps(bars.close), "the close jumps like an unadjusted split", Reason.PRICE_JUMP)
 
 
-def _refuse(bars: RawBars, broken: NDArray[np.bool_], what: str, reason: Reason) -> None:
+def _refuse(bars: RawBars, broken: Flags, what: str, reason: Reason) -> None:
     if not broken.any():
         return
     at = int(np.argmax(broken))
@@ -140,7 +136,8 @@ def _refuse(bars: RawBars, broken: NDArray[np.bool_], what: str, reason: Reason)
     raise InvalidBars(f"{bars.ticker}: on {bars.session[at]} {what}: {came}", reason)
 
 
-def _jumps(close: Floats) -> NDArray[np.bool_]:
+def _jumps(close: Floats) -> Flags:
     size = np.abs(np.diff(np.log(close), prepend=np.log(close[:1])))
     near_split = np.abs(size[:, None] - np.log(SPLIT_RATIOS)) <= SPLIT_TOLERANCE
-    return near_split.any(axis=1) | (size > np.log(SPLIT_RATIOS[-1]))
+    flags: Flags = near_split.any(axis=1) | (size > np.log(SPLIT_RATIOS[-1]))
+    return flags
