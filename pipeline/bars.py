@@ -119,9 +119,9 @@ def check_prices(bars: RawBars) -> None:
     """Raise InvalidBars unless prices are finite, positive, consistent and free of jumps."""
     prices = np.stack([getattr(bars, name) for name in PRICES])
     _refuse(bars, ~np.isfinite(prices).all(axis=0), "a price is NaN or infinite", Reason.BAR_NAN)
-    _refuse(bars, (prices <= 0).any(axis=0), "a price is not positive", Reason.NON_POSITIVE_PRICE)
-    above = prices.max(axis=0) > bars.high * (1 + OHLC_TOLERANCE)
-    below = prices.min(axis=0) < bars.low * (1 - OHLC_TOLERANCE)
+    _refuse(bars, np.any(prices <= 0, axis=0), "a price is not positive", Reason.NON_POSITIVE_PRICE)
+    above: Flags = prices.max(axis=0) > bars.high * (1 + OHLC_TOLERANCE)
+    below: Flags = prices.min(axis=0) < bars.low * (1 - OHLC_TOLERANCE)
     _refuse(bars, above | below, "a price lies outside low to high", Reason.INCONSISTENT_OHLC)
     _refuse(bars, _jumps(bars.close), "the close jumps like an unadjusted split", Reason.PRICE_JUMP)
 
