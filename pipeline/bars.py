@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import date
 from typing import Any, Self
@@ -60,6 +61,10 @@ class RawBars:
     def since(self, session: date) -> Self:
         """Return the bars from `session` on."""
         return self._rows(self.session >= np.datetime64(session, "D"))
+
+    def tail(self, n: int) -> Self:
+        """Return the last n bars, or all where there are fewer."""
+        return self._rows(slice(-n, None))
 
     def _rows(self, rows: Any) -> Self:
         columns = {f.name: getattr(self, f.name)[rows] for f in fields(self) if f.name != "ticker"}
@@ -141,3 +146,53 @@ def _jumps(close: Floats) -> Flags:
     near_split = np.abs(size[:, None] - np.log(SPLIT_RATIOS)) <= SPLIT_TOLERANCE
     flags: Flags = near_split.any(axis=1) | (size > np.log(SPLIT_RATIOS[-1]))
     return flags
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Panel:
+    """Bars of several tickers side by side, each row ending at its own last session.
+
+    Attributes
+    ----------
+    session : datetime64[D] (n_tickers, n_sessions)
+    open, high, low, close : float64 (n_tickers, n_sessions)
+    vix : float64 (n_tickers, n_sessions), close of the Cboe VIX in percent; NaN where missing
+    """
+
+    session: Sessions
+    open: Floats
+    high: Floats
+    low: Floats
+    close: Floats
+    vix: Floats
+
+    @classmethod
+    def of(cls, bars: Sequence[Bars], n_sessions: int, vix: RawBars | None = None) -> Panel:
+        """Stack the last `n_sessions` of each ticker; raises InvalidBars where there are fewer."""
+        for one in bars:
+            if len(one) < n_sessions:
+                raise InvalidBars(
+                    f"{one.ticker}: expected at least {n_sessions} bars, got {len(one)}",
+                    Reason.NOT_ENOUGH_HISTORY,
+                )
+        shape = (len(bars), n_sessions)
+        session = np.array([one.session[-n_sessions:] for one in bars], "datetime64[D]")
+        session = session.reshape(shape)
+        prices = {
+            name: np.array([getattr(one, name)[-n_sessions:] for one in bars]).reshape(shape)
+            for name in PRICES
+        }
+        return cls(session=session, **prices, vix=_aligned(vix, session))
+
+
+def _aligned(vix: RawBars | None, session: Sessions) -> Floats:
+    """Return the VIX's close at each session, NaN where it has none or no sane one."""
+    out = np.full(session.shape, np.nan)
+    if vix is None or len(vix) == 0:
+        return out
+    order = np.argsort(vix.session, kind="stable")
+    at = np.searchsorted(vix.session[order], session).clip(max=len(vix) - 1)
+    close = vix.close[order][at]
+    found = (vix.session[order][at] == session) & np.isfinite(close) & (close > 0)
+    out[found] = close[found]
+    return out

@@ -1,0 +1,195 @@
+"""The exchange's sessions, by exchange_calendars and a file of what it does not know yet.
+
+Exchanges announce some closures only days ahead, before the pinned library can know them.
+`closures.json` holds those: a list of objects with exactly these fields,
+
+    {"calendar": "XNYS", "date": "2025-01-09", "close": null, "why": "national day of mourning"}
+
+where `close` is null for a day without trading, or the early close in the exchange's own time,
+like "13:00". Days that the library has learned meanwhile may stay in the file.
+"""
+
+from __future__ import annotations
+
+import json
+import warnings
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import exchange_calendars
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.bars import Sessions
+from pipeline.errors import ConfigError
+
+# Fixed, so that the same question has the same answer whenever it is asked.
+FIRST = date(1990, 1, 1)
+LAST = date(2049, 12, 31)
+DELAY = timedelta(minutes=30)
+CLOSURES = Path(__file__).with_name("closures.json")
+
+Instants = NDArray[np.datetime64]
+FIELDS = ("calendar", "date", "close", "why")
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """A day on which `calendar` does not trade (close None), or closes early at local `close`."""
+
+    calendar: str
+    date: date
+    close: time | None
+    why: str
+
+
+class ExchangeCalendar:
+    """The sessions of one exchange from 1990 to 2049; fulfils `pipeline.ports.Calendar`.
+
+    Parameters
+    ----------
+    name : str
+        The exchange's code in exchange_calendars, a market identifier code like XNYS.
+    delay : timedelta
+        A session counts as closed this long after its close, when sources have its bar whole.
+    overrides : Path
+        File of closures and early closes that the library lacks.
+
+    Raises
+    ------
+    ConfigError
+        For an unknown exchange, a negative delay or an override that makes no sense.
+    """
+
+    def __init__(
+        self, name: str = "XNYS", delay: timedelta = DELAY, overrides: Path = CLOSURES
+    ) -> None:
+        if delay < timedelta(0):
+            raise ConfigError(f"expected a delay after the close of 0 or more, got {delay}")
+        self._delay = delay
+        known = _library_calendar(name)
+        self.name: str = known.name
+        self._zone: ZoneInfo = known.tz
+        self._sessions: Sessions = known.sessions.to_numpy().astype("datetime64[D]")
+        self._closes = _instants(known.closes)
+        here = [o for o in read_overrides(overrides) if o.calendar == self.name]
+        self._apply(here, _instants(known.opens))
+
+    def last_closed(self, at: datetime) -> date:
+        """Return the newest session whose close plus the delay is not after `at`.
+
+        Raises
+        ------
+        ConfigError
+            When `at` has no time zone or lies outside the calendar.
+        """
+        if at.utcoffset() is None:
+            raise ConfigError(f"expected a time with its time zone, got {at.isoformat()}")
+        self._refuse_outside(at.astimezone(self._zone).date())
+        closed = int(np.searchsorted(self._closes, _instant(at - self._delay), side="right"))
+        return self._cut(closed - 1, closed)[0]
+
+    def ending(self, session: date, n: int) -> list[date]:
+        """Return the n sessions up to and including `session`, in order."""
+        after = self._position(session) + 1
+        return self._cut(after - n, after)
+
+    def following(self, session: date, n: int) -> list[date]:
+        """Return the n sessions after `session`, in order."""
+        after = self._position(session) + 1
+        return self._cut(after, after + n)
+
+    def _position(self, day: date) -> int:
+        self._refuse_outside(day)
+        at = int(np.searchsorted(self._sessions, np.datetime64(day, "D"), side="right")) - 1
+        newest = self._cut(at, at + 1)[0]
+        if newest != day:
+            raise ConfigError(f"expected a session of {self.name}, got {day}; before it: {newest}")
+        return at
+
+    def _cut(self, start: int, stop: int) -> list[date]:
+        if not 0 <= start <= stop <= len(self._sessions):
+            raise ConfigError(
+                f"expected 0 or more sessions of {self.name} from {FIRST} to {LAST}, "
+                f"got a request for {stop - start} that reaches beyond"
+            )
+        cut: list[date] = self._sessions[start:stop].tolist()
+        return cut
+
+    def _refuse_outside(self, day: date) -> None:
+        if not FIRST <= day <= LAST:
+            raise ConfigError(f"expected a day of {self.name} from {FIRST} to {LAST}, got {day}")
+
+    def _apply(self, overrides: list[Override], opens: Instants) -> None:
+        for override in overrides:
+            self._refuse_outside(override.date)
+            if override.close is not None:
+                self._close_early(override.date, override.close, opens)
+        shut = np.array([o.date for o in overrides if o.close is None], "datetime64[D]")
+        trades = ~np.isin(self._sessions, shut)
+        self._sessions, self._closes = self._sessions[trades], self._closes[trades]
+
+    def _close_early(self, day: date, close: time, opens: Instants) -> None:
+        at = self._position(day)
+        early = _instant(datetime.combine(day, close, self._zone))
+        if not opens[at] < early <= self._closes[at]:
+            raise ConfigError(
+                f"expected an early close of {self.name} between {opens[at]} and "
+                f"{self._closes[at]} UTC, got {early} ({close:%H:%M} there)"
+            )
+        self._closes[at] = early
+
+
+def read_overrides(path: Path) -> list[Override]:
+    """Return what an override file says; raises ConfigError where it is not as described above."""
+    try:
+        entries = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as exc:
+        raise ConfigError(f"expected a JSON file of closures at {path}, got: {exc}") from exc
+    if not isinstance(entries, list):
+        raise ConfigError(f"{path.name}: expected a list of closures, got {entries!r}")
+    overrides = [_override(entry, f"{path.name}, entry {i}") for i, entry in enumerate(entries, 1)]
+    days = [(o.calendar, o.date) for o in overrides]
+    for calendar, day in days:
+        if days.count((calendar, day)) > 1:
+            raise ConfigError(f"{path.name}: expected each day once, got {day} of {calendar} twice")
+    return overrides
+
+
+def _override(entry: Any, where: str) -> Override:
+    if not isinstance(entry, dict) or set(entry) != set(FIELDS):
+        raise ConfigError(f"{where}: expected the fields {', '.join(FIELDS)}; got {entry!r}")
+    if entry["calendar"] not in exchange_calendars.get_calendar_names(include_aliases=False):
+        raise ConfigError(f"{where}: expected an exchange's code, got {entry['calendar']!r}")
+    try:
+        day, close = date.fromisoformat(entry["date"]), entry["close"]
+        early = None if close is None else datetime.strptime(close, "%H:%M").time()
+    except (TypeError, ValueError) as exc:
+        raise ConfigError(
+            f'{where}: expected date "YYYY-MM-DD" and close "HH:MM" or null, got {entry!r}'
+        ) from exc
+    return Override(entry["calendar"], day, early, entry["why"])
+
+
+def _library_calendar(name: str) -> Any:
+    try:
+        with warnings.catch_warnings():
+            # The pinned library uses calls that pandas will drop; it is no caller's to mend.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            return exchange_calendars.get_calendar(name, start=FIRST, end=LAST)
+    except (exchange_calendars.errors.CalendarError, ValueError) as exc:
+        raise ConfigError(
+            f"expected an exchange open {FIRST} to {LAST}, got {name}: {exc}"
+        ) from exc
+
+
+def _instants(times: Any) -> Instants:
+    instants: Instants = times.dt.tz_convert(None).to_numpy().astype("datetime64[us]")
+    return instants
+
+
+def _instant(at: datetime) -> np.datetime64:
+    return np.datetime64(at.astimezone(UTC).replace(tzinfo=None), "us")

@@ -1,0 +1,198 @@
+"""An embedded market of four ETFs and a volatility index: bars for a demo without a network.
+
+Each session has a common volatility that clusters, rises after falls and jumps, a common shock
+with fat tails, and an own shock per ETF; prices move overnight and then along an intraday path
+whose extremes are the high and the low. All of it unfolds from one first session, session after
+session from the same streams of random numbers: asking later or for less never changes the past.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import NamedTuple
+
+import numpy as np
+
+from pipeline.bars import Flags, Floats, RawBars, Sessions
+from pipeline.errors import ConfigError, Reason, SourceUnavailable
+from pipeline.ports import Calendar, Reading
+
+START = date(2020, 1, 2)
+
+
+class Etf(NamedTuple):
+    """One ETF: its first close, share of the common shock, own shock, volume and yearly yield."""
+
+    close: float
+    beta: float
+    own: float
+    volume: float
+    dividends: float
+
+
+ETFS = {
+    "SPY": Etf(close=324.87, beta=1.00, own=0.08, volume=75e6, dividends=0.014),
+    "QQQ": Etf(close=216.16, beta=1.12, own=0.40, volume=45e6, dividends=0.006),
+    "DIA": Etf(close=288.69, beta=0.92, own=0.28, volume=3.6e6, dividends=0.018),
+    "IWM": Etf(close=165.84, beta=1.12, own=0.52, volume=29e6, dividends=0.012),
+}
+INDEX = "^VIX"
+DRIFT = 0.08 / 252  # log return a session
+# The logarithm of daily volatility reverts to its mean; falls raise it more than chance does.
+LOG_VOL, PERSISTENCE, LEVERAGE, CHANCE = np.log(0.145 / np.sqrt(252)), 0.97, 0.09, 0.045
+LOG_VOL_REACH = 1.05  # from about 5 to 41 % a year
+TAILS = 8  # degrees of freedom of the sessions' fat tails
+JUMPS_A_SESSION = 1 / 150
+OVERNIGHT = 0.25  # share of a session's variance; the rest is that of its half-hours
+HALF_HOURS = 13
+STEP = (1 - OVERNIGHT) / HALF_HOURS
+# The index promises more than volatility turns out to be, over the next 21 sessions.
+PREMIUM, AHEAD = 1.15, np.arange(21)
+
+
+class SimulatedMarket:
+    """The market of one seed on a calendar's sessions; fulfils `pipeline.ports.BarSource`."""
+
+    label = "simulated market (not real prices)"
+
+    def __init__(self, calendar: Calendar, seed: int = 2) -> None:
+        if seed < 0:
+            raise ConfigError(f"expected a seed of 0 or more, got {seed}")
+        self._calendar = calendar
+        self._seed = seed
+
+    def read(self, tickers: Sequence[str], first: date, last: date) -> Reading:
+        """Return the bars from `first` to `last`; the market opened on 2020-01-02."""
+        market = _simulate(self._sessions(last), self._seed)
+        bars = {ticker: market[ticker].since(first) for ticker in tickers if ticker in market}
+        return Reading(bars, {ticker: _unknown(ticker) for ticker in tickers if ticker not in bars})
+
+    def _sessions(self, last: date) -> Sessions:
+        """Return the sessions from the start to `last`, datetime64[D] (n,)."""
+        weekdays = max(int(np.busday_count(START, last)), 0)
+        sessions = [START, *self._calendar.following(START, weekdays)]
+        return np.array([day for day in sessions if day <= last], "datetime64[D]")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Common:
+    """What all symbols share, by session; shocks are in units of volatility."""
+
+    volatility: Floats  # (n,) standard deviation of the common log return
+    next_log_volatility: Floats  # (n,) its logarithm one session later, known at the close
+    tail: Floats  # (n,) multiplies every shock of the session
+    overnight: Floats  # (n,) common shock before the open
+    steps: Floats  # (n, 13) common shocks of the half-hours
+
+
+def _unknown(ticker: str) -> SourceUnavailable:
+    known = ", ".join([*ETFS, INDEX])
+    return SourceUnavailable(
+        f"expected one of the simulated {known}, got {ticker}", Reason.UNKNOWN_TICKER
+    )
+
+
+def _simulate(sessions: Sessions, seed: int) -> dict[str, RawBars]:
+    """Return the whole market on `sessions`; no row needs a later one."""
+    common = _common(len(sessions), seed)
+    market = {ticker: _etf_bars(ticker, sessions, common, seed) for ticker in ETFS}
+    return market | {INDEX: _index_bars(sessions, common, seed)}
+
+
+def _stream(seed: int, *name: str) -> np.random.Generator:
+    """Return the random numbers of one array, apart from all others: more rows only append."""
+    return np.random.Generator(np.random.PCG64([seed, *"/".join(name).encode()]))
+
+
+def _common(n: int, seed: int) -> Common:
+    tail = np.sqrt((TAILS - 2) / _stream(seed, "tail").chisquare(TAILS, n)).clip(max=2.5)
+    overnight = tail * np.sqrt(OVERNIGHT) * _stream(seed, "overnight").standard_normal(n)
+    steps = _stream(seed, "steps").standard_normal((n, HALF_HOURS))
+    steps *= tail[:, None] * np.sqrt(STEP)
+    jump = _stream(seed, "jump size").normal(-1.5, 3, n).clip(-6, 5)
+    overnight += jump * (_stream(seed, "jump").random(n) < JUMPS_A_SESSION)
+    fall = -(overnight + steps.sum(axis=1)).clip(-2.5, 2.5)
+    chance = _stream(seed, "volatility").standard_normal(n).clip(-2.5, 2.5)
+    log_vol = _log_volatility(LEVERAGE * fall + CHANCE * chance)
+    return Common(np.exp(log_vol[:-1]), log_vol[1:], tail, overnight, steps)
+
+
+def _log_volatility(news: Floats) -> Floats:
+    """Return the path (n + 1,) that reverts to its mean and takes in the news (n,)."""
+    away = [0.0]
+    for new in news.tolist():
+        away.append(min(max(PERSISTENCE * away[-1] + new, -LOG_VOL_REACH), LOG_VOL_REACH))
+    path: Floats = LOG_VOL + np.array(away)
+    return path
+
+
+def _etf_bars(ticker: str, sessions: Sessions, common: Common, seed: int) -> RawBars:
+    etf, n, size = ETFS[ticker], len(sessions), common.volatility[:, None]
+    own, ex = etf.own * common.tail, _ex_dividend(sessions)
+    night = np.sqrt(OVERNIGHT) * _stream(seed, ticker, "overnight").standard_normal(n)
+    gap = common.volatility * (etf.beta * common.overnight + own * night)
+    gap += DRIFT + ex * np.log1p(-etf.dividends / 4)
+    steps = np.sqrt(STEP) * _stream(seed, ticker, "steps").standard_normal((n, HALF_HOURS))
+    path = np.cumsum(size * (etf.beta * common.steps + own[:, None] * steps), axis=1)
+    moved = gap + path[:, -1]
+    close = np.log(etf.close) + np.cumsum(moved) - moved[:1]
+    open_ = close - path[:, -1]
+    variance = (size * common.tail[:, None]) ** 2 * (etf.beta**2 + etf.own**2) * STEP
+    high = open_ + _highest(path, variance, _stream(seed, ticker, "high"))
+    low = open_ - _highest(-path, variance, _stream(seed, ticker, "low"))
+    volume = _volume(etf.volume, moved, common, seed, ticker)
+    dividend = ex * np.exp(np.roll(close, 1)) * etf.dividends / 4
+    return _bars(ticker, sessions, (open_, high, low, close), volume, dividend.round(3))
+
+
+def _highest(path: Floats, variance: Floats, random: np.random.Generator) -> Floats:
+    """Return the maximum (n,) of Brownian paths from 0 through the points of `path` (n, 13)."""
+    before = np.hstack([np.zeros((len(path), 1)), path[:, :-1]])
+    luck = np.log(1 - random.random(path.shape))
+    tops = (before + path + np.sqrt((path - before) ** 2 - 2 * variance * luck)) / 2
+    highest: Floats = tops.max(axis=1)
+    return highest
+
+
+def _volume(usual: float, moved: Floats, common: Common, seed: int, ticker: str) -> Floats:
+    n = len(moved)
+    busy = 0.8 * (np.log(common.volatility) - LOG_VOL) + 0.2 * np.abs(moved) / common.volatility
+    busy += 0.15 * _stream(seed, "volume").standard_normal(n)
+    busy += 0.12 * _stream(seed, ticker, "volume").standard_normal(n)
+    shares: Floats = np.rint(usual * np.exp(busy - 0.16))
+    return shares
+
+
+def _ex_dividend(sessions: Sessions) -> Flags:
+    """Say which sessions (n,) are the first on or after the third Friday of a quarter's end."""
+    month = sessions.astype("datetime64[M]")
+    friday = np.busday_offset(month.astype("datetime64[D]"), 2, roll="forward", weekmask="Fri")
+    before = np.roll(sessions, 1) < friday  # the first row has none; it lies in no such month
+    ex: Flags = (month.astype(int) % 3 == 2) & (sessions >= friday) & before
+    return ex
+
+
+def _index_bars(sessions: Sessions, common: Common, seed: int) -> RawBars:
+    """Return the volatility index: the volatility expected over a month, per cent a year."""
+    noise = _stream(seed, INDEX).standard_normal((len(sessions), 4)).clip(-2, 2)
+    decay = PERSISTENCE**AHEAD
+    spread = (LEVERAGE**2 + CHANCE**2) * (1 - decay**2) / (1 - PERSISTENCE**2)
+    log_vol = LOG_VOL + decay * (common.next_log_volatility[:, None] - LOG_VOL)
+    variance = np.exp(2 * (log_vol + spread)).mean(axis=1)
+    close = np.log(100 * PREMIUM * np.sqrt(252 * variance)) + 0.01 * noise[:, 0]
+    before = np.concatenate([close[:1], close[:-1]])
+    open_ = 0.6 * before + 0.4 * close + 0.01 * noise[:, 1]
+    high = np.maximum(open_, close) + 0.02 * np.abs(noise[:, 2])
+    low = np.minimum(open_, close) - 0.02 * np.abs(noise[:, 3])
+    none = np.zeros(len(sessions))
+    return _bars(INDEX, sessions, (open_, high, low, close), none, none)
+
+
+def _bars(
+    ticker: str, sessions: Sessions, logs: tuple[Floats, ...], volume: Floats, dividend: Floats
+) -> RawBars:
+    open_, high, low, close = (np.exp(log).round(2) for log in logs)
+    split = np.zeros(len(sessions))
+    return RawBars(ticker, sessions, open_, high, low, close, volume, dividend, split)

@@ -1,0 +1,231 @@
+"""The daily run: publish the forecasts of the last closed session, once, whatever happens.
+
+The first run of a session fixes the vintage by creating it; whoever comes later, at the same time
+or after a crash, uses the stored one. All that follows is a pure function of vintage and bundle,
+so every run writes equal bytes or finds them written. The manifest comes last: a part is
+published once it is there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime
+from enum import StrEnum
+
+import numpy as np
+
+from pipeline.bars import RawBars
+from pipeline.errors import IncompleteRun, Reason, StoreError
+from pipeline.forecast import forecast
+from pipeline.intervals import NEUTRAL, Calibration
+from pipeline.latest import refresh_latest
+from pipeline.model import Model
+from pipeline.ports import BarSource, Calendar, Columns, ObjectStore, Tables
+from pipeline.record import (
+    SCHEMA_VERSION,
+    RunManifest,
+    committed,
+    create_or_adopt,
+    manifest_key,
+    sha256,
+    table_key,
+    to_json,
+)
+from pipeline.tables import Stamp, forecast_columns
+from pipeline.vintage import ReadInfo, Vintage
+
+VIX = "^VIX"
+# Two windows and the 250 sessions of the rolling baselines.
+HISTORY_SESSIONS = 320
+
+
+@dataclass(frozen=True, slots=True)
+class DailyJob:
+    """What a daily run works with. `mode` is `live`, or `as_of` for a date of the past."""
+
+    tickers: tuple[str, ...]
+    source: BarSource
+    calendar: Calendar
+    store: ObjectStore
+    tables: Tables
+    model: Model
+    calibration: Calibration = NEUTRAL
+    mode: str = "live"
+
+
+class Outcome(StrEnum):
+    """How a run ended.
+
+    `published` a part; `nothing_to_do`, all there already; `still_withheld`, what was missing
+    still is; `closed_unconfirmed`, no ticker has a bar of the session, as on a closure that the
+    calendar does not know.
+    """
+
+    PUBLISHED = "published"
+    NOTHING_TO_DO = "nothing_to_do"
+    CLOSED_UNCONFIRMED = "closed_unconfirmed"
+    STILL_WITHHELD = "still_withheld"
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a run did.
+
+    Attributes
+    ----------
+    session : the last closed session, origin of the forecasts
+    published : tickers this run published
+    withheld : ticker -> reason, of all tickers still without a forecast
+    manifests : of all parts of the session
+    data_lag_sessions : sessions the newest bar read is behind, at the worst ticker that has bars;
+        None where this run read none
+    """
+
+    outcome: Outcome
+    session: date
+    published: tuple[str, ...] = ()
+    withheld: Mapping[str, str] = field(default_factory=dict)
+    manifests: tuple[RunManifest, ...] = ()
+    data_lag_sessions: int | None = None
+
+    def require_complete(self) -> None:
+        """Raise IncompleteRun if a ticker is withheld, so that the run is tried again."""
+        if self.withheld:
+            named = ", ".join(f"{ticker} ({reason})" for ticker, reason in self.withheld.items())
+            raise IncompleteRun(
+                f"{self.session}: expected forecasts of every ticker, withheld {named}",
+                self.withheld,
+            )
+
+
+def run(job: DailyJob, at: datetime) -> Summary:
+    """Publish what is missing of the session last closed at `at`, an aware datetime.
+
+    Raises
+    ------
+    ConfigError
+        When `at` lies outside the calendar.
+    StoreError
+        When the store fails or holds what no run wrote.
+    """
+    session = job.calendar.last_closed(at)
+    before = committed(job.store, session)
+    published = frozenset().union(*(manifest.published for manifest in before))
+    missing = [ticker for ticker in job.tickers if ticker not in published]
+    summary = Summary(Outcome.NOTHING_TO_DO, session, manifests=tuple(before))
+    if missing:
+        summary = _publish_missing(job, missing, summary, at)
+    refresh_latest(job.store, job.tables, session)
+    return summary
+
+
+def _publish_missing(
+    job: DailyJob, missing: Sequence[str], before: Summary, at: datetime
+) -> Summary:
+    expected = job.calendar.ending(before.session, HISTORY_SESSIONS)
+    part = len(before.manifests)
+    data = job.store.read(table_key("bars", before.session, part))
+    if data is None:
+        vintage = _read(job, missing, expected, at)
+        good, withheld = vintage.usable(expected)
+        seen = replace(before, data_lag_sessions=_lag(vintage, expected))
+        if not part and _nobody_traded(vintage, expected):
+            return replace(seen, outcome=Outcome.CLOSED_UNCONFIRMED)
+        if part and not good:
+            return replace(seen, outcome=Outcome.STILL_WITHHELD, withheld=withheld)
+        if part:
+            vintage = vintage.only([bars.ticker for bars in good])
+        key = table_key("bars", before.session, part)
+        data = create_or_adopt(job.store, key, vintage.encode(job.tables))
+    manifest = _publish(job, data, expected, part)
+    manifests = (*before.manifests, manifest)
+    return Summary(
+        outcome=Outcome.PUBLISHED,
+        session=before.session,
+        published=tuple(sorted(manifest.published)),
+        withheld=_withheld(job.tickers, manifests),
+        manifests=manifests,
+        data_lag_sessions=_lag(Vintage.decode(job.tables, data), expected),
+    )
+
+
+def _read(job: DailyJob, tickers: Sequence[str], expected: Sequence[date], at: datetime) -> Vintage:
+    """Read the missing tickers and the bundle's covariates, which a forecast can do without."""
+    symbols = [*tickers, *job.model.manifest.covariates]
+    reading = job.source.read(symbols, expected[0], expected[-1])
+    failures = {
+        ticker: reading.failures[ticker].reason for ticker in tickers if ticker in reading.failures
+    }
+    info = ReadInfo(tuple(tickers), failures, job.source.label, job.mode, at.astimezone(UTC))
+    bars = {symbol: reading.bars[symbol] for symbol in symbols if symbol in reading.bars}
+    return Vintage(bars, info)
+
+
+def _nobody_traded(vintage: Vintage, expected: Sequence[date]) -> bool:
+    """Whether every ticker ends exactly one session early: the exchange was closed, unannounced."""
+    newest = [_newest(bars) for bars in vintage.ticker_bars()]
+    return not vintage.info.failures and all(one == expected[-2] for one in newest)
+
+
+def _lag(vintage: Vintage, expected: Sequence[date]) -> int | None:
+    newest = [one for bars in vintage.ticker_bars() if (one := _newest(bars)) is not None]
+    return sum(session > min(newest) for session in expected) if newest else None
+
+
+def _newest(bars: RawBars) -> date | None:
+    sessions = bars.session[np.isfinite(bars.close)]
+    newest: date | None = sessions.max().item() if len(sessions) else None
+    return newest
+
+
+def _publish(job: DailyJob, data: bytes, expected: Sequence[date], part: int) -> RunManifest:
+    """Write forecasts and manifest of a stored vintage, or adopt those of an earlier run."""
+    vintage, session = Vintage.decode(job.tables, data), expected[-1]
+    key = table_key("forecasts", session, part)
+    made = job.tables.encode("forecasts", _forecasts(job, vintage, sha256(data), expected), {})
+    stored = create_or_adopt(job.store, key, made)
+    columns, _ = job.tables.decode("forecasts", stored)
+    if set(columns["vintage_sha256"]) != {sha256(data)}:
+        raise StoreError(f"{job.store.url(key)}: expected forecasts of vintage {sha256(data)}")
+    manifest = RunManifest(
+        schema_version=SCHEMA_VERSION,
+        session=session,
+        part=part,
+        mode=vintage.info.mode,
+        issued_at=vintage.info.issued_at,
+        source=vintage.info.source,
+        model_version=columns["model_version"][0],
+        tickers=dict(zip(columns["ticker"], columns["status"], strict=True)),
+        objects={table_key("bars", session, part): sha256(data), key: sha256(stored)},
+    )
+    create_or_adopt(job.store, manifest_key(session, part), to_json(manifest))
+    return manifest
+
+
+def _forecasts(
+    job: DailyJob, vintage: Vintage, vintage_sha256: str, expected: Sequence[date]
+) -> Columns:
+    good, withheld = vintage.usable(expected)
+    made = forecast(good, job.model, job.calibration, vintage.bars.get(VIX))
+    broken = [ticker for ticker, fine in zip(made.tickers, made.finite, strict=True) if not fine]
+    stamp = Stamp(
+        origin_date=expected[-1],
+        target_dates=tuple(job.calendar.following(expected[-1], len(made.horizons))),
+        model_version=job.model.manifest.model_version,
+        vintage_sha256=vintage_sha256,
+        issued_at=vintage.info.issued_at,
+    )
+    refused = withheld | dict.fromkeys(broken, Reason.NON_FINITE_OUTPUT)
+    return forecast_columns(made.where(made.finite), refused, stamp)
+
+
+def _withheld(tickers: Sequence[str], manifests: Sequence[RunManifest]) -> dict[str, str]:
+    """Return the reason of every ticker that no part published."""
+    last = {ticker: status for manifest in manifests for ticker, status in manifest.tickers.items()}
+    published = set().union(*(manifest.published for manifest in manifests))
+    return {
+        ticker: last.get(ticker, Reason.SOURCE_UNAVAILABLE).removeprefix("withheld:")
+        for ticker in tickers
+        if ticker not in published
+    }

@@ -1,0 +1,114 @@
+"""Features: twelve causal numbers per session, from the bars up to that session.
+
+Every feature looks back at most WARM_UP sessions and is built from shifted element-wise sums, so
+that it has equal bits whatever else is in the panel and wherever the history begins.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.bars import Floats, Panel, Sessions
+
+FEATURE_NAMES = (
+    "log_close",
+    "overnight_return",
+    "intraday_return",
+    "log_range",
+    "log_volatility",
+    "log_volatility_5",
+    "log_volatility_22",
+    "log_volatility_66",
+    "log_downside_22",
+    "drawdown_66",
+    "days_to_next",
+    "log_vix",
+)
+WARM_UP = 66
+LOOKBACK = 60
+N_FEATURES = len(FEATURE_NAMES)
+# A volatility of 0.01 % a session: keeps the logarithm of a bar without range finite.
+VARIANCE_FLOOR = 1e-8
+# Missing VIX: no volatility index was ever near 1 %, so its logarithm serves as the mask.
+MISSING_LOG_VIX = 0.0
+
+
+def compute_features(panel: Panel) -> NDArray[np.float32]:
+    """Return the features of every session that has WARM_UP sessions before it.
+
+    Parameters
+    ----------
+    panel : Panel of shape (n_tickers, n_sessions)
+
+    Returns
+    -------
+    float32 (n_tickers, n_sessions - WARM_UP, 12), in the order of FEATURE_NAMES; logarithms of
+    prices, volatilities as logarithm of the standard deviation of one session's log return,
+    returns as log returns, days as calendar days.
+
+    Notes
+    -----
+    Ranges: Parkinson (1980); variance per session: Garman and Klass (1980) plus the squared
+    overnight return; horizons 1, 5, 22, 66 of the volatility: Corsi (2009), "A simple approximate
+    long-memory model of realized volatility".
+    """
+    close = np.log(panel.close)
+    open_ = np.log(panel.open)
+    high = np.maximum(np.log(panel.high), np.maximum(open_, close))
+    low = np.minimum(np.log(panel.low), np.minimum(open_, close))
+    overnight = open_ - _lag(close, 1)
+    downside = np.minimum(close - _lag(close, 1), 0.0)
+    variance = _garman_klass(open_, high, low, close) + overnight**2
+    columns = (
+        close,
+        overnight,
+        close - open_,
+        _log_volatility((high - low) ** 2 / (4 * np.log(2))),
+        _log_volatility(variance),
+        _log_volatility(_mean(variance, 5)),
+        _log_volatility(_mean(variance, 22)),
+        _log_volatility(_mean(variance, WARM_UP)),
+        _log_volatility(_mean(downside**2, 22)),
+        close - _max(close, WARM_UP),
+        _days_to_next(panel.session),
+        np.where(np.isnan(panel.vix), MISSING_LOG_VIX, np.log(panel.vix)),
+    )
+    features: NDArray[np.float32] = np.stack(columns, axis=-1)[:, WARM_UP:].astype(np.float32)
+    return features
+
+
+def _garman_klass(open_: Floats, high: Floats, low: Floats, close: Floats) -> Floats:
+    variance: Floats = 0.5 * (high - low) ** 2 - (2 * np.log(2) - 1) * (close - open_) ** 2
+    return variance
+
+
+def _log_volatility(variance: Floats) -> Floats:
+    result: Floats = 0.5 * np.log(variance + VARIANCE_FLOOR)
+    return result
+
+
+def _lag(values: Floats, k: int) -> Floats:
+    """Shift along the last axis; the first k repeat the first value and are cut as warm-up."""
+    return np.concatenate([np.repeat(values[..., :1], k, axis=-1), values[..., :-k]], axis=-1)
+
+
+def _mean(values: Floats, k: int) -> Floats:
+    total = values.copy()
+    for lag in range(1, k):
+        total[..., lag:] += values[..., :-lag]
+    return total / k
+
+
+def _max(values: Floats, k: int) -> Floats:
+    highest = values.copy()
+    for lag in range(1, k):
+        np.maximum(highest[..., lag:], values[..., :-lag], out=highest[..., lag:])
+    return highest
+
+
+def _days_to_next(session: Sessions) -> Floats:
+    """Calendar days to the next weekday: what is known of the gap without a calendar."""
+    following = np.busday_offset(session, 1, roll="backward")
+    days: Floats = (following - session).astype(np.float64)
+    return days

@@ -1,0 +1,102 @@
+"""Scores of forecasts against realised values: element-wise, pure.
+
+Conventions: pinball loss carries no factor 2; CRPS is 2 x the mean pinball loss over the level
+grid; an interval's ends count as inside.
+"""
+
+from __future__ import annotations
+
+from math import erfc, sqrt
+
+import numpy as np
+
+from pipeline.bars import Flags, Floats
+
+
+def pinball_loss(quantile: Floats, realised: Floats, level: Floats | float) -> Floats:
+    """Return the pinball loss, element-wise with broadcasting.
+
+    Koenker and Bassett (1978), "Regression quantiles".
+    """
+    error = realised - quantile
+    loss: Floats = np.maximum(level * error, (level - 1.0) * error)
+    return loss
+
+
+def crps(quantiles: Floats, realised: Floats, levels: Floats) -> Floats:
+    """Return the continuous ranked probability score on a level grid.
+
+    Parameters
+    ----------
+    quantiles : float64 (..., n_levels)
+    realised : float64 (...)
+    levels : float64 (n_levels,)
+
+    Returns
+    -------
+    float64 (...), 2 x the mean pinball loss over the levels, in units of `realised`
+
+    Notes
+    -----
+    Gneiting and Ranjan (2011), "Comparing density forecasts using threshold- and
+    quantile-weighted scoring rules".
+    """
+    score: Floats = 2.0 * pinball_loss(quantiles, realised[..., None], levels).mean(axis=-1)
+    return score
+
+
+def interval_score(lower: Floats, upper: Floats, realised: Floats, coverage: float) -> Floats:
+    """Return Winkler's interval score: width + 2 / (1 - coverage) x the distance missed by.
+
+    Gneiting and Raftery (2007), "Strictly proper scoring rules, prediction, and estimation".
+    """
+    missed = np.maximum(lower - realised, 0.0) + np.maximum(realised - upper, 0.0)
+    score: Floats = upper - lower + 2.0 / (1.0 - coverage) * missed
+    return score
+
+
+def covered(lower: Floats, upper: Floats, realised: Floats) -> Flags:
+    """Return whether the realised value lies inside, ends included."""
+    inside: Flags = (lower <= realised) & (realised <= upper)
+    return inside
+
+
+def pit(quantiles: Floats, realised: Floats, levels: Floats) -> Floats:
+    """Return the probability integral transform: the level at which the realised value lies.
+
+    Linear between the levels; below the lowest or above the highest quantile it is half the
+    level, or half of what is left, since the grid says no more.
+
+    Parameters
+    ----------
+    quantiles : float64 (n, n_levels), non-decreasing
+    realised : float64 (n,)
+    levels : float64 (n_levels,)
+
+    Returns
+    -------
+    float64 (n,) in (0, 1)
+    """
+    ends = levels[0] / 2, (1.0 + levels[-1]) / 2
+    rows = zip(realised, quantiles, strict=True)
+    values = [np.interp(y, q, levels, left=ends[0], right=ends[1]) for y, q in rows]
+    return np.array(values, dtype=np.float64)
+
+
+def diebold_mariano(loss: Floats, benchmark: Floats, lags: int = 5) -> tuple[float, float]:
+    """Return t and two-sided p of the mean loss difference, negative t where `loss` is lower.
+
+    Diebold and Mariano (1995), with the Bartlett-kernel variance of Newey and West (1987).
+
+    Parameters
+    ----------
+    loss, benchmark : float64 (n,), losses of the same days in time order
+    """
+    difference = loss - benchmark
+    centred = difference - difference.mean()
+    n = len(centred)
+    weights = 1.0 - np.arange(1, lags + 1) / (lags + 1)
+    autocovariances = np.array([centred[k:] @ centred[:-k] for k in range(1, lags + 1)])
+    variance = (centred @ centred + 2.0 * weights @ autocovariances) / n
+    t = float(difference.mean() / np.sqrt(variance / n))
+    return t, erfc(abs(t) / sqrt(2.0))

@@ -1,0 +1,450 @@
+"""The store's promises hold for S3 (moto over HTTP), for a folder and for the fake of both."""
+
+from __future__ import annotations
+
+import errno
+import inspect
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+from threading import Barrier, Lock, Thread
+from typing import Any
+
+import boto3.session
+import botocore.exceptions
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError, IncompleteReadError
+from moto.core import DEFAULT_ACCOUNT_ID
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from moto.s3.models import s3_backends
+from werkzeug.serving import make_server
+
+from pipeline.adapters.objects import CONFLICT_PAUSES, FolderObjects, S3Objects, open_store
+from pipeline.errors import ConfigError, StoreError
+from pipeline.ports import ObjectStore
+from tests.fakes import Crash, MemoryObjects
+
+BUCKET = "forecasts"
+PREFIX = "forecaster/store"
+Operation = Callable[[ObjectStore], object]
+OPERATIONS: dict[str, Operation] = {
+    "read": lambda store: store.read("runs/a.json"),
+    "create": lambda store: store.create("runs/a.json", b"a"),
+    "replace": lambda store: store.replace("runs/a.json", b"a"),
+    "keys": lambda store: store.keys("runs/"),
+}
+every_operation = pytest.mark.parametrize("operation", OPERATIONS.values(), ids=list(OPERATIONS))
+
+
+class OneAtATime:
+    """A WSGI application that answers one request at a time: S3 puts are atomic, moto's are not."""
+
+    def __init__(self, application: Any) -> None:
+        self._application = application
+        self._lock = Lock()
+
+    def __call__(self, environ: Any, start_response: Any) -> Any:
+        with self._lock:
+            return self._application(environ, start_response)
+
+
+def make_client(url: str) -> Any:
+    return boto3.session.Session().client(
+        "s3",
+        endpoint_url=url,
+        region_name="us-east-1",
+        aws_access_key_id="testing",
+        aws_secret_access_key="testing",
+        config=Config(retries={"total_max_attempts": 1}, max_pool_connections=16),
+    )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def aws_of_tests_only() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as environment:
+        for name in [name for name in os.environ if name.startswith("AWS_")]:
+            environment.delenv(name)
+        environment.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        environment.setenv("AWS_CONFIG_FILE", os.devnull)
+        environment.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
+        yield
+
+
+@pytest.fixture(scope="module")
+def s3_url() -> Iterator[str]:
+    application = OneAtATime(DomainDispatcherApplication(create_backend_app))
+    server = make_server("127.0.0.1", 0, application, threaded=True)
+    thread = Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+
+
+@pytest.fixture(scope="module")
+def client_of_server(s3_url: str) -> Iterator[Any]:
+    with closing(make_client(s3_url)) as client:
+        yield client
+
+
+@pytest.fixture
+def client(client_of_server: Any) -> Any:
+    s3_backends[DEFAULT_ACCOUNT_ID]["aws"].reset()
+    client_of_server.create_bucket(Bucket=BUCKET)
+    return client_of_server
+
+
+@pytest.fixture(params=["memory", "folder", "s3"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
+    if request.param == "memory":
+        return MemoryObjects()
+    if request.param == "folder":
+        return FolderObjects(tmp_path / "not" / "made" / "yet")
+    return S3Objects(BUCKET, PREFIX, request.getfixturevalue("client"))
+
+
+class TestEveryStore:
+    def test_a_missing_key_reads_as_none(self, store: ObjectStore) -> None:
+        assert store.read("runs/2026-11-20.00.json") is None
+
+    def test_what_was_created_is_read_back(self, store: ObjectStore) -> None:
+        assert store.create("month=2026-11/2026-11-20.00.parquet", b"bars") is True
+        assert store.read("month=2026-11/2026-11-20.00.parquet") == b"bars"
+
+    def test_a_second_create_says_no_and_changes_nothing(self, store: ObjectStore) -> None:
+        store.create("a", b"first")
+        assert store.create("a", b"second") is False
+        assert store.read("a") == b"first"
+
+    def test_replace_writes_where_nothing_is_and_over_what_is(self, store: ObjectStore) -> None:
+        store.replace("latest.json", b"a longer first")
+        store.replace("latest.json", b"second")
+        assert store.read("latest.json") == b"second"
+
+    def test_create_after_replace_says_no(self, store: ObjectStore) -> None:
+        store.replace("a", b"replaced")
+        assert store.create("a", b"created") is False
+
+    @pytest.mark.parametrize("data", [b"", bytes(range(256)) * 4097, b"\r\n\x00\x1a"])
+    def test_bytes_come_back_as_they_were(self, store: ObjectStore, data: bytes) -> None:
+        store.create("created", data)
+        store.replace("replaced", data)
+        assert store.read("created") == store.read("replaced") == data
+
+    def test_an_empty_store_has_no_keys(self, store: ObjectStore) -> None:
+        assert store.keys("") == store.keys("runs/") == []
+
+    def test_keys_are_whole_and_sorted_by_their_characters(self, store: ObjectStore) -> None:
+        keys = ["a-b/c", "a/b", "a0", "runs/2026-11-20.00.json", "runs/2026-11-20.01.json"]
+        for key in reversed(keys):
+            store.create(key, b"")
+        assert store.keys("") == keys
+
+    def test_a_prefix_may_end_anywhere_in_a_key(self, store: ObjectStore) -> None:
+        for key in ["runs/2026-11-20.json", "runs/2026-12-01.json", "runs-of-old/x", "latest.json"]:
+            store.create(key, b"")
+        assert store.keys("runs/2026-11") == ["runs/2026-11-20.json"]
+        assert store.keys("runs/") == ["runs/2026-11-20.json", "runs/2026-12-01.json"]
+        assert len(store.keys("runs")) == 3
+        assert store.keys("run/") == []
+
+    def test_a_part_of_a_key_is_no_key(self, store: ObjectStore) -> None:
+        store.create("runs/a.json", b"")
+        assert store.read("runs") is None
+
+    def test_of_racing_writers_one_wins_and_its_bytes_stay(self, store: ObjectStore) -> None:
+        together = Barrier(16)
+
+        def write(writer: int) -> bool:
+            together.wait(timeout=30)
+            return store.create("runs/a.json", b"%d" % writer * (1 + 4096 * writer))
+
+        with ThreadPoolExecutor(16) as pool:
+            won = list(pool.map(write, range(16)))
+        assert sum(won) == 1
+        winner = won.index(True)
+        assert store.read("runs/a.json") == b"%d" % winner * (1 + 4096 * winner)
+        assert store.keys("") == ["runs/a.json"]
+
+    @pytest.mark.parametrize(
+        "key", ["", "/a", "../a", "a/../b", "a//b", "a/", "./a", ".a", "a/.b", "a\\b", "a\nb", "é"]
+    )
+    def test_a_key_that_could_lead_elsewhere_is_refused(self, store: ObjectStore, key: str) -> None:
+        for operation in (
+            lambda: store.read(key),
+            lambda: store.create(key, b""),
+            lambda: store.replace(key, b""),
+        ):
+            with pytest.raises(StoreError, match="expected a key"):
+                operation()
+
+    @pytest.mark.parametrize("prefix", ["/", "..", "../a", "a/../b", "a//", ".a"])
+    def test_a_prefix_that_could_lead_elsewhere_is_refused(
+        self, store: ObjectStore, prefix: str
+    ) -> None:
+        with pytest.raises(StoreError, match="expected a key"):
+            store.keys(prefix)
+
+
+class TestS3:
+    def test_keys_go_on_past_one_page(self, client: Any) -> None:
+        keys = [f"runs/{number:04d}.json" for number in range(1203)]
+        backend = s3_backends[DEFAULT_ACCOUNT_ID]["aws"]
+        for key in keys:
+            backend.put_object(BUCKET, f"{PREFIX}/{key}", b"")
+        assert S3Objects(BUCKET, PREFIX, client).keys("runs/") == keys
+
+    def test_a_store_sees_nothing_of_its_neighbours(self, client: Any) -> None:
+        whole, one, other = (S3Objects(BUCKET, prefix, client) for prefix in ("", "s", "s2"))
+        one.create("a", b"one")
+        other.create("a", b"other")
+        whole.create("a", b"whole")
+        assert (one.read("a"), other.read("a"), whole.read("a")) == (b"one", b"other", b"whole")
+        assert one.keys("") == ["a"]
+        assert whole.keys("") == ["a", "s/a", "s2/a"]
+
+    def test_a_folder_marker_of_the_console_is_no_key(self, client: Any) -> None:
+        client.put_object(Bucket=BUCKET, Key=f"{PREFIX}/", Body=b"")
+        client.put_object(Bucket=BUCKET, Key=f"{PREFIX}/runs/", Body=b"")
+        assert S3Objects(BUCKET, PREFIX, client).keys("") == []
+
+    def test_the_url_is_the_object_s(self, client: Any) -> None:
+        assert S3Objects(BUCKET, PREFIX, client).url("a/b") == f"s3://{BUCKET}/{PREFIX}/a/b"
+        assert S3Objects(BUCKET, "", client).url("a/b") == f"s3://{BUCKET}/a/b"
+
+    def test_opened_by_location_it_finds_its_own_client(
+        self, client: Any, s3_url: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", s3_url)
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+        store = open_store(f"s3://{BUCKET}/{PREFIX}/")
+        assert store.create("a", b"data")
+        assert client.get_object(Bucket=BUCKET, Key=f"{PREFIX}/a")["Body"].read() == b"data"
+
+    def test_a_conflict_with_a_concurrent_writer_is_tried_again(self) -> None:
+        pauses: list[float] = []
+        client = RefusingClient(*[refusal("ConditionalRequestConflict")] * 2)
+        assert S3Objects(BUCKET, PREFIX, client, pauses.append).create("a", b"") is True
+        assert pauses == [*CONFLICT_PAUSES[:2]]
+
+    def test_the_loser_of_a_conflict_says_no(self) -> None:
+        client = RefusingClient(
+            refusal("ConditionalRequestConflict"), refusal("PreconditionFailed")
+        )
+        assert S3Objects(BUCKET, PREFIX, client, lambda _: None).create("a", b"") is False
+
+    def test_a_conflict_without_end_is_an_error(self) -> None:
+        pauses: list[float] = []
+        client = RefusingClient(*[refusal("ConditionalRequestConflict")] * 99)
+        with pytest.raises(StoreError, match="ConditionalRequestConflict"):
+            S3Objects(BUCKET, PREFIX, client, pauses.append).create("a", b"")
+        assert pauses == [*CONFLICT_PAUSES]
+
+
+class TestErrorsOfS3:
+    @every_operation
+    def test_a_missing_bucket_is_named(self, operation: Operation, client: Any) -> None:
+        with pytest.raises(StoreError, match=r"expected to .* s3://nowhere/x/runs/.*NoSuchBucket"):
+            operation(S3Objects("nowhere", "x", client))
+
+    @every_operation
+    def test_an_endpoint_that_is_down_is_an_error(self, operation: Operation) -> None:
+        with socket.socket() as unused:
+            unused.bind(("127.0.0.1", 0))
+            with (
+                closing(make_client(f"http://127.0.0.1:{unused.getsockname()[1]}")) as client,
+                pytest.raises(StoreError, match="EndpointConnectionError: Could not connect"),
+            ):
+                operation(S3Objects(BUCKET, PREFIX, client))
+
+    @every_operation
+    def test_missing_credentials_are_an_error(self, operation: Operation) -> None:
+        with pytest.raises(StoreError, match="NoCredentialsError"):
+            operation(open_store("s3://forecasts"))
+
+    def test_an_endpoint_that_is_no_url_is_an_error(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", "not a url")
+        with pytest.raises(StoreError, match="Invalid endpoint"):
+            open_store("s3://forecasts").read("a")
+
+    @every_operation
+    @pytest.mark.parametrize("code", ["AccessDenied", "SlowDown", "InternalError", "Whatever"])
+    def test_a_refusal_keeps_its_code_and_its_cause(self, operation: Operation, code: str) -> None:
+        with pytest.raises(StoreError, match=code) as raised:
+            operation(S3Objects(BUCKET, PREFIX, RefusingClient(refusal(code))))
+        assert isinstance(raised.value.__cause__, ClientError)
+
+    @every_operation
+    def test_every_error_botocore_has_becomes_a_store_error(self, operation: Operation) -> None:
+        for error in botocore_errors():
+            with pytest.raises(StoreError):
+                operation(S3Objects(BUCKET, PREFIX, RefusingClient(error)))
+
+    def test_a_body_that_breaks_off_is_an_error(self) -> None:
+        broken = IncompleteReadError(actual_bytes=1, expected_bytes=2)
+        client: Any = RefusingClient()
+        client.get_object = lambda **_: {"Body": RefusingClient(broken)}
+        with pytest.raises(StoreError, match="IncompleteReadError"):
+            S3Objects(BUCKET, PREFIX, client).read("a")
+
+
+class TestFolder:
+    def test_the_url_is_the_file_s_path(self, tmp_path: Path) -> None:
+        store = FolderObjects(tmp_path)
+        store.create("runs/a.json", b"data")
+        assert Path(store.url("runs/a.json")).read_bytes() == b"data"
+
+    def test_nothing_is_left_beside_the_objects(self, tmp_path: Path) -> None:
+        store = FolderObjects(tmp_path)
+        for data in (b"one", b"two"):
+            store.create("runs/a", data)
+            store.replace("runs/b", data)
+        assert [path.name for path in sorted((tmp_path / "runs").iterdir())] == ["a", "b"]
+
+    def test_what_a_killed_writer_left_is_no_key(self, tmp_path: Path) -> None:
+        (tmp_path / "runs").mkdir()
+        (tmp_path / "runs" / ".0123.tmp").write_bytes(b"hal")
+        store = FolderObjects(tmp_path)
+        assert store.keys("") == store.keys("runs/") == []
+        assert store.create("runs/a", b"whole")
+        assert store.keys("") == ["runs/a"]
+
+    @pytest.mark.parametrize("write", ["create", "replace"])
+    def test_a_write_that_fails_half_way_changes_nothing(
+        self, write: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        store = FolderObjects(tmp_path)
+        store.create("old", b"old")
+        monkeypatch.setattr(os, "fsync", raiser(OSError(errno.ENOSPC, "No space left")))
+        for key in ("old", "new"):
+            with pytest.raises(StoreError, match=f"expected to {write} .*{key}, got .*No space"):
+                getattr(store, write)(key, b"new")
+        assert store.read("old") == b"old"
+        assert [path.name for path in tmp_path.iterdir()] == ["old"]
+
+    def test_a_file_system_without_hard_links_is_refused(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        refused = PermissionError(errno.EPERM, "Operation not permitted")
+        monkeypatch.setattr(Path, "hardlink_to", raiser(refused))
+        with pytest.raises(StoreError, match="the hard link .*a, got .*not permitted"):
+            FolderObjects(tmp_path).create("a", b"data")
+        assert list(tmp_path.iterdir()) == []
+
+    @every_operation
+    def test_a_file_in_place_of_the_folder_is_an_error(
+        self, operation: Operation, tmp_path: Path
+    ) -> None:
+        (tmp_path / "store").write_bytes(b"")
+        with pytest.raises(StoreError, match=r"expected to .*store") as raised:
+            operation(FolderObjects(tmp_path / "store"))
+        assert isinstance(raised.value.__cause__, OSError)
+
+    def test_a_folder_in_place_of_the_object_is_an_error(self, tmp_path: Path) -> None:
+        (tmp_path / "runs" / "a.json").mkdir(parents=True)
+        for write in (FolderObjects(tmp_path).create, FolderObjects(tmp_path).replace):
+            with pytest.raises(StoreError, match=r"runs/a\.json"):
+                write("runs/a.json", b"")
+
+    def test_it_never_imports_boto3(self, tmp_path: Path) -> None:
+        program = (
+            "import sys; from pipeline.adapters.objects import open_store; "
+            "open_store('s3://bucket'); store = open_store(sys.argv[1]); store.create('a', b''); "
+            "store.keys(''); sys.exit('boto3' in sys.modules or 'botocore' in sys.modules)"
+        )
+        root = Path(__file__).parents[2]
+        subprocess.run([sys.executable, "-c", program, str(tmp_path)], cwd=root, check=True)
+
+
+class TestOpenStore:
+    @pytest.mark.parametrize(
+        ("location", "url"),
+        [
+            ("s3://bucket", "s3://bucket/a"),
+            ("s3://bucket/", "s3://bucket/a"),
+            ("s3://my.bucket-1/some/where/", "s3://my.bucket-1/some/where/a"),
+            ("out/store", "out/store/a"),
+            ("/tmp/a folder", "/tmp/a folder/a"),
+            (".", "a"),
+        ],
+    )
+    def test_a_location_is_s3_or_a_folder(self, location: str, url: str) -> None:
+        assert open_store(location).url("a") == url
+
+    @pytest.mark.parametrize(
+        "location",
+        ["", " ", "gs://bucket/x", "s3://", "s3:///x", "s3:/bucket", "S3://bucket", "s3://UPPER"]
+        + [
+            "s3://b",
+            "s3://bucket//x",
+            "s3://bucket/../x",
+            "s3://bucket/.x",
+            "file:///x",
+            "~/store",
+        ],
+    )
+    def test_anything_else_is_refused(self, location: str) -> None:
+        with pytest.raises(ConfigError, match=r"expected s3://bucket/prefix or a folder, got"):
+            open_store(location)
+
+    def test_a_file_is_no_folder(self, tmp_path: Path) -> None:
+        (tmp_path / "file").write_bytes(b"")
+        with pytest.raises(ConfigError, match="a folder, got file"):
+            open_store(str(tmp_path / "file"))
+
+
+class TestTheFakeThatCrashes:
+    def test_it_dies_once_with_the_write_undone(self) -> None:
+        store = MemoryObjects(crash_before=2)
+        store.create("a", b"")
+        with pytest.raises(Crash):
+            store.create("b", b"")
+        assert store.keys("") == store.written == ["a"]
+        assert store.create("b", b"") is True
+
+    def test_it_dies_once_with_the_write_done(self) -> None:
+        store = MemoryObjects(crash_after=2)
+        store.create("a", b"")
+        with pytest.raises(Crash):
+            store.replace("b", b"")
+        assert store.keys("") == store.written == ["a", "b"]
+        assert store.create("b", b"") is False
+
+
+class RefusingClient:
+    """Stands for an S3 client or a body: raises the errors given, one a call, then does nothing."""
+
+    def __init__(self, *errors: Exception) -> None:
+        self._errors = list(errors)
+        self.get_object = self.put_object = self.read = self.get_paginator = self._answer
+
+    def _answer(self, *_: Any, **__: Any) -> None:
+        if self._errors:
+            raise self._errors.pop(0)
+
+
+def refusal(code: str) -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": "no"}}, "PutObject")
+
+
+def botocore_errors() -> list[Exception]:
+    """Return one of each error botocore can raise, but for warnings and a broken installation."""
+    no_answers = (Warning, botocore.exceptions.UndefinedModelAttributeError)
+    found = inspect.getmembers(botocore.exceptions, inspect.isclass)
+    kinds = [kind for _, kind in found if issubclass(kind, Exception)]
+    assert len(kinds) > 50
+    return [kind.__new__(kind) for kind in kinds if not issubclass(kind, no_answers)]
+
+
+def raiser(error: Exception) -> Callable[..., None]:
+    def raise_it(*_: Any, **__: Any) -> None:
+        raise error
+
+    return raise_it
