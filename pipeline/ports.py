@@ -25,9 +25,10 @@ class BarSource(Protocol):
     """A place to read daily bars from.
 
     `read` makes one batched call for all tickers and returns their bars of the sessions from
-    `first` to `last`, both included, as the source has them: unchecked, but with one row per row
-    received and Close split-adjusted, not dividend-adjusted. It never raises DataError: a ticker
-    that could not be read is in `failures`. `label` names the source wherever its bars are shown.
+    `first` to `last`, both included, as the source has them: unchecked, with one row per row
+    received (a vendor's client may fold repeated ones), Close split-adjusted and not
+    dividend-adjusted. It never raises DataError: a ticker that could not be read is in
+    `failures`. `label` names the source wherever its bars are shown.
     """
 
     @property

@@ -74,8 +74,8 @@ class Vintage:
         good: list[Bars] = []
         withheld: dict[str, Reason] = {}
         for ticker in self.info.tickers:
-            if ticker in self.info.failures:
-                withheld[ticker] = Reason(self.info.failures[ticker])
+            if ticker not in self.bars:
+                withheld[ticker] = Reason(self.info.failures.get(ticker, Reason.NO_BARS))
                 continue
             try:
                 good.append(fit_for_forecast(self.bars[ticker], expected))

@@ -167,6 +167,7 @@ def _nulls(values: np.ndarray) -> list[float | None]:
 def _result(bars: RawBars, opens: np.ndarray, asked: np.ndarray) -> dict[str, Any]:
     prices = ("open", "high", "low", "close", "volume")
     quote = {name: _nulls(getattr(bars, name)[asked]) for name in prices}
+    adjusted = _nulls(_adjusted(bars)[asked])
     return {
         "meta": _meta(bars, int(opens[-1])),
         "timestamp": opens[asked].tolist(),
@@ -174,8 +175,15 @@ def _result(bars: RawBars, opens: np.ndarray, asked: np.ndarray) -> dict[str, An
             "dividends": _events(opens, bars.dividend, asked, lambda amount: {"amount": amount}),
             "splits": _events(opens, bars.split, asked, _split),
         },
-        "indicators": {"quote": [quote], "adjclose": [{"adjclose": quote["close"]}]},
+        "indicators": {"quote": [quote], "adjclose": [{"adjclose": adjusted}]},
     }
+
+
+def _adjusted(bars: RawBars) -> np.ndarray:
+    """Close as if every later dividend had been put back into the shares."""
+    kept = 1 - bars.dividend / bars.close
+    later = np.append(np.nancumprod(kept[::-1])[-2::-1], 1.0)
+    return bars.close * later
 
 
 def _split(ratio: float) -> dict[str, Any]:

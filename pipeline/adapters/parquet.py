@@ -127,7 +127,7 @@ def _check_columns(table: str, schema: Any, columns: Columns) -> None:
         raise StoreError(f"{table}: expected columns {missing}, got {list(columns)}")
     if unexpected := [name for name in columns if name not in schema.names]:
         raise StoreError(f"{table}: expected columns {schema.names}, got {unexpected} besides")
-    shape = columns[schema.names[0]].shape[:1]
+    shape = (columns[schema.names[0]].size,)
     for field in schema:
         came, expected = columns[field.name], DTYPES[field.type]
         if came.shape != shape or came.dtype != expected:

@@ -18,21 +18,13 @@ from curl_cffi import CurlOpt
 from yfinance.data import YfData
 from yfinance.exceptions import YFDataException, YFException, YFPricesMissingError
 
-from pipeline.bars import RawBars
+from pipeline.bars import COLUMNS, RawBars
 from pipeline.errors import DataError, InvalidBars, Reason, SourceUnavailable
 from pipeline.ports import Reading
 
 FIRST_WAIT = 2.0
 LONGEST_WAIT = 60.0
-FIELDS = {
-    "open": "Open",
-    "high": "High",
-    "low": "Low",
-    "close": "Close",
-    "volume": "Volume",
-    "dividend": "Dividends",
-    "split": "Stock Splits",
-}
+FIELDS = ("Open", "High", "Low", "Close", "Volume", "Dividends", "Stock Splits")
 # yfinance trusts the JSON it reads, so a broken answer surfaces as whatever breaks first.
 VENDOR_ERRORS = (
     YFException,
@@ -169,7 +161,8 @@ def _raw(ticker: str, frame: Any) -> RawBars:
     # the newest at the end (Yahoo repeats the live bar there) and the first elsewhere, and it makes
     # a missing volume 0. Prices that are missing stay NaN.
     session = frame.index.tz_localize(None).to_numpy().astype("datetime64[D]")
-    columns = {ours: frame[theirs].to_numpy(np.float64) for ours, theirs in FIELDS.items()}
+    named = zip(COLUMNS, FIELDS, strict=True)
+    columns = {ours: frame[theirs].to_numpy(np.float64) for ours, theirs in named}
     return RawBars(ticker=ticker, session=session, **columns)
 
 

@@ -525,6 +525,7 @@ from itertools import repeat
 with pytest.MonkeyPatch.context() as patch, loopback_yahoo(patch) as yahoo:
     yahoo.knows(raw_bars("SPY"), raw_bars("QQQ"))
     yahoo.misbehaves("QQQ", repeat(THROTTLED))
+    yahoo.misbehaves("crumb", repeat(THROTTLED))
     source = YahooBars(Path(sys.argv[1]), lambda: 900.0, attempts=1)
     reading = source.read(["SPY", "QQQ", "NOSUCH"], date(2024, 11, 1), date(2024, 12, 27))
 assert list(reading.bars) == ["SPY"], reading

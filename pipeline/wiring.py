@@ -1,0 +1,72 @@
+"""Which adapter stands behind which setting: the one place that the handler and the CLI share.
+
+Each adapter is imported where it is chosen, so that a process loads only the vendors it uses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from pipeline.daily import DailyJob
+from pipeline.errors import ConfigError
+from pipeline.ports import BarSource, Calendar
+
+YAHOO = "yahoo"
+SIMULATED = "simulated"
+SOURCES = f"{YAHOO}, {SIMULATED} or an existing folder"
+
+
+def open_source(
+    spec: str,
+    calendar: Calendar,
+    *,
+    cache_dir: Path,
+    remaining_seconds: Callable[[], float],
+) -> BarSource:
+    """Return the source that `spec` names: `yahoo`, `simulated` or a folder of bars.
+
+    Parameters
+    ----------
+    cache_dir : private folder that the source may write to, made when needed
+    remaining_seconds : gives the seconds left to the caller; bounds a source's retries
+
+    Raises
+    ------
+    ConfigError
+        When `spec` names none of them.
+    """
+    if spec == YAHOO:
+        from pipeline.adapters.yahoo import YahooBars  # noqa: PLC0415
+
+        return YahooBars(cache_dir, remaining_seconds)
+    if spec == SIMULATED:
+        from pipeline.adapters.simulated import SimulatedMarket  # noqa: PLC0415
+
+        return SimulatedMarket(calendar)
+    if not spec.strip() or not Path(spec).is_dir():
+        raise ConfigError(f"bars: expected {SOURCES}, got {spec!r}")
+    from pipeline.adapters.files import FolderBars  # noqa: PLC0415
+
+    return FolderBars(Path(spec))
+
+
+def daily_job(
+    tickers: tuple[str, ...], source: BarSource, calendar: Calendar, *, store: str, bundle: Path
+) -> DailyJob:
+    """Return the live daily run of `tickers` on the model in folder `bundle`.
+
+    Raises
+    ------
+    ConfigError
+        When `store` is neither s3://bucket/prefix nor a folder.
+    BundleMismatch
+        When the bundle cannot be used.
+    """
+    from pipeline.adapters.objects import open_store  # noqa: PLC0415
+    from pipeline.adapters.parquet import ParquetTables  # noqa: PLC0415
+    from pipeline.bundle import load_bundle  # noqa: PLC0415
+    from pipeline.model import Model  # noqa: PLC0415
+
+    opened = open_store(store)
+    return DailyJob(tickers, source, calendar, opened, ParquetTables(), Model(load_bundle(bundle)))
