@@ -163,6 +163,14 @@ def test_a_retry_publishes_what_was_missing_as_the_next_part(model: Model) -> No
     assert {key for key in first if kept[key] != first[key]} == {"latest.json"}
 
 
+def test_a_part_after_the_first_holds_only_what_it_publishes(model: Model) -> None:
+    store = MemoryObjects()
+    run(job(model, down("QQQ", "DIA", "IWM"), store), EVENING)
+    summary = run(job(model, down("IWM"), store), EVENING)
+    assert summary.withheld == {"IWM": Reason.SOURCE_UNAVAILABLE}
+    assert summary.manifests[1].tickers == {"QQQ": "ok", "DIA": "ok"}
+
+
 def test_a_retry_that_gets_nothing_new_writes_nothing(model: Model) -> None:
     store = MemoryObjects()
     run(job(model, down("DIA"), store), EVENING)

@@ -1,0 +1,169 @@
+"""The command line: `forecaster run | show | fetch | train`.
+
+Exit codes: 0 done, 1 failed (a ticker withheld, or data, model or store unusable), 2 wrong use.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
+from datetime import date
+from pathlib import Path
+from typing import Any, NoReturn
+
+import typer
+from typer.exceptions import TyperException
+
+from pipeline import console, daily, options
+from pipeline.errors import ConfigError, ForecasterError, StoreError
+from pipeline.fetch import fetch
+from pipeline.latest import latest_session
+from pipeline.published import read_published
+from pipeline.reasons import RememberingSource, Withheld
+from pipeline.wiring import daily_job
+
+# Before the first bar that any source has.
+EARLIEST = date(1970, 1, 1)
+
+app = typer.Typer(
+    help="Daily forecasts of ETF prices with prediction intervals.",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+
+
+def main(args: Sequence[str] | None = None) -> NoReturn:
+    """Run a command and exit: the one place where errors become messages and exit codes."""
+    try:
+        code: int = app(args, prog_name="forecaster", standalone_mode=False) or 0
+    except TyperException as exc:
+        code = _refused(exc.format_message(), exc.exit_code)
+    except ConfigError as exc:
+        code = _refused(str(exc), 2)
+    except ForecasterError as exc:
+        code = _refused(str(exc), 1)
+    except KeyboardInterrupt:
+        code = 130
+    sys.exit(code)
+
+
+def _refused(message: str, code: int) -> int:
+    if message:
+        console.print_error(message)
+    return code
+
+
+@app.callback()
+def _common(version: options.Version = False) -> None:
+    pass
+
+
+@app.command(epilog="Example: forecaster run --bars simulated --store ./store")
+def run(
+    bars: options.Bars = "yahoo",
+    store: options.Store = "./store",
+    bundle: options.Bundle = options.DEFAULT_BUNDLE,
+    tickers: options.Tickers = options.DEFAULT_TICKERS,
+    as_of: options.AsOf = None,
+    json: options.Json = False,
+) -> None:
+    """Publish the forecasts of the last closed session, and show them. Safe to repeat."""
+    names, at = options.parse_tickers(tickers), options.event_time("--as-of", as_of)
+    with console.progress("Reading bars and forecasting"):
+        calendar = options.exchange()
+        source = RememberingSource(options.open_bars(bars, calendar))
+        job = daily_job(names, source, calendar, store=store, bundle=bundle)
+        summary = daily.run(replace(job, mode="as_of" if as_of else "live"), at)
+        shown = read_published(job.store, job.tables, summary.session)
+    expected = calendar.ending(summary.session, daily.HISTORY_SESSIONS)
+    withheld = source.explain(summary.withheld, expected)
+    if json:
+        told = {"outcome": summary.outcome, "data_lag_sessions": summary.data_lag_sessions}
+        console.print_json(told | shown.document() | {"withheld": withheld})
+    else:
+        console.print_published(shown)
+        console.print_withheld(withheld)
+        console.print_outcome(summary.outcome)
+    summary.require_complete()
+
+
+@app.command(epilog="Example: forecaster show --store ./store")
+def show(store: options.Store = "./store", json: options.Json = False) -> None:
+    """Show the newest published forecasts. Runs nothing."""
+    opened, tables = options.open_published(store)
+    session = latest_session(opened)
+    if session is None:
+        raise StoreError(
+            f"expected published forecasts in {store}, found none; publish some: forecaster run"
+        )
+    shown = read_published(opened, tables, session)
+    withheld = {ticker: Withheld.of(reason) for ticker, reason in shown.withheld.items()}
+    if json:
+        console.print_json(shown.document() | {"withheld": withheld})
+    else:
+        console.print_published(shown)
+        console.print_withheld(withheld)
+
+
+@app.command("fetch", epilog="Example: forecaster fetch --bars yahoo --out ./bars")
+def fetch_bars(
+    bars: options.Bars,
+    out: options.Out,
+    tickers: options.Tickers = options.DEFAULT_TICKERS,
+    first: options.First = None,
+    last: options.Last = None,
+    json: options.Json = False,
+) -> None:
+    """Write bars to a folder that --bars reads again, one CSV per ticker."""
+    names, at = options.parse_tickers(tickers), options.event_time("--to", last)
+    if out.resolve() == Path(bars).resolve():
+        raise ConfigError(f"--out: expected another folder than --bars, got {out}")
+    with console.progress("Reading bars"):
+        calendar = options.exchange()
+        source, newest = options.open_bars(bars, calendar), calendar.last_closed(at)
+        oldest = first or calendar.ending(newest, daily.HISTORY_SESSIONS)[0]
+        if oldest > newest:
+            raise ConfigError(f"--from: expected a date not after {newest}, got {oldest}")
+        fetched = fetch(source, names, oldest, newest, options.open_folder("--out", out))
+    if json:
+        console.print_json(fetched.document())
+    else:
+        console.print_fetched(fetched, out)
+    fetched.require_complete()
+
+
+@app.command(epilog="Example: forecaster train --bars ./bars --out ./bundle")
+def train(
+    bars: options.Bars,
+    out: options.Out,
+    until: options.Until = None,
+    prove_from: options.ProveFrom = options.DEFAULT_PROOF,
+    tickers: options.Tickers = options.DEFAULT_TICKERS,
+    json: options.Json = False,
+) -> None:
+    """Train a model on all bars, prove it beside GARCH(1,1)-t and write its bundle."""
+    names, at = options.parse_tickers(tickers), options.event_time("--until", until)
+    with console.progress("Reading bars") as phase:
+        read_all, train_and_prove = _training()
+        options.open_folder("--out", out)
+        calendar = options.exchange()
+        source = options.open_bars(bars, calendar)
+        learnt = read_all(source, names, EARLIEST, calendar.last_closed(at))
+        trained = train_and_prove(learnt, prove_from, out, phase.update)
+    if json:
+        console.print_json(asdict(trained) | {"source": source.label, "bundle": str(out)})
+    else:
+        console.print_source(source.label)
+        console.print_trained(trained.model_version, trained.scores, trained.note, out)
+
+
+def _training() -> tuple[Callable[..., Any], Callable[..., Any]]:
+    try:
+        from pipeline.training.job import read_all, train_and_prove  # noqa: PLC0415
+    except ModuleNotFoundError as exc:
+        raise ConfigError(
+            f"expected the libraries that train a model, got: {exc}; pip install '.[training]'"
+        ) from exc
+    return read_all, train_and_prove

@@ -1,0 +1,64 @@
+"""Fetch: bars from a source to a folder, one CSV each as Yahoo exports it, to be read again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+
+from pipeline.bars import COLUMNS, RawBars
+from pipeline.errors import DataError, InvalidBars, Reason
+from pipeline.ports import BarSource, ObjectStore
+
+HEADER = "Date,Open,High,Low,Close,Volume,Dividends,Stock Splits"
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """Bars written, by ticker, and why the others are not."""
+
+    written: Mapping[str, RawBars]
+    failures: Mapping[str, DataError]
+
+
+def fetch(
+    source: BarSource, tickers: Sequence[str], first: date, last: date, folder: ObjectStore
+) -> Fetched:
+    """Write the bars from `first` to `last` to `TICKER.csv` each; what was there is replaced.
+
+    Raises
+    ------
+    StoreError
+        When a file cannot be written.
+    """
+    reading = source.read(tickers, first, last)
+    written = {ticker: bars for ticker, bars in reading.bars.items() if len(bars)}
+    none = {t: _no_bars(t, first, last) for t in reading.bars if t not in written}
+    for ticker, bars in written.items():
+        folder.replace(csv_name(ticker), to_csv(bars))
+    return Fetched(written, {**reading.failures, **none})
+
+
+def csv_name(ticker: str) -> str:
+    """Return the name of a ticker's file."""
+    return f"{ticker}.csv"
+
+
+def to_csv(bars: RawBars) -> bytes:
+    """Return the bars as CSV: every float reads back to the same bits, a hole is empty."""
+    columns = [map(_cell, getattr(bars, name).tolist()) for name in COLUMNS]
+    rows = zip(np.datetime_as_string(bars.session), *columns, strict=True)
+    lines = [",".join(row) for row in rows]
+    return ("\n".join([HEADER, *lines]) + "\n").encode()
+
+
+def _cell(value: float) -> str:
+    if np.isnan(value):
+        return ""
+    return f"{value:.0f}" if value.is_integer() else repr(value)
+
+
+def _no_bars(ticker: str, first: date, last: date) -> InvalidBars:
+    return InvalidBars(f"{ticker}: expected bars from {first} to {last}, got none", Reason.NO_BARS)

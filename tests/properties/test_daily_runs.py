@@ -1,0 +1,292 @@
+"""Whatever happens to the runs of a few sessions, the store ends as if nothing had.
+
+Events come twice, at once, late; runs die before or after any write; the source revises bars,
+loses tickers and gets them back. Afterwards every object must equal, byte for byte, what
+undisturbed runs write that read the same vintages, and no object may ever have changed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import itertools
+from collections.abc import Callable, Sequence
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import boto3
+import msgspec
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from moto import mock_aws
+
+from pipeline.adapters.objects import FolderObjects, S3Objects
+from pipeline.adapters.parquet import ParquetTables
+from pipeline.bars import RawBars
+from pipeline.bundle import load_bundle
+from pipeline.daily import DailyJob, run
+from pipeline.errors import Reason, SourceUnavailable
+from pipeline.model import Model
+from pipeline.ports import ObjectStore, Reading
+from pipeline.record import LATEST, committed, sha256, table_key
+from pipeline.vintage import Vintage
+from tests.builders import raw_bars, weekdays
+from tests.conftest import DEFAULT_BUNDLE
+from tests.fakes import Crash, FixedCalendar, MemoryObjects, ScriptedSource
+
+TICKERS = ("SPY", "QQQ", "DIA")
+DAYS = weekdays(360, "2024-12-31").tolist()
+SESSIONS = DAYS[-30:-10]
+CALENDAR = FixedCalendar(DAYS)
+TABLES = ParquetTables()
+MODEL = Model(load_bundle(DEFAULT_BUNDLE))
+BARS = {ticker: raw_bars(ticker, 360, session=weekdays(360, "2024-12-31")) for ticker in TICKERS}
+
+
+class Watched:
+    """A store that fails the test at once when anything but the serving view is overwritten."""
+
+    def __init__(self, store: ObjectStore) -> None:
+        self._store = store
+        self.read, self.create, self.keys, self.url = (
+            store.read,
+            store.create,
+            store.keys,
+            store.url,
+        )
+
+    def replace(self, key: str, data: bytes) -> None:
+        assert key == LATEST
+        self._store.replace(key, data)
+
+
+class Disturbed:
+    """A store whose n-th write is preceded or followed by something: a crash, another run."""
+
+    def __init__(self, store: ObjectStore, n: int, what: Callable[[], None], after: bool) -> None:
+        self._store, self._left, self._what, self._after = store, n, what, after
+        self.read, self.keys, self.url = store.read, store.keys, store.url
+
+    def create(self, key: str, data: bytes) -> bool:
+        return self._around(lambda: self._store.create(key, data))
+
+    def replace(self, key: str, data: bytes) -> None:
+        self._around(lambda: self._store.replace(key, data))
+
+    def _around(self, write: Callable[[], bool | None]) -> bool:
+        self._left -= 1
+        if self._left == 0 and not self._after:
+            self._what()
+        written = write()
+        if self._left == 0 and self._after:
+            self._what()
+        return bool(written)
+
+
+def die() -> None:
+    raise Crash
+
+
+class DailyRuns(RuleBasedStateMachine):
+    """Runs against one store; `make_store` is set by the variants below."""
+
+    def make_store(self) -> ObjectStore:
+        return MemoryObjects()
+
+    @initialize()
+    def start(self) -> None:
+        self.store = Watched(self.make_store())
+        self.died = False
+        self.late = False
+        self.today = 0
+        self.bars = dict(BARS)
+        self.down: set[str] = set()
+        self.seen: dict[str, bytes] = {}
+        self.events: dict[date, datetime] = {}
+
+    @rule()
+    def next_session(self) -> None:
+        self.today = min(self.today + 1, len(SESSIONS) - 1)
+
+    @rule(minutes=st.integers(0, 600))
+    def event(self, minutes: int) -> None:
+        self.run(self.store, self.at(minutes))
+        # A view left behind by a death is mended by the next run that finds its session published.
+        self.died = self.died and not committed(self.store, SESSIONS[self.today])
+
+    @rule(back=st.integers(1, 3))
+    def late_event_of_an_older_session(self, back: int) -> None:
+        if self.today >= back:
+            self.run(self.store, self.at(0) - timedelta(days=back))
+
+    @rule(n=st.integers(1, 5), after=st.booleans())
+    def event_that_dies(self, n: int, after: bool) -> None:
+        with contextlib.suppress(Crash):
+            self.run(Disturbed(self.store, n, die, after), self.at(1))
+        self.died = True
+
+    @rule(n=st.integers(1, 4), down=st.sets(st.sampled_from(TICKERS)))
+    def two_events_at_once(self, n: int, down: set[str]) -> None:
+        def other() -> None:
+            self.revise("SPY", 1.002)
+            self.down = set()
+            self.run(self.store, self.at(3))
+
+        self.next_session()
+        self.down = down
+        self.run(Disturbed(self.store, n, other, after=False), self.at(2))
+
+    @rule(n=st.integers(1, 3), dies_after=st.integers(1, 3))
+    def two_events_at_once_of_which_one_dies(self, n: int, dies_after: int) -> None:
+        def other() -> None:
+            self.revise("SPY", 1.002)
+            with contextlib.suppress(Crash):
+                self.run(Disturbed(self.store, dies_after, die, after=True), self.at(3))
+            self.died = True
+
+        self.next_session()
+        self.run(Disturbed(self.store, n, other, after=False), self.at(2))
+
+    @rule(ticker=st.sampled_from(TICKERS), factor=st.sampled_from([0.999, 1.0005]))
+    def revise(self, ticker: str, factor: float) -> None:
+        close = self.bars[ticker].close * factor
+        raw = self.bars[ticker]
+        self.bars[ticker] = dataclasses.replace(
+            raw, close=close, high=raw.high * 1.003, low=raw.low / 1.003
+        )
+
+    @rule(tickers=st.sets(st.sampled_from(TICKERS)))
+    def lose_tickers(self, tickers: set[str]) -> None:
+        self.down = tickers
+
+    @rule()
+    def the_source_is_late(self) -> None:
+        self.late = not self.late
+
+    @invariant()
+    def the_latest_view_shows_the_newest_session_with_all_its_parts(self) -> None:
+        sessions = [day for day in self.events if committed(self.store, day)]
+        if self.died or not sessions:
+            return
+        view = msgspec.json.decode(self.store.read(LATEST) or b"")
+        assert view["session"] == max(sessions).isoformat()
+        parts = committed(self.store, max(sessions))
+        shown = {ticker for ticker, one in view["tickers"].items() if one["status"] == "ok"}
+        assert shown == set().union(*(manifest.published for manifest in parts))
+
+    @invariant()
+    def nothing_written_ever_changes(self) -> None:
+        now = {key: self.store.read(key) for key in self.store.keys("") if key != LATEST}
+        assert {key: now.get(key) for key in self.seen} == self.seen
+        self.seen = now
+
+    @invariant()
+    def a_manifest_means_its_objects_are_there(self) -> None:
+        for session in self.events:
+            published: list[str] = []
+            for manifest in committed(self.store, session):
+                assert manifest.part == 0 or set(manifest.tickers) == manifest.published
+                for key, digest in manifest.objects.items():
+                    assert sha256(self.store.read(key) or b"") == digest
+                published += manifest.published
+            assert len(published) == len(set(published))
+
+    def teardown(self) -> None:
+        self.down, self.late = set(), False
+        for at in self.events.values():
+            run(self.job(self.store, self.source()), at)
+        self.nothing_written_ever_changes()
+        clean = MemoryObjects()
+        for session in self.events:
+            for part in itertools.count():
+                stored = self.store.read(table_key("bars", session, part))
+                if stored is None:
+                    break
+                vintage = Vintage.decode(TABLES, stored)
+                run(self.job(clean, replayed(vintage)), vintage.info.issued_at)
+        assert clean.objects == {key: self.store.read(key) for key in self.store.keys("")}
+
+    def run(self, store: ObjectStore, at: datetime) -> None:
+        self.events.setdefault(CALENDAR.last_closed(at), at)
+        run(self.job(store, self.source()), at)
+
+    def at(self, minutes: int) -> datetime:
+        evening = datetime.combine(SESSIONS[self.today], time(22, 0, tzinfo=UTC))
+        return evening + timedelta(minutes=minutes)
+
+    def job(self, store: ObjectStore, source: ScriptedSource) -> DailyJob:
+        return DailyJob(TICKERS, source, CALENDAR, store, TABLES, MODEL)
+
+    def source(self) -> ScriptedSource:
+        bars, down = dict(self.bars), set(self.down)
+        return answering({t: bars[t] for t in TICKERS if t not in down}, self.late)
+
+
+def answering(bars: dict[str, RawBars], late: bool = False) -> ScriptedSource:
+    def answer(asked: Sequence[str], first: date, last: date) -> Reading:
+        last -= timedelta(days=late)
+        return Reading(
+            bars={t: bars[t].as_of(last).since(first) for t in asked if t in bars},
+            failures={t: SourceUnavailable(f"{t}: down") for t in asked if t not in bars},
+        )
+
+    return ScriptedSource(answer)
+
+
+def replayed(vintage: Vintage) -> ScriptedSource:
+    assert set(vintage.info.failures.values()) <= {Reason.SOURCE_UNAVAILABLE}
+    return answering(dict(vintage.bars))
+
+
+class DailyRunsInAFolder(DailyRuns):
+    def make_store(self) -> ObjectStore:
+        self.folder = TemporaryDirectory()
+        return FolderObjects(Path(self.folder.name))
+
+    def teardown(self) -> None:
+        super().teardown()
+        self.folder.cleanup()
+
+
+class DailyRunsInS3(DailyRuns):
+    prefixes = itertools.count()
+
+    def make_store(self) -> ObjectStore:
+        return S3Objects("record", f"run-{next(self.prefixes)}", client=boto3.client("s3"))
+
+
+@pytest.fixture
+def bucket(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    with mock_aws():
+        boto3.client("s3").create_bucket(Bucket="record")
+        yield
+
+
+def check(machine: type[DailyRuns], examples: int) -> None:
+    from hypothesis.stateful import run_state_machine_as_test
+
+    run_state_machine_as_test(
+        machine,
+        settings=settings(
+            max_examples=examples,
+            stateful_step_count=12,
+            deadline=None,
+            suppress_health_check=[HealthCheck.too_slow],
+        ),
+    )
+
+
+def test_disturbed_runs_leave_the_same_store_in_memory() -> None:
+    check(DailyRuns, 60)
+
+
+def test_disturbed_runs_leave_the_same_store_in_a_folder() -> None:
+    check(DailyRunsInAFolder, 15)
+
+
+def test_disturbed_runs_leave_the_same_store_in_s3(bucket: None) -> None:
+    check(DailyRunsInS3, 10)
