@@ -39,7 +39,7 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
     try:
         code: int = app(args, prog_name="forecaster", standalone_mode=False) or 0
     except TyperException as exc:
-        code = _refused(exc.format_message(), exc.exit_code)
+        code = _refused(_misused(exc.format_message()), exc.exit_code)
     except ConfigError as exc:
         code = _refused(str(exc), 2)
     except ForecasterError as exc:
@@ -47,6 +47,11 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
     except KeyboardInterrupt:
         code = 130
     sys.exit(code)
+
+
+def _misused(message: str) -> str:
+    # Without arguments the help is shown, and there is no message.
+    return message and f"{message.rstrip('.')}; --help shows what is expected"
 
 
 def _refused(message: str, code: int) -> int:
@@ -85,7 +90,7 @@ def run(
     else:
         console.print_published(shown)
         console.print_withheld(withheld)
-        console.print_outcome(summary.outcome)
+        console.print_outcome(summary)
     summary.require_complete()
 
 

@@ -1,9 +1,12 @@
-"""Console: what the commands print for people, by rich."""
+"""Console: what the commands print, for people by rich."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import groupby
+from pathlib import Path
 from typing import Any
 
 from rich import box
@@ -12,118 +15,156 @@ from rich.status import Status
 from rich.table import Table
 from rich.text import Text
 
+from pipeline.daily import Outcome, Summary
+from pipeline.fetch import Fetched, csv_name
 from pipeline.published import Published
+from pipeline.reasons import Withheld
+from pipeline.record import to_json
 
-# Without a terminal rich takes 80 columns; a log or a pipe has no width.
+# A pipe or a log has no width; rich would take 80 columns.
 WIDTH = 100
 UNREAL = "simulated"
+SCORES = ("interval_score_80", "interval_score_95")
+OUTCOMES = {
+    Outcome.PUBLISHED: "Published just now.",
+    Outcome.NOTHING_TO_DO: "Published before; there was nothing to do.",
+    Outcome.STILL_WITHHELD: "What was withheld before still is; nothing was published.",
+    Outcome.CLOSED_UNCONFIRMED: (
+        "No ticker has a bar of this session: the exchange seems to have been closed, "
+        "unannounced. Nothing was published."
+    ),
+}
 
 
 def print_published(shown: Published) -> None:
     """Print a session's forecasts, where they come from and where they lie."""
-    console = _console()
-    _print_source(console, shown.source)
-    _line(console, f"Forecasts from the close of {shown.session}")
-    if shown.forecasts and len(shown.forecasts["ticker"]):
-        _print_table(console, _forecast_table(shown.rows()))
+    print_source(shown.source)
+    print_line(f"Forecasts from the close of {shown.session}")
+    if rows := shown.rows():
+        _print_forecasts(rows)
     else:
-        _line(console, "None: every ticker is withheld.", "yellow")
+        print_line("\nNo forecasts.\n", "yellow")
+    for note in shown.notes:
+        print_line(f"Note: {note}", "yellow")
     for forecasts, manifest in shown.urls:
-        _line(console, f"Parquet   {forecasts}\nManifest  {manifest}")
+        print_line(f"Parquet   {forecasts}\nManifest  {manifest}")
+
+
+def print_outcome(summary: Summary) -> None:
+    """Print how a run ended."""
+    if summary.outcome is Outcome.PUBLISHED and not summary.published:
+        print_line("No ticker could be forecast; the reasons are on the record.")
+    else:
+        print_line(OUTCOMES[summary.outcome])
+
+
+def print_withheld(withheld: Mapping[str, Withheld]) -> None:
+    """Print which tickers have no forecast and why, if any."""
+    _print_reasons("Withheld", {t: (why.reason, why.message) for t, why in withheld.items()})
+
+
+def print_fetched(fetched: Fetched, folder: Path) -> None:
+    """Print which bars were written where, and which were not."""
+    print_source(fetched.source)
+    table = _table("Ticker", "First", "Last", numbers=("Bars",))
+    for ticker, bars in fetched.written.items():
+        first, last = str(bars.session.min()), str(bars.session.max())
+        table.add_row(ticker, first, last, str(len(bars)))
+    _print_whole(table)
+    for ticker in fetched.written:
+        print_line(str(folder / csv_name(ticker)))
+    failed = {t: (str(error.reason), str(error)) for t, error in fetched.failures.items()}
+    _print_reasons("Not written", failed)
+
+
+def print_trained(version: str, scores: Mapping[str, float], note: str | None, out: Path) -> None:
+    """Print a bundle's version and the scores of its proof, or why there is none."""
+    print_line(f"Trained {version}, written to {out}")
+    if note is not None:
+        print_line(f"Note: no proof, {note}", "yellow")
+        return
+    numbers = ("CRPS", "80 % score", "95 % score", "80 % inside", "95 % inside")
+    table = _table("Ticker", numbers=numbers)
+    ratios = (f"{name}_ratio_vs_garch_t" for name in ("crps", *SCORES))
+    columns = (*ratios, "coverage_80", "coverage_95")
+    tickers = [name.removeprefix("coverage_95") for name in scores if "coverage_95" in name]
+    for ticker in tickers:
+        values = (scores[column + ticker] for column in columns)
+        table.add_row(ticker.removeprefix("_") or "all", *(f"{value:.3f}" for value in values))
+    _print_whole(table)
+    print_line(
+        "CRPS and interval scores: ratios to GARCH(1,1)-t, lower is better; inside: coverage."
+    )
 
 
 def print_source(label: str) -> None:
-    """Print where bars come from; a source of invented prices stands out."""
-    _print_source(_console(), label)
+    """Print where bars come from; invented prices stand out."""
+    if label.startswith(UNREAL):
+        print_line(f"SIMULATED, NOT REAL: {label}", "bold yellow")
+    else:
+        print_line(f"Source: {label}")
 
 
-def print_failures(title: str, why: Mapping[str, tuple[str, str]]) -> None:
-    """Print tickers that came to nothing; `why` has the reason and its meaning of each."""
-    if not why:
-        return
-    table = _table(title, "Reason", "Meaning")
-    table.columns[-1].no_wrap = False
-    for ticker, (reason, meaning) in why.items():
-        table.add_row(ticker, reason, Text(meaning))
-    _console().print(table)
-
-
-def print_rows(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table of text and numbers, the first column to the left and the rest aligned."""
-    table = _table(header[0])
-    for name in header[1:]:
-        table.add_column(name, justify="right", no_wrap=True)
-    for row in rows:
-        table.add_row(*row)
-    _print_table(_console(), table)
-
-
-def print_line(text: str) -> None:
-    """Print a line, however long, without breaking it."""
-    _line(_console(), text)
-
-
-def print_note(text: str) -> None:
-    """Print a note that stands out."""
-    _line(_console(), f"Note: {text}", "yellow")
+def print_line(text: str, style: str = "") -> None:
+    """Print text without breaking its lines, however long."""
+    _console().print(Text(text, style), soft_wrap=True)
 
 
 def print_error(text: str) -> None:
     """Print an error to stderr, in one line."""
-    _line(_console(stderr=True), "error: " + " ".join(text.split()), "red")
+    line = Text("error: " + " ".join(text.split()), "red")
+    _console(stderr=True).print(line, soft_wrap=True)
+
+
+def print_json(document: Mapping[str, Any]) -> None:
+    """Print a JSON document."""
+    sys.stdout.write(to_json(document).decode())
 
 
 @contextmanager
 def progress(doing: str) -> Iterator[Status]:
-    """Show a spinner on stderr, where it is a terminal; `update` names the next phase."""
+    """Show a spinner on stderr, if that is a terminal; `update` names the next phase."""
     with _console(stderr=True).status(doing) as status:
         yield status
 
 
-def _forecast_table(rows: Sequence[Mapping[str, Any]]) -> Table:
-    table = _table("Ticker", "Target date")
-    for name in ("Horizon", "Last close", "Prediction", "95 % interval", "80 % interval"):
-        table.add_column(name, justify="right", no_wrap=True)
-    before = rows[0]["ticker"]
-    for row in rows:
-        if row["ticker"] != before:
-            table.add_section()
-        before = row["ticker"]
-        intervals = (f"{row[f'lower_{c}']:.2f} to {row[f'upper_{c}']:.2f}" for c in (95, 80))
-        table.add_row(
-            row["ticker"],
-            str(row["target_date"]),
-            str(row["horizon"]),
-            f"{row['last_close']:.2f}",
-            f"{row['prediction']:.2f}",
-            *intervals,
-        )
-    return table
+def _print_forecasts(rows: Sequence[Mapping[str, Any]]) -> None:
+    numbers = ("Horizon", "Last close", "Prediction", "95 % interval", "80 % interval")
+    table = _table("Ticker", "Target date", numbers=numbers)
+    for ticker, of_ticker in groupby(rows, lambda row: row["ticker"]):
+        table.add_section()
+        for row in of_ticker:
+            prices = (f"{row[name]:.2f}" for name in ("last_close", "prediction"))
+            within = (f"{row[f'lower_{c}']:.2f} to {row[f'upper_{c}']:.2f}" for c in (95, 80))
+            table.add_row(ticker, str(row["target_date"]), str(row["horizon"]), *prices, *within)
+    _print_whole(table)
 
 
-def _table(*names: str) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+def _print_reasons(title: str, reasons: Mapping[str, tuple[str, str]]) -> None:
+    if not reasons:
+        return
+    table = _table(title, "Reason")
+    table.add_column("What it means")
+    for ticker, (reason, message) in reasons.items():
+        table.add_row(ticker, reason, Text(message))
+    _console().print(table)
+
+
+def _table(*names: str, numbers: Sequence[str] = ()) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     for name in names:
         table.add_column(name, no_wrap=True)
+    for name in numbers:
+        table.add_column(name, no_wrap=True, justify="right")
     return table
 
 
-def _print_source(console: Console, label: str) -> None:
-    if label.startswith(UNREAL):
-        _line(console, f"SIMULATED: {label}; nothing here is about a real market", "bold yellow")
-    else:
-        _line(console, f"Source: {label}")
-
-
-def _print_table(console: Console, table: Table) -> None:
+def _print_whole(table: Table) -> None:
     """Print a table of numbers: rather wider than the terminal than cut."""
+    console = _console()
     wide = console.options.update(max_width=10_000)
     console.width = max(console.width, console.measure(table, options=wide).maximum)
     console.print(table)
-
-
-def _line(console: Console, text: str, style: str = "") -> None:
-    console.print(Text(text, style), soft_wrap=True)
 
 
 def _console(*, stderr: bool = False) -> Console:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 import numpy as np
 
 from pipeline.bars import COLUMNS, RawBars
-from pipeline.errors import DataError, InvalidBars, Reason
+from pipeline.errors import DataError, IncompleteRun, InvalidBars, Reason
 from pipeline.ports import BarSource, ObjectStore
 
 HEADER = "Date,Open,High,Low,Close,Volume,Dividends,Stock Splits"
@@ -17,10 +18,36 @@ HEADER = "Date,Open,High,Low,Close,Volume,Dividends,Stock Splits"
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """Bars written, by ticker, and why the others are not."""
+    """The source's label, bars written by ticker, and why others were not."""
 
+    source: str
     written: Mapping[str, RawBars]
     failures: Mapping[str, DataError]
+
+    def document(self) -> dict[str, Any]:
+        """Return all but the bars as plain values, ready for JSON."""
+        return {
+            "source": self.source,
+            "written": {
+                ticker: {
+                    "bars": len(bars),
+                    "first": str(bars.session.min()),
+                    "last": str(bars.session.max()),
+                }
+                for ticker, bars in self.written.items()
+            },
+            "failed": {
+                ticker: {"reason": error.reason, "message": str(error)}
+                for ticker, error in self.failures.items()
+            },
+        }
+
+    def require_complete(self) -> None:
+        """Raise IncompleteRun if a ticker was not written."""
+        if self.failures:
+            reasons = {ticker: str(error.reason) for ticker, error in self.failures.items()}
+            named = ", ".join(f"{ticker} ({reason})" for ticker, reason in reasons.items())
+            raise IncompleteRun(f"expected bars of every ticker, got none of {named}", reasons)
 
 
 def fetch(
@@ -38,7 +65,7 @@ def fetch(
     none = {t: _no_bars(t, first, last) for t in reading.bars if t not in written}
     for ticker, bars in written.items():
         folder.replace(csv_name(ticker), to_csv(bars))
-    return Fetched(written, {**reading.failures, **none})
+    return Fetched(source.label, written, {**reading.failures, **none})
 
 
 def csv_name(ticker: str) -> str:

@@ -73,7 +73,9 @@ def parse_tickers(text: str) -> tuple[str, ...]:
     """Return the tickers of `SPY,QQQ`, each once; raises ConfigError for anything else."""
     names = [name.strip().upper() for name in text.split(",")]
     if not all(map(TICKER.fullmatch, names)):
-        raise ConfigError(f"--tickers: expected tickers joined by commas like SPY,QQQ, got {text!r}")
+        raise ConfigError(
+            f"--tickers: expected tickers joined by commas like SPY,QQQ, got {text!r}"
+        )
     return tuple(dict.fromkeys(names))
 
 
@@ -126,5 +128,7 @@ def open_folder(option: str, folder: Path) -> ObjectStore:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as exc:
-        raise ConfigError(f"{option}: expected a folder to write to, got {exc}") from exc
+        raise ConfigError(
+            f"{option}: expected a folder to write to, got {folder}: {exc.strerror}"
+        ) from exc
     return FolderObjects(folder)

@@ -43,10 +43,16 @@ class Published:
         return {t: status.removeprefix("withheld:") for t, status in last.items() if status != OK}
 
     @property
-    def trained_through(self) -> date | None:
-        """The last session any of the parts' models has learnt from, None without a part."""
-        # A model version begins with it.
-        return max((date.fromisoformat(run.model_version[:10]) for run in self.runs), default=None)
+    def notes(self) -> list[str]:
+        """What a reader must know before believing the forecasts."""
+        # A model version begins with the last session that the model has learnt from.
+        trained = max((run.model_version[:10] for run in self.runs), default="")
+        if trained <= str(self.session):
+            return []
+        return [
+            f"trained on data up to {trained}, after this origin: shows the mechanics, "
+            "proves nothing"
+        ]
 
     def document(self) -> dict[str, Any]:
         """Return all of it as plain values, ready for JSON."""
@@ -57,6 +63,7 @@ class Published:
         return {
             "session": self.session,
             "source": self.source,
+            "notes": self.notes,
             "parts": parts,
             "forecasts": self.rows(),
         }

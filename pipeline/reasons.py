@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 
 from pipeline.errors import DataError, Reason
@@ -29,8 +30,21 @@ MEANINGS: Mapping[str, str] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Withheld:
+    """Why a ticker has no forecast: the reason's code, and words for people."""
+
+    reason: str
+    message: str
+
+    @classmethod
+    def of(cls, reason: str) -> Withheld:
+        """Return what is known from the code alone."""
+        return cls(reason, MEANINGS[reason])
+
+
 class RememberingSource:
-    """A BarSource that remembers its last reading, to say more of a failure than its reason."""
+    """A BarSource that remembers its last reading: an error says more than its reason."""
 
     def __init__(self, source: BarSource) -> None:
         self.label = source.label
@@ -42,18 +56,27 @@ class RememberingSource:
         self._reading = self._source.read(tickers, first, last)
         return self._reading
 
-    def explain(self, ticker: str, reason: str, expected: Sequence[date]) -> str:
-        """Return why `ticker` is withheld: the error's own words if it is of the last reading.
+    def explain(self, withheld: Mapping[str, str], expected: Sequence[date]) -> dict[str, Withheld]:
+        """Return tickers withheld in the words of the last reading's errors, where it has them.
 
         Parameters
         ----------
+        withheld : ticker -> reason
         expected : the exchange's sessions up to the origin
         """
-        error = self._reading.failures.get(ticker)
+        return {t: self._explain(t, reason, expected) for t, reason in withheld.items()}
+
+    def _explain(self, ticker: str, reason: str, expected: Sequence[date]) -> Withheld:
+        error = self._error(ticker, expected)
+        # The stored vintage, not this reading, decides; it may be that of an earlier run.
+        if error is None or error.reason != reason:
+            return Withheld.of(reason)
+        return Withheld(reason, str(error))
+
+    def _error(self, ticker: str, expected: Sequence[date]) -> DataError | None:
         if ticker in self._reading.bars:
             try:
                 fit_for_forecast(self._reading.bars[ticker], expected)
             except DataError as exc:
-                error = exc
-        words = str(error) if error is not None and error.reason == reason else MEANINGS[reason]
-        return words
+                return exc
+        return self._reading.failures.get(ticker)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,22 @@ from pipeline.model import Model
 
 DEFAULT_BUNDLE = Path(__file__).resolve().parents[1] / "models" / "default"
 REAL_BARS = Path(__file__).resolve().parents[2] / "shared" / "data" / "etfs"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--no-skips", action="store_true", help="a skipped test is a failure")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Fail what would be skipped, where --no-skips says that nothing is missing."""
+    report = yield
+    if report.skipped and item.config.getoption("--no-skips"):
+        report.outcome = "failed"
+        report.longrepr = f"skipped, yet nothing may be missing here: {report.longrepr}"
+    return report
 
 
 @pytest.fixture(scope="session")

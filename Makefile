@@ -1,0 +1,80 @@
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+TORCH := torch==2.13.0
+TORCH_INDEX := https://download.pytorch.org/whl/cpu
+BARS ?= yahoo
+DEMO := demo
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## Say what there is to make
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: $(VENV)/.demo ## Forecast a simulated market with the real daily job, here, without AWS
+	@mkdir -p $(DEMO)
+	@FORECASTER_BARS=simulated FORECASTER_STORE=$(DEMO)/store $(BIN)/python -m handlers.daily \
+		> $(DEMO)/summary.json 2> $(DEMO)/log.jsonl || { cat $(DEMO)/log.jsonl; exit 1; }
+	@$(BIN)/forecaster show --store $(DEMO)/store
+
+.PHONY: check
+check: $(VENV)/.dev ## Format, lint, types, import contracts and the fast tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/pytest -m "not slow and not emulator" tests/unit tests/properties $(PYTEST_ARGS)
+
+.PHONY: test
+test: $(VENV)/.dev $(VENV)-lambda/.made ## Every test; those that lack something here say what
+	$(BIN)/pytest $(PYTEST_ARGS)
+
+.PHONY: format
+format: $(VENV)/.dev ## Format the code and mend what the linter can
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+.PHONY: bench
+bench: $(VENV)/.dev ## Measure memory of the daily run and time of 5,000 series
+	$(BIN)/python -m benchmarks.daily_memory
+	$(BIN)/python -m benchmarks.five_thousand
+
+.PHONY: train
+train: $(VENV)/.dev ## Train a bundle into out/bundle: make train BARS=folder
+	$(BIN)/forecaster train --bars $(BARS) --out out/bundle
+
+.PHONY: proof
+proof: $(VENV)/.dev ## Score a model trained before 2019 on what came after: make proof BARS=folder
+	$(BIN)/python -m benchmarks.against_garch $(BARS)
+
+.PHONY: lock
+lock: $(VENV)/.dev ## Lock the image's dependencies with hashes
+	$(BIN)/uv pip compile pyproject.toml --extra serving --extra batch --python-version 3.13 \
+		--python-platform x86_64-manylinux_2_28 --generate-hashes --no-emit-index-url \
+		--no-header --no-annotate -q -o infra/image-requirements.txt
+
+.PHONY: clean
+clean: ## Remove what was made here, environments included
+	rm -rf $(VENV) $(VENV)-lambda .cache $(DEMO) out build *.egg-info .mypy_cache .ruff_cache \
+		.hypothesis .import_linter_cache
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.demo: pyproject.toml | $(BIN)/python
+	$(BIN)/pip install -q -e '.[serving,batch,cli]'
+	@touch $@
+
+# The CPU build from PyTorch's own index, or what plain pip finds where that is out of reach.
+$(VENV)/.dev: pyproject.toml | $(BIN)/python
+	$(BIN)/pip install -q --retries 1 --index-url $(TORCH_INDEX) $(TORCH) || \
+		$(BIN)/pip install -q $(TORCH)
+	$(BIN)/pip install -q -e '.[serving,batch,cli,training,dev]'
+	@touch $@ $(VENV)/.demo
+
+# The emulator tests run what the image runs: Python 3.13 with the locked dependencies.
+$(VENV)-lambda/.made: infra/image-requirements.txt tests/e2e/make_lambda_env.sh | $(VENV)/.dev
+	PATH="$(CURDIR)/$(BIN):$$PATH" tests/e2e/make_lambda_env.sh $(VENV)-lambda
+	@touch $@

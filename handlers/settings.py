@@ -1,0 +1,98 @@
+"""The settings of the functions: the only place where the environment is read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from pipeline.adapters.objects import open_store
+from pipeline.errors import ConfigError
+from pipeline.wiring import SIMULATED, SOURCES, YAHOO
+
+STORES = "s3://bucket/prefix or a folder"
+BUNDLES = "the folder of a model bundle"
+TICKERS = "tickers joined by commas, of letters, digits and . - ="
+# An index has a caret in front.
+TICKER = re.compile(r"\^?[A-Z0-9][A-Z0-9.=-]{0,15}")
+# The root of the project, and of the image.
+DEFAULT_BUNDLE = Path(__file__).resolve().parents[1] / "models" / "default"
+
+
+@dataclass(frozen=True, slots=True)
+class DailySettings:
+    """What the daily function is told.
+
+    Attributes
+    ----------
+    store : FORECASTER_STORE, s3://bucket/prefix or a folder; required
+    bundle : FORECASTER_BUNDLE, folder of the model bundle
+    tickers : FORECASTER_TICKERS, upper case, each once
+    bars : FORECASTER_BARS, `yahoo`, `simulated` or an existing folder
+    """
+
+    store: str
+    bundle: Path
+    tickers: tuple[str, ...]
+    bars: str
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> Self:
+        """Return the settings in `environ`; raises one ConfigError that lists every problem."""
+        read = _Reader(environ)
+        settings = {
+            "store": read("FORECASTER_STORE", _store, STORES),
+            "bundle": read("FORECASTER_BUNDLE", _bundle, BUNDLES, str(DEFAULT_BUNDLE)),
+            "tickers": read("FORECASTER_TICKERS", _tickers, TICKERS, "SPY,QQQ,DIA,IWM"),
+            "bars": read("FORECASTER_BARS", _bars, SOURCES, YAHOO),
+        }
+        read.refuse_problems()
+        return cls(**settings)
+
+
+class _Reader:
+    """Reads variables one by one and remembers what is wrong with each.
+
+    A variable that is set, but to nothing, is wrong: a default would hide the slip that emptied it.
+    """
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+        self._problems: list[str] = []
+
+    def __call__(
+        self, name: str, parse: Callable[[str], Any], expected: str, default: str | None = None
+    ) -> Any:
+        text = self._environ.get(name, default)
+        value = parse(text.strip()) if text is not None and text.strip() else None
+        if value is None:
+            came = "nothing" if text is None else repr(text)
+            self._problems.append(f"{name}: expected {expected}, got {came}")
+        return value
+
+    def refuse_problems(self) -> None:
+        if self._problems:
+            raise ConfigError("settings: " + "; ".join(self._problems))
+
+
+def _store(text: str) -> str | None:
+    try:
+        open_store(text)
+    except ConfigError:
+        return None
+    return text
+
+
+def _bundle(text: str) -> Path | None:
+    return Path(text) if Path(text).is_dir() else None
+
+
+def _tickers(text: str) -> tuple[str, ...] | None:
+    tickers = [ticker.strip().upper() for ticker in text.split(",")]
+    return tuple(dict.fromkeys(tickers)) if all(map(TICKER.fullmatch, tickers)) else None
+
+
+def _bars(text: str) -> str | None:
+    return text if text in (YAHOO, SIMULATED) or Path(text).is_dir() else None
