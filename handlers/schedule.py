@@ -21,7 +21,7 @@ def scheduled_time(event: Any, now: datetime) -> datetime:
     named = event if isinstance(event, Mapping) else {}
     came = named.get("time", named.get("scheduled_time"))
     try:
-        at = datetime.fromisoformat(came)  # type: ignore[arg-type]
+        at = datetime.fromisoformat(came)
     except (TypeError, ValueError) as exc:
         raise _malformed(event) from exc
     if at.utcoffset() is None:

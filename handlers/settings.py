@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from pipeline.adapters.objects import open_store
 from pipeline.errors import ConfigError
-from pipeline.wiring import SIMULATED, SOURCES, YAHOO
+from pipeline.wiring import SIMULATED, SOURCES, YAHOO, open_store
 
 STORES = "s3://bucket/prefix or a folder"
 BUNDLES = "the folder of a model bundle"

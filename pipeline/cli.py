@@ -156,12 +156,17 @@ def train(
         calendar = options.exchange()
         source = options.open_bars(bars, calendar)
         learnt = read_all(source, names, EARLIEST, calendar.last_closed(at))
-        trained = train_and_prove(learnt, prove_from, out, phase.update)
+        try:
+            trained = train_and_prove(learnt, prove_from, out, phase.update)
+        except OSError as exc:
+            raise StoreError(f"expected to write a bundle to {out}, got: {exc}") from exc
     if json:
-        console.print_json(asdict(trained) | {"source": source.label, "bundle": str(out)})
+        document = {"source": source.label, "bundle": str(out), "prove_from": prove_from}
+        console.print_json(document | asdict(trained))
     else:
         console.print_source(source.label)
-        console.print_trained(trained.model_version, trained.scores, trained.note, out)
+        console.print_line(f"Trained {trained.model_version}, written to {out}")
+        console.print_proof(trained.scores, prove_from, trained.note)
 
 
 def _training() -> tuple[Callable[..., Any], Callable[..., Any]]:

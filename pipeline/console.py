@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import date
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -77,24 +78,23 @@ def print_fetched(fetched: Fetched, folder: Path) -> None:
     _print_reasons("Not written", failed)
 
 
-def print_trained(version: str, scores: Mapping[str, float], note: str | None, out: Path) -> None:
-    """Print a bundle's version and the scores of its proof, or why there is none."""
-    print_line(f"Trained {version}, written to {out}")
+def print_proof(scores: Mapping[str, float], first: date, note: str | None) -> None:
+    """Print the scores of a proof from session `first` on, or why there is none."""
     if note is not None:
-        print_line(f"Note: no proof, {note}", "yellow")
+        print_line(f"Note: no proof. {note}", "yellow")
         return
-    numbers = ("CRPS", "80 % score", "95 % score", "80 % inside", "95 % inside")
-    table = _table("Ticker", numbers=numbers)
     ratios = (f"{name}_ratio_vs_garch_t" for name in ("crps", *SCORES))
     columns = (*ratios, "coverage_80", "coverage_95")
+    table = _table(
+        "Ticker", numbers=("CRPS", "80 % score", "95 % score", "80 % covered", "95 % covered")
+    )
     tickers = [name.removeprefix("coverage_95") for name in scores if "coverage_95" in name]
     for ticker in tickers:
-        values = (scores[column + ticker] for column in columns)
-        table.add_row(ticker.removeprefix("_") or "all", *(f"{value:.3f}" for value in values))
+        values = (f"{scores[column + ticker]:.3f}" for column in columns)
+        table.add_row(ticker.removeprefix("_") or "all", *values)
+    print_line(f"Proof: trained on what came before {first}, scored from then on, horizon 1")
     _print_whole(table)
-    print_line(
-        "CRPS and interval scores: ratios to GARCH(1,1)-t, lower is better; inside: coverage."
-    )
+    print_line("CRPS and interval scores are ratios to GARCH(1,1)-t: lower is better.")
 
 
 def print_source(label: str) -> None:

@@ -74,7 +74,10 @@ def compute_features(panel: Panel) -> NDArray[np.float32]:
         _days_to_next(panel.session),
         np.where(np.isnan(panel.vix), MISSING_LOG_VIX, np.log(panel.vix)),
     )
-    features: NDArray[np.float32] = np.stack(columns, axis=-1)[:, WARM_UP:].astype(np.float32)
+    shape = (close.shape[0], close.shape[1] - WARM_UP, N_FEATURES)
+    features = np.empty(shape, np.float32)
+    for i, column in enumerate(columns):
+        features[..., i] = column[:, WARM_UP:]
     return features
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pipeline.daily import DailyJob
 from pipeline.errors import ConfigError
-from pipeline.ports import BarSource, Calendar
+from pipeline.ports import BarSource, Calendar, ObjectStore
 
 YAHOO = "yahoo"
 SIMULATED = "simulated"
@@ -51,6 +51,13 @@ def open_source(
     return FolderBars(Path(spec))
 
 
+def open_store(location: str) -> ObjectStore:
+    """Return the store at `s3://bucket/prefix` or in a folder; raises ConfigError for others."""
+    from pipeline.adapters import objects  # noqa: PLC0415
+
+    return objects.open_store(location)
+
+
 def daily_job(
     tickers: tuple[str, ...], source: BarSource, calendar: Calendar, *, store: str, bundle: Path
 ) -> DailyJob:
@@ -63,7 +70,6 @@ def daily_job(
     BundleMismatch
         When the bundle cannot be used.
     """
-    from pipeline.adapters.objects import open_store  # noqa: PLC0415
     from pipeline.adapters.parquet import ParquetTables  # noqa: PLC0415
     from pipeline.bundle import load_bundle  # noqa: PLC0415
     from pipeline.model import Model  # noqa: PLC0415

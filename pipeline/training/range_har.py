@@ -97,7 +97,8 @@ def fit_range_har(inputs: Floats, returns: Floats) -> RangeHar:
 def _fit_horizon(inputs: Floats, returns: Floats, horizon: int) -> tuple[Floats, float, Floats]:
     known = np.isfinite(returns)
     x, y = inputs[known], returns[known]
-    centre, scale = x.mean(axis=0), x.std(axis=0)
+    centre = x.mean(axis=0)
+    scale = np.where(np.ptp(x, axis=0) > 0, x.std(axis=0), 1.0)
     unit = np.exp(x[:, REFERENCE]) * np.sqrt(horizon)
     module = _Scaled(x.shape[1], float(np.log(y.std())))
     _minimise(module, *(torch.from_numpy(a) for a in ((x - centre) / scale, y, unit)))

@@ -1,0 +1,96 @@
+"""What import-linter cannot see: weights, environment, clock, empty packages."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PIPELINE = [path for path in (ROOT / "pipeline").rglob("*.py") if "training" not in path.parts]
+# The process that answers one window may load none of these.
+HEAVY = (
+    "pandas", "pyarrow", "yfinance", "exchange_calendars", "boto3", "botocore", "torch", "sklearn",
+    "scipy", "onnx", "pydantic", "arch", "aws_lambda_powertools", "typer", "rich",
+)  # fmt: skip
+
+
+def modules_after(statement: str) -> set[str]:
+    code = f"import sys; {statement}; print(*(name.split('.')[0] for name in sys.modules))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True
+    )
+    return set(done.stdout.split())
+
+
+def test_the_spine_loads_no_heavy_library() -> None:
+    loaded = modules_after("import pipeline.forecast, pipeline.latest, pipeline.ports")
+    assert loaded.isdisjoint(HEAVY)
+
+
+def test_a_folder_store_loads_no_boto3() -> None:
+    loaded = modules_after("from pipeline.wiring import open_store; open_store('/tmp/none')")
+    assert loaded.isdisjoint({"boto3", "botocore"})
+
+
+@pytest.mark.parametrize(
+    "package", ["handlers", "pipeline", "pipeline/adapters", "pipeline/training"]
+)
+def test_a_package_imports_nothing(package: str) -> None:
+    assert (ROOT / package / "__init__.py").read_text() == ""
+
+
+def names_used(path: Path) -> set[str]:
+    tree = ast.parse(path.read_text())
+    attributes = {
+        f"{node.value.id}.{node.attr}"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
+    }
+    return attributes
+
+
+@pytest.mark.parametrize("path", PIPELINE, ids=lambda path: str(path.relative_to(ROOT)))
+def test_pipeline_reads_neither_environment_nor_clock(path: Path) -> None:
+    allowed = {"datetime.now"} if path.name in {"cli.py", "options.py"} else set()
+    forbidden = {
+        "os.environ",
+        "os.getenv",
+        "datetime.now",
+        "date.today",
+        "datetime.utcnow",
+        "time.time",
+    }
+    assert names_used(path) & forbidden <= allowed
+
+
+VENDORS = {
+    "yfinance": "yahoo.py",
+    "curl_cffi": "yahoo.py",
+    "exchange_calendars": "calendar.py",
+    "pyarrow": "parquet.py",
+    "boto3": "s3.py",
+    "botocore": "s3.py",
+}
+
+
+@pytest.mark.parametrize(("vendor", "home"), VENDORS.items(), ids=VENDORS.keys())
+def test_a_vendor_library_lives_in_its_one_adapter(vendor: str, home: str) -> None:
+    users = {
+        path.name
+        for path in PIPELINE
+        for node in ast.walk(ast.parse(path.read_text()))
+        if vendor in {name.split(".")[0] for name in imported(node)}
+    }
+    assert users == {home}
+
+
+def imported(node: ast.AST) -> list[str]:
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if isinstance(node, ast.ImportFrom):
+        return [node.module or ""]
+    return []
