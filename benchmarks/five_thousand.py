@@ -113,7 +113,7 @@ def series() -> Iterator[Bars]:
 
 def walk(ticker: str, random: np.random.Generator) -> Bars:
     close = 100 * np.exp(np.cumsum(random.normal(0, 0.01, MIN_SESSIONS)))
-    session = np.busday_offset("2024-12-31", np.arange(-MIN_SESSIONS + 1, 1))
+    session = np.busday_offset(np.datetime64("2024-12-31"), np.arange(-MIN_SESSIONS + 1, 1))
     zeros = np.zeros(MIN_SESSIONS)
     return Bars(ticker, session, close, close * 1.01, close / 1.01, close, zeros, zeros, zeros)
 

@@ -7,6 +7,8 @@ loss of the return in units of its recent volatility.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,7 +88,8 @@ def fit_range_har(inputs: Floats, returns: Floats) -> RangeHar:
     -----
     z is rescaled so that sigma is the standard deviation of the log return over the horizon.
     """
-    fits = [_fit_horizon(inputs, returns[:, i], i + 1) for i in range(returns.shape[1])]
+    with _one_thread():
+        fits = [_fit_horizon(inputs, returns[:, i], i + 1) for i in range(returns.shape[1])]
     return RangeHar(
         weights=np.stack([weights for weights, _, _ in fits], axis=1),
         bias=np.array([bias for _, bias, _ in fits]),
@@ -106,6 +109,17 @@ def _fit_horizon(inputs: Floats, returns: Floats, horizon: int) -> tuple[Floats,
     bias = module.bias.item() - float(centre @ weights)
     spread = (y / np.exp(bias + x @ weights)).std()
     return weights, float(bias + np.log(spread)), module.z().detach().numpy() / spread
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Keep sums in one order whatever the machine, and no threads waiting for each other."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 class _Scaled(nn.Module):

@@ -1,0 +1,418 @@
+"""The daily function in this process: events in, objects, logs and metrics out."""
+
+from __future__ import annotations
+
+import importlib
+import io
+import json
+import logging
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from handlers.desk import DeskContext
+from pipeline.adapters.calendar import ExchangeCalendar
+from pipeline.adapters.objects import FolderObjects
+from pipeline.adapters.simulated import SimulatedMarket
+from pipeline.errors import ConfigError, IncompleteRun, RequestError, StoreError
+from pipeline.fetch import fetch
+from tests.s3_server import BUCKET, S3, s3_server
+
+ROOT = Path(__file__).resolve().parents[2]
+EVENTS = ROOT / "tests" / "golden" / "events"
+SCHEDULE = json.loads((EVENTS / "schedule.json").read_text())
+SCHEDULE_INPUT = json.loads((EVENTS / "schedule_input.json").read_text())
+KEYS = [
+    "bars/month=2024-12/2024-12-27.00.parquet",
+    "forecasts/month=2024-12/2024-12-27.00.parquet",
+    "latest.json",
+    "runs/2024-12-27.00.json",
+]
+METRICS = {
+    "forecasts_published",
+    "tickers_withheld",
+    "source_latency",
+    "data_lag_sessions",
+    "run_duration",
+}
+ColdStart = Callable[..., Any]
+
+
+@pytest.fixture
+def cold_start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[ColdStart]:
+    """Gives what imports the function anew, in an environment of these variables alone."""
+
+    def start(environ: Mapping[str, str] = {}, **more: str) -> Any:
+        for name in list(os.environ):
+            if name.startswith(("AWS_", "FORECASTER_", "POWERTOOLS_", "LAMBDA_")):
+                monkeypatch.delenv(name)
+        default = {"FORECASTER_STORE": str(tmp_path / "store"), "FORECASTER_BARS": "simulated"}
+        for name, value in {**default, **environ, **more}.items():
+            monkeypatch.setenv(name, value)
+        forget()
+        return importlib.import_module("handlers.daily")
+
+    def forget() -> None:
+        sys.modules.pop("handlers.daily", None)
+        logging.Logger.manager.loggerDict.pop("daily", None)
+
+    yield start
+    forget()
+
+
+@pytest.fixture(scope="module")
+def s3() -> Iterator[S3]:
+    with s3_server() as server:
+        yield server
+
+
+@dataclass(frozen=True)
+class Store:
+    """A store to run against: where it is, how to reach it, what is in it."""
+
+    url: str
+    objects: Callable[[], dict[str, bytes]]
+    environ: Mapping[str, str] = field(default_factory=dict)
+
+
+def folder_store(root: Path) -> Store:
+    def objects() -> dict[str, bytes]:
+        files = [path for path in root.rglob("*") if path.is_file()]
+        return {path.relative_to(root).as_posix(): path.read_bytes() for path in sorted(files)}
+
+    return Store(str(root), objects, {"FORECASTER_STORE": str(root)})
+
+
+@pytest.fixture(params=["folder", "s3"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
+    if request.param == "folder":
+        return folder_store(tmp_path / "store")
+    server: S3 = request.getfixturevalue("s3")
+    url = f"s3://{BUCKET}/{tmp_path.name}"
+    environ = {**server.environ, "FORECASTER_STORE": url}
+    return Store(url, lambda: server.objects(tmp_path.name), environ)
+
+
+@pytest.fixture
+def folder_of_bars(tmp_path: Path) -> Path:
+    """Folder of the simulated market's bars up to 2024-12-27, without IWM's."""
+    folder = tmp_path / "bars"
+    write_simulated(folder, "SPY", "QQQ", "DIA", "^VIX")
+    return folder
+
+
+def write_simulated(folder: Path, *tickers: str) -> None:
+    market = SimulatedMarket(ExchangeCalendar())
+    fetch(market, tickers, date(2023, 1, 3), date(2024, 12, 27), FolderObjects(folder))
+
+
+def emitted(out: str) -> dict[str, list[float]]:
+    """Return the metrics in what was printed, cold start left out: name -> values."""
+    blobs = [json.loads(line) for line in out.splitlines()]
+    metrics: dict[str, list[float]] = {}
+    for blob in blobs:
+        for directive in blob["_aws"]["CloudWatchMetrics"]:
+            assert directive["Namespace"] == "financial-forecaster"
+            metrics |= {named["Name"]: blob[named["Name"]] for named in directive["Metrics"]}
+    metrics.pop("ColdStart", None)
+    return metrics
+
+
+def logged(err: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in err.splitlines()]
+
+
+class TestEvents:
+    def test_a_schedule_s_event_becomes_forecasts(
+        self, store: Store, cold_start: ColdStart
+    ) -> None:
+        answer = cold_start(store.environ).handler(SCHEDULE, DeskContext())
+        assert answer == {
+            "outcome": "published",
+            "session": "2024-12-27",
+            "published": ["DIA", "IWM", "QQQ", "SPY"],
+            "withheld": {},
+            "manifests": ["runs/2024-12-27.00.json"],
+            "store": store.url,
+        }
+        objects = store.objects()
+        assert sorted(objects) == KEYS
+        table = pq.read_table(io.BytesIO(objects[KEYS[1]]), partitioning=None).to_pydict()
+        assert len(table["ticker"]) == 4 * 5
+        assert set(table["status"]) == {"ok"}
+        assert set(table["issued_at"]) == {datetime(2024, 12, 27, 23, 30, tzinfo=UTC)}
+
+    def test_the_same_event_again_changes_no_byte(
+        self, store: Store, cold_start: ColdStart
+    ) -> None:
+        daily = cold_start(store.environ)
+        daily.handler(SCHEDULE, DeskContext())
+        before = store.objects()
+        answer = daily.handler(SCHEDULE, DeskContext())
+        assert (answer["outcome"], answer["published"]) == ("nothing_to_do", [])
+        assert store.objects() == before
+
+    def test_an_input_of_the_schedule_s_own_is_the_same_event(
+        self, tmp_path: Path, cold_start: ColdStart
+    ) -> None:
+        stores = [folder_store(tmp_path / name) for name in ("one", "two")]
+        for event, one in zip((SCHEDULE, SCHEDULE_INPUT), stores, strict=True):
+            cold_start(one.environ).handler(event, DeskContext())
+        assert stores[0].objects() == stores[1].objects()
+
+    @pytest.mark.parametrize(
+        ("time", "session"),
+        [
+            ("2024-12-28T23:30:00Z", "2024-12-27"),  # a Saturday
+            ("2024-12-25T18:30:00-05:00", "2024-12-24"),  # a holiday
+            ("2025-01-09T23:30:00Z", "2025-01-08"),  # a closure announced days ahead
+            ("2024-12-24T18:29:59Z", "2024-12-23"),  # a second before an early close counts
+            ("2024-12-24T18:30:00+00:00", "2024-12-24"),
+        ],
+    )
+    def test_the_origin_is_the_session_last_closed(
+        self, time: str, session: str, cold_start: ColdStart
+    ) -> None:
+        answer = cold_start().handler({"time": time}, DeskContext())
+        assert (answer["session"], answer["withheld"]) == (session, {})
+
+    def test_a_holiday_is_a_quiet_result(self, cold_start: ColdStart) -> None:
+        daily = cold_start()
+        daily.handler(SCHEDULE, DeskContext())
+        answer = daily.handler({**SCHEDULE, "time": "2024-12-29T23:30:00Z"}, DeskContext())
+        assert (answer["outcome"], answer["session"]) == ("nothing_to_do", "2024-12-27")
+
+    @pytest.mark.parametrize(
+        "event",
+        [
+            None,
+            [],
+            "2024-12-27T23:30:00Z",
+            {"when": "2024-12-27T23:30:00Z"},
+            {"time": None},
+            {"time": 1735342200},
+            {"time": "yesterday"},
+            {"time": "2024-12-27"},
+            {"time": "2024-12-27T23:30:00"},
+            {"scheduled_time": "<aws.scheduler.scheduled-time>"},
+        ],
+        ids=str,
+    )
+    def test_a_malformed_event_is_refused(self, event: Any, cold_start: ColdStart) -> None:
+        with pytest.raises(RequestError, match=r"^event: expected .*, got "):
+            cold_start().handler(event, DeskContext())
+
+    def test_a_time_to_come_is_refused(self, tmp_path: Path, cold_start: ColdStart) -> None:
+        with pytest.raises(RequestError, match="expected a time that has come, got 2049-06-01"):
+            cold_start().handler({"time": "2049-06-01T23:30:00Z"}, DeskContext())
+        assert not (tmp_path / "store").exists()
+
+    @pytest.mark.parametrize(
+        ("event", "session", "mode"),
+        [
+            ({}, "2025-06-05", "live"),
+            ({"time": "2025-06-05T22:30:00Z"}, "2025-06-05", "live"),
+            ({"time": "2025-06-04T22:30:00Z"}, "2025-06-04", "as_of"),
+        ],
+        ids=["now", "as scheduled", "after the next session's close"],
+    )
+    def test_only_what_is_made_in_time_is_live(  # noqa: PLR0917
+        self,
+        event: Any,
+        session: str,
+        mode: str,
+        tmp_path: Path,
+        cold_start: ColdStart,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        class Stopped(datetime):
+            @classmethod
+            def now(cls, tz: Any = None) -> datetime:
+                return datetime(2025, 6, 5, 23, 0, tzinfo=tz)
+
+        daily = cold_start()
+        monkeypatch.setattr(daily, "datetime", Stopped)
+        assert daily.handler(event, DeskContext())["session"] == session
+        manifest = (tmp_path / "store" / "runs" / f"{session}.00.json").read_bytes()
+        assert json.loads(manifest)["mode"] == mode
+
+
+class TestAWithheldTicker:
+    def test_it_fails_the_call_once_the_others_are_published(
+        self, store: Store, folder_of_bars: Path, cold_start: ColdStart, capsys: Any
+    ) -> None:
+        daily = cold_start(store.environ, FORECASTER_BARS=str(folder_of_bars))
+        with pytest.raises(IncompleteRun, match=r"2024-12-27: .*IWM \(unknown_ticker\)"):
+            daily.handler(SCHEDULE, DeskContext())
+        assert sorted(store.objects()) == KEYS
+        metrics = emitted(capsys.readouterr().out)
+        assert set(metrics) == METRICS
+        assert metrics["forecasts_published"] == [3]
+        assert metrics["tickers_withheld"] == [1]
+        assert metrics["data_lag_sessions"] == [0]
+
+    def test_a_later_call_adds_what_was_missing(
+        self, store: Store, folder_of_bars: Path, cold_start: ColdStart
+    ) -> None:
+        daily = cold_start(store.environ, FORECASTER_BARS=str(folder_of_bars))
+        with pytest.raises(IncompleteRun):
+            daily.handler(SCHEDULE, DeskContext())
+        before = store.objects()
+        write_simulated(folder_of_bars, "IWM")
+        answer = daily.handler(SCHEDULE, DeskContext())
+        assert (answer["published"], answer["withheld"]) == (["IWM"], {})
+        assert answer["manifests"] == ["runs/2024-12-27.00.json", "runs/2024-12-27.01.json"]
+        after = store.objects()
+        assert {key: after[key] for key in KEYS if key != "latest.json"} == {
+            key: before[key] for key in KEYS if key != "latest.json"
+        }
+
+    def test_the_log_has_the_summary_and_one_error(
+        self, folder_of_bars: Path, cold_start: ColdStart, capsys: Any
+    ) -> None:
+        daily = cold_start(FORECASTER_BARS=str(folder_of_bars))
+        with pytest.raises(IncompleteRun):
+            daily.handler(SCHEDULE, DeskContext())
+        ended, failed = logged(capsys.readouterr().err)
+        assert ended["summary"]["withheld"] == {"IWM": "unknown_ticker"}
+        assert (failed["level"], failed["exception_name"]) == ("ERROR", "IncompleteRun")
+        assert "Traceback" in failed["exception"]
+
+
+class TestTelemetry:
+    def test_a_first_run_emits_every_metric(self, cold_start: ColdStart, capsys: Any) -> None:
+        cold_start().handler(SCHEDULE, DeskContext())
+        metrics = emitted(capsys.readouterr().out)
+        assert set(metrics) == METRICS
+        assert metrics["forecasts_published"] == [4]
+        assert metrics["tickers_withheld"] == metrics["data_lag_sessions"] == [0]
+        assert metrics["run_duration"] > metrics["source_latency"] > [0]
+
+    def test_a_run_that_reads_nothing_claims_no_latency_and_no_lag(
+        self, cold_start: ColdStart, capsys: Any
+    ) -> None:
+        daily = cold_start()
+        daily.handler(SCHEDULE, DeskContext())
+        capsys.readouterr()
+        daily.handler(SCHEDULE, DeskContext())
+        metrics = emitted(capsys.readouterr().out)
+        assert set(metrics) == METRICS - {"source_latency", "data_lag_sessions"}
+        assert metrics["forecasts_published"] == [0]
+
+    def test_a_run_that_breaks_is_logged_once_and_measured(
+        self, tmp_path: Path, cold_start: ColdStart, capsys: Any
+    ) -> None:
+        daily = cold_start()
+        (tmp_path / "store").write_bytes(b"a file where the folder was")
+        with pytest.raises(StoreError):
+            daily.handler(SCHEDULE, DeskContext())
+        printed = capsys.readouterr()
+        assert "run_duration" in emitted(printed.out)
+        assert [line["exception_name"] for line in logged(printed.err)] == ["StoreError"]
+
+    @pytest.mark.parametrize(
+        ("event", "correlation_id"),
+        [
+            (SCHEDULE, SCHEDULE["id"]),
+            (SCHEDULE_INPUT, SCHEDULE_INPUT["execution_id"]),
+            ({"time": SCHEDULE["time"]}, "the request"),
+        ],
+        ids=["default event", "own input", "by hand"],
+    )
+    def test_logs_are_json_under_one_correlation_id(
+        self, event: Any, correlation_id: str, cold_start: ColdStart, capsys: Any
+    ) -> None:
+        context = replace(DeskContext(), aws_request_id="the request")
+        cold_start().handler(event, context)
+        (line,) = logged(capsys.readouterr().err)
+        assert (line["service"], line["level"]) == ("daily", "INFO")
+        assert line["correlation_id"] == correlation_id
+        assert line["function_request_id"] == "the request"
+
+
+class TestColdStart:
+    def test_every_problem_of_the_settings_is_told(self, cold_start: ColdStart) -> None:
+        with pytest.raises(ConfigError) as raised:
+            cold_start(FORECASTER_STORE="", FORECASTER_BARS="/none", FORECASTER_TICKERS="?")
+        for name in ("FORECASTER_STORE", "FORECASTER_BARS", "FORECASTER_TICKERS"):
+            assert f"{name}: expected" in str(raised.value)
+
+    def test_the_source_sees_the_time_left_to_the_call_under_way(
+        self, cold_start: ColdStart, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        seen: dict[str, Any] = {}
+
+        class Watching(SimulatedMarket):
+            def read(self, *asked: Any) -> Any:
+                left.append(seen["remaining_seconds"]())
+                return super().read(*asked)
+
+        def open_source(spec: str, calendar: Any, **others: Any) -> Any:
+            seen.update(others, spec=spec)
+            return Watching(calendar)
+
+        class Context(DeskContext):
+            def get_remaining_time_in_millis(self) -> int:
+                return milliseconds.pop()
+
+        left: list[float] = []
+        milliseconds = [1_500, 60_000]
+        monkeypatch.setattr("pipeline.wiring.open_source", open_source)
+        daily = cold_start(FORECASTER_BARS="yahoo")
+        daily.handler(SCHEDULE, Context())
+        daily.handler({"time": "2024-12-26T23:30:00Z"}, Context())
+        assert (seen["spec"], left) == ("yahoo", [60.0, 1.5])
+        assert Path(tempfile.gettempdir()) in seen["cache_dir"].parents
+
+    def test_nothing_of_training_or_the_command_line_is_loaded(self, tmp_path: Path) -> None:
+        done = subprocess.run(
+            [sys.executable, "-c", "import sys, handlers.daily; print(*sys.modules)"],
+            cwd=ROOT,
+            env={"FORECASTER_STORE": str(tmp_path), "FORECASTER_BARS": "simulated"},
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        loaded = {name.partition(".")[0] for name in done.stdout.split()}
+        assert "onnxruntime" in loaded
+        assert loaded.isdisjoint(
+            {"torch", "sklearn", "onnx", "arch", "mlflow", "typer", "rich", "yfinance", "pydantic"}
+        )
+
+
+class TestAtADesk:
+    def run(self, tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+        environ = {"FORECASTER_STORE": str(tmp_path / "store"), "FORECASTER_BARS": "simulated"}
+        return subprocess.run(
+            [sys.executable, "-W", "error", "-m", "handlers.daily", *arguments],
+            cwd=ROOT,
+            env=environ,
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+
+    def test_the_summary_alone_is_printed(self, tmp_path: Path) -> None:
+        done = self.run(tmp_path, str(EVENTS / "schedule.json"))
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout)["session"] == "2024-12-27"
+        assert '"message":"the run ended"' in done.stderr
+
+    def test_without_an_event_it_is_now(self, tmp_path: Path) -> None:
+        done = self.run(tmp_path)
+        assert json.loads(done.stdout)["outcome"] == "published"
+
+    def test_a_failure_is_an_exit_code(self, tmp_path: Path) -> None:
+        event = tmp_path / "event.json"
+        event.write_text('{"time": "soon"}')
+        done = self.run(tmp_path, str(event))
+        assert (done.returncode, done.stdout) == (1, "")
