@@ -8,34 +8,23 @@ from __future__ import annotations
 import atexit
 import os
 import shutil
-import sys
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
-from time import perf_counter
 from typing import Any
-
-from aws_lambda_powertools import Logger, Metrics, Tracer
-from aws_lambda_powertools.metrics import MetricUnit
 
 from handlers.desk import run_once
 from handlers.schedule import correlation_id, scheduled_time
 from handlers.settings import DailySettings
+from handlers.telemetry import Timed, count, logger, measured, metrics, tracer
 from pipeline.adapters.calendar import ExchangeCalendar
 from pipeline.daily import DailyJob, Summary, run
 from pipeline.errors import RequestError
-from pipeline.ports import BarSource, Reading
 from pipeline.record import manifest_key
 from pipeline.wiring import daily_job, open_source
 
-# Logs go to standard error, metrics to standard output; Lambda takes both.
-logger = Logger(service="daily", stream=sys.stderr, utc=True)
-metrics = Metrics(namespace="financial-forecaster", service="daily")
-tracer = Tracer(service="daily", patch_modules=["botocore"])
 invocation: ContextVar[Any] = ContextVar("invocation")  # the context of the call under way
 
 
@@ -47,9 +36,11 @@ def handler(event: Any, context: Any) -> dict[str, Any]:
     invocation.set(context)
     logger.set_correlation_id(correlation_id(event, context.aws_request_id))
     try:
-        with _measured("run_duration"):
+        with measured("run_duration"):
             summary = run(*_asked(event, datetime.now(UTC)))
-        answer = _reported(summary)
+        count(summary)
+        answer = _answer(summary)
+        logger.info("the run ended", extra={"summary": answer})
         summary.require_complete()
     except Exception:
         logger.exception("the run failed")
@@ -67,12 +58,8 @@ def _asked(event: Any, now: datetime) -> tuple[DailyJob, datetime]:
     return (job if asked == current else replace(job, mode="as_of")), at
 
 
-def _reported(summary: Summary) -> dict[str, Any]:
-    metrics.add_metric("forecasts_published", MetricUnit.Count, len(summary.published))
-    metrics.add_metric("tickers_withheld", MetricUnit.Count, len(summary.withheld))
-    if summary.data_lag_sessions is not None:
-        metrics.add_metric("data_lag_sessions", MetricUnit.Count, summary.data_lag_sessions)
-    answer = {
+def _answer(summary: Summary) -> dict[str, Any]:
+    return {
         "outcome": summary.outcome.value,
         "session": summary.session.isoformat(),
         "published": list(summary.published),
@@ -80,33 +67,6 @@ def _reported(summary: Summary) -> dict[str, Any]:
         "manifests": [manifest_key(part.session, part.part) for part in summary.manifests],
         "store": settings.store,
     }
-    logger.info("the run ended", extra={"summary": answer})
-    return answer
-
-
-@contextmanager
-def _measured(metric: str) -> Iterator[None]:
-    started = perf_counter()
-    try:
-        yield
-    finally:
-        milliseconds = 1000 * (perf_counter() - started)
-        metrics.add_metric(metric, MetricUnit.Milliseconds, milliseconds)
-
-
-@dataclass(frozen=True, slots=True)
-class Timed:
-    """A BarSource whose readings are measured."""
-
-    source: BarSource
-
-    @property
-    def label(self) -> str:
-        return self.source.label
-
-    def read(self, tickers: Sequence[str], first: date, last: date) -> Reading:
-        with _measured("source_latency"):
-            return self.source.read(tickers, first, last)
 
 
 def _wired(settings: DailySettings) -> DailyJob:

@@ -15,7 +15,7 @@ import typer
 
 from pipeline.errors import ConfigError
 from pipeline.ports import BarSource, Calendar, ObjectStore, Tables
-from pipeline.wiring import open_source
+from pipeline.wiring import open_source, open_store
 
 NEW_YORK = ZoneInfo("America/New_York")
 END_OF_DAY = time_of_day(23, 59, 59)
@@ -115,7 +115,6 @@ def open_bars(spec: str, calendar: Calendar) -> BarSource:
 
 def open_published(location: str) -> tuple[ObjectStore, Tables]:
     """Return the store that `--store` names and what reads its tables."""
-    from pipeline.adapters.objects import open_store  # noqa: PLC0415
     from pipeline.adapters.parquet import ParquetTables  # noqa: PLC0415
 
     return open_store(location), ParquetTables()

@@ -179,7 +179,7 @@ def _result(bars: RawBars, opens: np.ndarray, asked: np.ndarray) -> dict[str, An
     }
 
 
-def _adjusted(bars: RawBars) -> np.ndarray:
+def _adjusted(bars: RawBars) -> Any:
     """Close as if every later dividend had been put back into the shares."""
     kept = 1 - bars.dividend / bars.close
     later = np.append(np.nancumprod(kept[::-1])[-2::-1], 1.0)

@@ -7,10 +7,12 @@ import io
 import json
 import logging
 import os
+import socket
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -62,7 +64,8 @@ def cold_start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Cold
         return importlib.import_module("handlers.daily")
 
     def forget() -> None:
-        sys.modules.pop("handlers.daily", None)
+        for name in ("handlers.daily", "handlers.telemetry"):
+            sys.modules.pop(name, None)
         logging.Logger.manager.loggerDict.pop("daily", None)
 
     yield start
@@ -225,7 +228,7 @@ class TestEvents:
         ],
         ids=["now", "as scheduled", "after the next session's close"],
     )
-    def test_only_what_is_made_in_time_is_live(  # noqa: PLR0917
+    def test_only_what_is_made_in_time_is_live(
         self,
         event: Any,
         session: str,
@@ -338,6 +341,27 @@ class TestTelemetry:
         assert line["correlation_id"] == correlation_id
         assert line["function_request_id"] == "the request"
 
+    def test_a_sampled_call_is_traced_down_to_its_requests_to_s3(
+        self, s3: S3, tmp_path: Path
+    ) -> None:
+        trace = "Root=1-676f3a28-0123456789abcdef01234567;Parent=0123456789abcdef;Sampled=1"
+        with socket.socket(type=socket.SOCK_DGRAM) as daemon:
+            daemon.bind(("127.0.0.1", 0))
+            daemon.setblocking(False)
+            done = run_at_a_desk(
+                EVENTS / "schedule.json",
+                **s3.environ,
+                FORECASTER_STORE=f"s3://{BUCKET}/{tmp_path.name}",
+                LAMBDA_TASK_ROOT=str(ROOT),
+                _X_AMZN_TRACE_ID=trace,
+                AWS_XRAY_DAEMON_ADDRESS=f"127.0.0.1:{daemon.getsockname()[1]}",
+            )
+            assert done.returncode == 0, done.stderr
+            # Each datagram is a line about the format and one about the segment.
+            segments = [json.loads(one.split(b"\n", 1)[1]) for one in datagrams(daemon)]
+        assert {segment["name"] for segment in segments} == {"s3", "## handler"}
+        assert {segment["trace_id"] for segment in segments} == {trace[5:40]}
+
 
 class TestColdStart:
     def test_every_problem_of_the_settings_is_told(self, cold_start: ColdStart) -> None:
@@ -390,29 +414,37 @@ class TestColdStart:
 
 
 class TestAtADesk:
-    def run(self, tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-        environ = {"FORECASTER_STORE": str(tmp_path / "store"), "FORECASTER_BARS": "simulated"}
-        return subprocess.run(
-            [sys.executable, "-W", "error", "-m", "handlers.daily", *arguments],
-            cwd=ROOT,
-            env=environ,
-            check=False,
-            capture_output=True,
-            text=True,
-        )
-
     def test_the_summary_alone_is_printed(self, tmp_path: Path) -> None:
-        done = self.run(tmp_path, str(EVENTS / "schedule.json"))
+        done = run_at_a_desk(EVENTS / "schedule.json", FORECASTER_STORE=str(tmp_path))
         assert done.returncode == 0, done.stderr
         assert json.loads(done.stdout)["session"] == "2024-12-27"
         assert '"message":"the run ended"' in done.stderr
 
     def test_without_an_event_it_is_now(self, tmp_path: Path) -> None:
-        done = self.run(tmp_path)
+        done = run_at_a_desk(FORECASTER_STORE=str(tmp_path))
         assert json.loads(done.stdout)["outcome"] == "published"
 
     def test_a_failure_is_an_exit_code(self, tmp_path: Path) -> None:
         event = tmp_path / "event.json"
         event.write_text('{"time": "soon"}')
-        done = self.run(tmp_path, str(event))
+        done = run_at_a_desk(event, FORECASTER_STORE=str(tmp_path / "store"))
         assert (done.returncode, done.stdout) == (1, "")
+
+
+def run_at_a_desk(*arguments: Path, **environ: str) -> subprocess.CompletedProcess[str]:
+    """Run the function as a program on the simulated market, in this environment alone."""
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-m", "handlers.daily", *arguments],
+        cwd=ROOT,
+        env={"FORECASTER_BARS": "simulated", **environ},
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+
+
+def datagrams(inbox: socket.socket) -> Iterator[bytes]:
+    """Give what has come in."""
+    with suppress(BlockingIOError):
+        while True:
+            yield inbox.recv(65536)
