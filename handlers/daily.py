@@ -20,9 +20,10 @@ from handlers.schedule import correlation_id, scheduled_time
 from handlers.settings import DailySettings
 from handlers.telemetry import Timed, count, logger, measured, metrics, tracer
 from pipeline.adapters.calendar import ExchangeCalendar
-from pipeline.daily import DailyJob, Summary, run
+from pipeline.daily import DailyJob, run
 from pipeline.errors import RequestError
 from pipeline.record import manifest_key
+from pipeline.summary import Summary
 from pipeline.wiring import daily_job, open_source
 
 invocation: ContextVar[Any] = ContextVar("invocation")  # the context of the call under way

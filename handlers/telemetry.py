@@ -16,8 +16,8 @@ from time import perf_counter
 from aws_lambda_powertools import Logger, Metrics, Tracer
 from aws_lambda_powertools.metrics import MetricUnit
 
-from pipeline.daily import Summary
 from pipeline.ports import BarSource, Reading
+from pipeline.summary import Summary
 
 logger = Logger(service="daily", stream=sys.stderr, utc=True)
 metrics = Metrics(namespace="financial-forecaster", service="daily")

@@ -156,10 +156,7 @@ def train(
         calendar = options.exchange()
         source = options.open_bars(bars, calendar)
         learnt = read_all(source, names, EARLIEST, calendar.last_closed(at))
-        try:
-            trained = train_and_prove(learnt, prove_from, out, phase.update)
-        except OSError as exc:
-            raise StoreError(f"expected to write a bundle to {out}, got: {exc}") from exc
+        trained = train_and_prove(learnt, prove_from, out, phase.update)
     if json:
         document = {"source": source.label, "bundle": str(out), "prove_from": prove_from}
         console.print_json(document | asdict(trained))

@@ -16,11 +16,11 @@ from rich.status import Status
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.daily import Outcome, Summary
 from pipeline.fetch import Fetched, csv_name
 from pipeline.published import Published
 from pipeline.reasons import Withheld
 from pipeline.record import to_json
+from pipeline.summary import Outcome, Summary
 
 # A pipe or a log has no width; rich would take 80 columns.
 WIDTH = 100

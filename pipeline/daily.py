@@ -8,16 +8,14 @@ published once it is there.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
-from enum import StrEnum
 
 import numpy as np
 
 from pipeline.bars import RawBars
-from pipeline.errors import IncompleteRun, Reason, StoreError
-from pipeline.forecast import forecast
+from pipeline.errors import Reason, StoreError
 from pipeline.intervals import NEUTRAL, Calibration
 from pipeline.latest import refresh_latest
 from pipeline.model import Model
@@ -32,10 +30,10 @@ from pipeline.record import (
     table_key,
     to_json,
 )
-from pipeline.tables import Stamp, forecast_columns
-from pipeline.vintage import ReadInfo, Vintage
+from pipeline.summary import Outcome, Summary
+from pipeline.tables import Stamp
+from pipeline.vintage import ReadInfo, Vintage, forecast_vintage
 
-VIX = "^VIX"
 # Two windows and the 250 sessions of the rolling baselines.
 HISTORY_SESSIONS = 320
 
@@ -52,51 +50,6 @@ class DailyJob:
     model: Model
     calibration: Calibration = NEUTRAL
     mode: str = "live"
-
-
-class Outcome(StrEnum):
-    """How a run ended.
-
-    `published` a part; `nothing_to_do`, all there already; `still_withheld`, what was missing
-    still is; `closed_unconfirmed`, no ticker has a bar of the session, as on a closure that the
-    calendar does not know.
-    """
-
-    PUBLISHED = "published"
-    NOTHING_TO_DO = "nothing_to_do"
-    CLOSED_UNCONFIRMED = "closed_unconfirmed"
-    STILL_WITHHELD = "still_withheld"
-
-
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """What a run did.
-
-    Attributes
-    ----------
-    session : the last closed session, origin of the forecasts
-    published : tickers this run published
-    withheld : ticker -> reason, of all tickers still without a forecast
-    manifests : of all parts of the session
-    data_lag_sessions : sessions the newest bar read is behind, at the worst ticker that has bars;
-        None where this run read none
-    """
-
-    outcome: Outcome
-    session: date
-    published: tuple[str, ...] = ()
-    withheld: Mapping[str, str] = field(default_factory=dict)
-    manifests: tuple[RunManifest, ...] = ()
-    data_lag_sessions: int | None = None
-
-    def require_complete(self) -> None:
-        """Raise IncompleteRun if a ticker is withheld, so that the run is tried again."""
-        if self.withheld:
-            named = ", ".join(f"{ticker} ({reason})" for ticker, reason in self.withheld.items())
-            raise IncompleteRun(
-                f"{self.session}: expected forecasts of every ticker, withheld {named}",
-                self.withheld,
-            )
 
 
 def run(job: DailyJob, at: datetime) -> Summary:
@@ -206,18 +159,14 @@ def _publish(job: DailyJob, data: bytes, expected: Sequence[date], part: int) ->
 def _forecasts(
     job: DailyJob, vintage: Vintage, vintage_sha256: str, expected: Sequence[date]
 ) -> Columns:
-    good, withheld = vintage.usable(expected)
-    made = forecast(good, job.model, job.calibration, vintage.bars.get(VIX))
-    broken = [ticker for ticker, fine in zip(made.tickers, made.finite, strict=True) if not fine]
     stamp = Stamp(
         origin_date=expected[-1],
-        target_dates=tuple(job.calendar.following(expected[-1], len(made.horizons))),
+        target_dates=tuple(job.calendar.following(expected[-1], len(job.model.manifest.horizons))),
         model_version=job.model.manifest.model_version,
         vintage_sha256=vintage_sha256,
         issued_at=vintage.info.issued_at,
     )
-    refused = withheld | dict.fromkeys(broken, Reason.NON_FINITE_OUTPUT)
-    return forecast_columns(made.where(made.finite), refused, stamp)
+    return forecast_vintage(vintage, expected, job.model, job.calibration, stamp)
 
 
 def _withheld(tickers: Sequence[str], manifests: Sequence[RunManifest]) -> dict[str, str]:

@@ -122,7 +122,7 @@ def open_published(location: str) -> tuple[ObjectStore, Tables]:
 
 def open_folder(option: str, folder: Path) -> ObjectStore:
     """Return the folder as a store; raises ConfigError where it cannot be made."""
-    from pipeline.adapters.objects import FolderObjects  # noqa: PLC0415
+    from pipeline.adapters.folder import FolderObjects  # noqa: PLC0415
 
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -10,7 +11,7 @@ from typing import Any, Protocol
 from numpy.typing import NDArray
 
 from pipeline.bars import RawBars
-from pipeline.errors import DataError
+from pipeline.errors import DataError, StoreError
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,31 @@ class ObjectStore(Protocol):
     def keys(self, prefix: str) -> list[str]: ...
 
     def url(self, key: str) -> str: ...
+
+
+# Parts that mean the same on S3 and on every file system. A leading dot is the store's own.
+_PART = r"(?!\.)[!-.0-\[\]-~]+"
+_KEY = re.compile(rf"{_PART}(?:/{_PART})*")
+
+
+def is_key(text: str) -> bool:
+    """Whether `text` is parts of visible ASCII joined by `/`, none with a dot in front."""
+    return _KEY.fullmatch(text) is not None
+
+
+def check_key(key: str) -> None:
+    """Raise StoreError unless `key` is a key."""
+    if not is_key(key):
+        raise StoreError(
+            "expected a key of visible ASCII parts joined by '/', none of them empty, starting "
+            f"with a dot or holding a backslash, got {key!r}"
+        )
+
+
+def check_prefix(prefix: str) -> None:
+    """Raise StoreError unless `prefix` is empty, a key, or a key and `/`."""
+    if prefix:
+        check_key(prefix.removesuffix("/"))
 
 
 Columns = Mapping[str, NDArray[Any]]

@@ -11,9 +11,14 @@ import numpy as np
 
 from pipeline.bars import Bars, RawBars
 from pipeline.errors import DataError, InvalidBars, Reason, StaleBars, StoreError
-from pipeline.ports import Tables
-from pipeline.tables import vintage_bars, vintage_columns
+from pipeline.forecast import forecast
+from pipeline.intervals import Calibration
+from pipeline.model import Model
+from pipeline.ports import Columns, Tables
+from pipeline.tables import Stamp, forecast_columns, vintage_bars, vintage_columns
 from pipeline.windows import MIN_SESSIONS
+
+VIX = "^VIX"
 
 
 class ReadInfo(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -82,6 +87,27 @@ class Vintage:
             except DataError as exc:
                 withheld[ticker] = exc.reason
         return good, withheld
+
+
+def forecast_vintage(
+    vintage: Vintage,
+    expected: Sequence[date],
+    model: Model,
+    calibration: Calibration,
+    stamp: Stamp,
+) -> Columns:
+    """Return the forecasts table of a vintage: a pure function of what is given.
+
+    Parameters
+    ----------
+    expected : the exchange's sessions up to the origin
+    stamp : what every row says of the run
+    """
+    good, withheld = vintage.usable(expected)
+    made = forecast(good, model, calibration, vintage.bars.get(VIX))
+    broken = [ticker for ticker, fine in zip(made.tickers, made.finite, strict=True) if not fine]
+    refused = withheld | dict.fromkeys(broken, Reason.NON_FINITE_OUTPUT)
+    return forecast_columns(made.where(made.finite), refused, stamp)
 
 
 def fit_for_forecast(raw: RawBars, expected: Sequence[date]) -> Bars:

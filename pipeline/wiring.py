@@ -5,6 +5,7 @@ Each adapter is imported where it is chosen, so that a process loads only the ve
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +15,10 @@ from pipeline.ports import BarSource, Calendar, ObjectStore
 
 YAHOO = "yahoo"
 SIMULATED = "simulated"
+_S3 = re.compile(
+    r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?P<prefix>(/[^/.\\][^/\\]*)*/?)"
+)
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
 SOURCES = f"{YAHOO}, {SIMULATED} or an existing folder"
 
 
@@ -52,10 +57,25 @@ def open_source(
 
 
 def open_store(location: str) -> ObjectStore:
-    """Return the store at `s3://bucket/prefix` or in a folder; raises ConfigError for others."""
-    from pipeline.adapters import objects  # noqa: PLC0415
+    """Return the store at `s3://bucket/prefix` or in a folder; nothing is read or made yet.
 
-    return objects.open_store(location)
+    Raises
+    ------
+    ConfigError
+        When `location` is neither.
+    """
+    if s3 := _S3.fullmatch(location):
+        from pipeline.adapters.s3 import S3Objects  # noqa: PLC0415
+
+        return S3Objects(s3["bucket"], s3["prefix"].strip("/"))
+    # A shell expands ~, a setting does not, and a folder named ~ is nobody's wish.
+    if not location.strip() or location.startswith("~") or _SCHEME.match(location):
+        raise ConfigError(f"store: expected s3://bucket/prefix or a folder, got {location!r}")
+    if Path(location).is_file():
+        raise ConfigError(f"store: expected s3://bucket/prefix or a folder, got file {location!r}")
+    from pipeline.adapters.folder import FolderObjects  # noqa: PLC0415
+
+    return FolderObjects(Path(location))
 
 
 def daily_job(

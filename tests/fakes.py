@@ -7,10 +7,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, time
 from threading import Lock
 
-from pipeline.adapters.objects import check_key, check_prefix
 from pipeline.bars import RawBars
 from pipeline.errors import ConfigError, Reason, SourceUnavailable
-from pipeline.ports import Reading
+from pipeline.ports import Reading, check_key, check_prefix
 
 
 class Crash(BaseException):

@@ -53,7 +53,7 @@ def train_and_prove(
         When bars are too few or constant.
     ModelError
         When graph and Python model differ.
-    OSError
+    StoreError
         When the folder cannot be written.
     """
     say("Training")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pipeline.adapters.folder import FolderObjects
 from pipeline.bars import Bars, Floats, Panel
 from pipeline.bundle import (
     MANIFEST,
@@ -78,10 +79,13 @@ def train_bundle(bars: Sequence[Bars]) -> ModelBundle:
 
 
 def save_bundle(bundle: ModelBundle, folder: Path) -> None:
-    """Write manifest and ONNX file to `folder`, made if missing; what was there is replaced."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / ONNX).write_bytes(bundle.onnx)
-    (folder / MANIFEST).write_bytes(to_json(bundle.manifest))
+    """Write the bundle to `folder`, made if missing, each file whole, the manifest last.
+
+    Dying between the two leaves a bundle that load_bundle refuses by its digest.
+    """
+    files = FolderObjects(folder)
+    files.replace(ONNX, bundle.onnx)
+    files.replace(MANIFEST, to_json(bundle.manifest))
 
 
 def _windows_and_returns(bars: Bars) -> tuple[Windows, Floats]:

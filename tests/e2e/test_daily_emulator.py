@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.adapters.calendar import ExchangeCalendar
-from pipeline.adapters.objects import FolderObjects
+from pipeline.adapters.folder import FolderObjects
 from pipeline.adapters.simulated import SimulatedMarket
 from pipeline.fetch import fetch
 from tests.e2e.emulator import ROOT, Emulator, emulator

@@ -22,10 +22,10 @@ from pipeline.adapters.parquet import ParquetTables
 from pipeline.bars import COLUMNS
 from pipeline.bundle import load_bundle
 from pipeline.console import OUTCOMES
-from pipeline.daily import Outcome
 from pipeline.errors import Reason
 from pipeline.fetch import to_csv
 from pipeline.reasons import MEANINGS
+from pipeline.summary import Outcome
 from tests.builders import raw_bars
 
 ROOT = Path(cli.__file__).parents[1]

@@ -23,7 +23,7 @@ import pytest
 
 from handlers.desk import DeskContext
 from pipeline.adapters.calendar import ExchangeCalendar
-from pipeline.adapters.objects import FolderObjects
+from pipeline.adapters.folder import FolderObjects
 from pipeline.adapters.simulated import SimulatedMarket
 from pipeline.errors import ConfigError, IncompleteRun, RequestError, StoreError
 from pipeline.fetch import fetch

@@ -25,9 +25,11 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from moto.s3.models import s3_backends
 from werkzeug.serving import make_server
 
-from pipeline.adapters.objects import CONFLICT_PAUSES, FolderObjects, S3Objects, open_store
+from pipeline.adapters.folder import FolderObjects
+from pipeline.adapters.s3 import CONFLICT_PAUSES, S3Objects
 from pipeline.errors import ConfigError, StoreError
 from pipeline.ports import ObjectStore
+from pipeline.wiring import open_store
 from tests.fakes import Crash, MemoryObjects
 
 BUCKET = "forecasts"
@@ -355,7 +357,7 @@ class TestFolder:
 
     def test_it_never_imports_boto3(self, tmp_path: Path) -> None:
         program = (
-            "import sys; from pipeline.adapters.objects import open_store; "
+            "import sys; from pipeline.wiring import open_store; "
             "open_store('s3://bucket'); store = open_store(sys.argv[1]); store.create('a', b''); "
             "store.keys(''); sys.exit('boto3' in sys.modules or 'botocore' in sys.modules)"
         )

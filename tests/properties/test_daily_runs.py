@@ -23,8 +23,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from moto import mock_aws
 
-from pipeline.adapters.objects import FolderObjects, S3Objects
+from pipeline.adapters.folder import FolderObjects
 from pipeline.adapters.parquet import ParquetTables
+from pipeline.adapters.s3 import S3Objects
 from pipeline.bars import RawBars
 from pipeline.bundle import load_bundle
 from pipeline.daily import DailyJob, run

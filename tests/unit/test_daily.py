@@ -11,10 +11,11 @@ import pytest
 
 from pipeline.adapters.parquet import ParquetTables
 from pipeline.bars import RawBars
-from pipeline.daily import DailyJob, Outcome, run
+from pipeline.daily import DailyJob, run
 from pipeline.errors import IncompleteRun, Reason, SourceUnavailable, StoreError
 from pipeline.model import Model
 from pipeline.ports import Reading
+from pipeline.summary import Outcome
 from tests.builders import raw_bars, weekdays
 from tests.fakes import Crash, FixedCalendar, MemoryObjects, ScriptedSource
 

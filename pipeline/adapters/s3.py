@@ -1,0 +1,114 @@
+"""The store in S3 (boto3)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from pipeline.errors import StoreError
+from pipeline.ports import check_key, check_prefix, is_key
+
+ATTEMPTS = 4
+TIMEOUTS = {"connect_timeout": 5, "read_timeout": 30}  # seconds; objects are a few MB at most
+CONFLICT_PAUSES = (0.05, 0.1, 0.2, 0.4)  # seconds; the rival's put is over long before the last
+
+
+@dataclass(frozen=True)
+class S3Objects:
+    """Objects under a prefix of an S3 bucket.
+
+    boto3 is imported and the client made by the first request, not before. `create` may answer
+    False to the very writer that won, when the reply to its put was lost and the put repeated:
+    equal bytes under the key tell.
+    """
+
+    bucket: str
+    prefix: str = ""
+    client: Any = None
+    pause: Callable[[float], None] = time.sleep
+
+    def read(self, key: str) -> bytes | None:
+        with self._translated("read", key):
+            try:
+                return bytes(self._s3.get_object(**self._at(key))["Body"].read())
+            except _s3_errors() as exc:
+                if _code(exc) == "NoSuchKey":
+                    return None
+                raise
+
+    def create(self, key: str, data: bytes) -> bool:
+        with self._translated("create", key):
+            return self._create(key, data, CONFLICT_PAUSES)
+
+    def replace(self, key: str, data: bytes) -> None:
+        with self._translated("replace", key):
+            self._s3.put_object(**self._at(key), Body=data)
+
+    def keys(self, prefix: str) -> list[str]:
+        check_prefix(prefix)
+        with self._translated("list", prefix):
+            pages = self._s3.get_paginator("list_objects_v2").paginate(
+                Bucket=self.bucket, Prefix=self._full(prefix)
+            )
+            found = [item["Key"] for page in pages for item in page.get("Contents", ())]
+        # Folder markers, which S3's console leaves, are no keys.
+        return sorted(filter(is_key, (key[len(self._full("")) :] for key in found)))
+
+    def url(self, key: str) -> str:
+        return f"s3://{self.bucket}/{self._full(key)}"
+
+    def _create(self, key: str, data: bytes, pauses: tuple[float, ...]) -> bool:
+        try:
+            self._s3.put_object(**self._at(key), Body=data, IfNoneMatch="*")
+            return True
+        except _s3_errors() as exc:
+            if _code(exc) == "PreconditionFailed":
+                return False
+            if _code(exc) != "ConditionalRequestConflict" or not pauses:
+                raise
+        self.pause(pauses[0])
+        return self._create(key, data, pauses[1:])
+
+    def _full(self, key: str) -> str:
+        return f"{self.prefix}/{key}" if self.prefix else key
+
+    def _at(self, key: str) -> dict[str, str]:
+        check_key(key)
+        return {"Bucket": self.bucket, "Key": self._full(key)}
+
+    @cached_property
+    def _s3(self) -> Any:
+        return _make_client() if self.client is None else self.client
+
+    @contextmanager
+    def _translated(self, doing: str, key: str) -> Iterator[None]:
+        """Raise whatever S3 refuses as StoreError: the one place that does."""
+        try:
+            yield
+        except _s3_errors() as exc:
+            what = f"expected to {doing} {self.url(key)}"
+            raise StoreError(f"{what}, got {type(exc).__name__}: {exc}") from exc
+
+
+def _s3_errors() -> tuple[type[Exception], ...]:
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
+
+    return (BotoCoreError, ClientError, OSError, ValueError)  # ValueError: an unusable endpoint
+
+
+def _code(exc: Exception) -> str:
+    response: dict[str, Any] = getattr(exc, "response", {})
+    return str(response.get("Error", {}).get("Code", ""))
+
+
+def _make_client() -> Any:
+    import boto3.session  # noqa: PLC0415
+    from botocore.config import Config  # noqa: PLC0415
+
+    retries = {"mode": "standard", "total_max_attempts": ATTEMPTS}
+    # A session of our own: making clients from boto3's shared one is not safe among threads.
+    return boto3.session.Session().client("s3", config=Config(retries=retries, **TIMEOUTS))
