@@ -57,14 +57,16 @@ lock: $(VENV)/.dev ## Lock the image's dependencies with hashes
 
 .PHONY: clean
 clean: ## Remove what was made here, environments included
-	rm -rf $(VENV) $(VENV)-lambda .cache $(DEMO) out build *.egg-info .mypy_cache .ruff_cache \
+	rm -rf $(VENV) $(VENV)-lambda .cache $(DEMO) out .mypy_cache .ruff_cache \
 		.hypothesis .import_linter_cache
 
 $(BIN)/python:
-	$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and f"expected Python 3.11 or newer, got {sys.version.split()[0]}; make PYTHON=...")'
+	@$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.demo: pyproject.toml | $(BIN)/python
-	$(BIN)/pip install -q -e '.[serving,batch,cli]'
+	@echo "Installing what serving needs into $(VENV) ..."
+	@$(BIN)/pip install -q --disable-pip-version-check -e '.[serving,batch,cli]'
 	@touch $@
 
 # The CPU build from PyTorch's own index, or what plain pip finds where that is out of reach.

@@ -595,7 +595,7 @@ def test_a_ticker_that_cannot_be_read_stops_the_training(
 def test_a_bundle_that_cannot_be_written_exits_1(forecaster: Forecaster, history: Path) -> None:
     Path("bundle/model.onnx").mkdir(parents=True)
     answer = forecaster("train", "--bars", history, "--tickers", "SPY", "--out", "bundle")
-    assert_refused(answer, 1, "expected to write a bundle to bundle")
+    assert_refused(answer, 1, "expected to replace bundle/model.onnx")
 
 
 def test_without_the_training_libraries_one_line_says_how_to_install_them(
