@@ -9,6 +9,7 @@ from threading import Lock, Thread
 from typing import Any
 
 import boto3.session
+from botocore.config import Config
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import make_server
 
@@ -58,21 +59,31 @@ class S3:
 @contextmanager
 def s3_server() -> Iterator[S3]:
     """Run a server with an empty bucket until the block ends."""
+    with moto_server() as url, closing(make_client(url)) as client:
+        client.create_bucket(Bucket=BUCKET)
+        yield S3(url, client)
+
+
+@contextmanager
+def moto_server() -> Iterator[str]:
+    """Run a server without buckets until the block ends; gives its URL."""
     application = OneAtATime(DomainDispatcherApplication(create_backend_app))
     server = make_server("127.0.0.1", 0, application, threaded=True)
     thread = Thread(target=server.serve_forever, daemon=True)
     thread.start()
-    url = f"http://127.0.0.1:{server.server_port}"
-    client = boto3.session.Session().client(
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def make_client(url: str) -> Any:
+    """Return a client that says at once when something fails."""
+    return boto3.session.Session().client(
         "s3",
         endpoint_url=url,
         region_name="us-east-1",
         aws_access_key_id="testing",
         aws_secret_access_key="testing",
+        config=Config(retries={"total_max_attempts": 1}, max_pool_connections=16),
     )
-    with closing(client):
-        client.create_bucket(Bucket=BUCKET)
-        yield S3(url, client)
-    server.shutdown()
-    server.server_close()
-    thread.join()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -21,26 +20,10 @@ from pipeline.adapters.folder import FolderObjects
 from pipeline.adapters.simulated import SimulatedMarket
 from pipeline.fetch import fetch
 from tests.e2e.emulator import ROOT, Emulator, emulator
+from tests.expected import EVENT_FILE, FORECASTS, KEYS, METRICS, SCHEDULE
 from tests.s3_server import BUCKET, S3, s3_server
 
 pytestmark = pytest.mark.emulator
-
-EVENT_FILE = ROOT / "tests" / "golden" / "events" / "schedule.json"
-SCHEDULE = json.loads(EVENT_FILE.read_text())
-FORECASTS = "forecasts/month=2024-12/2024-12-27.00.parquet"
-KEYS = [
-    "bars/month=2024-12/2024-12-27.00.parquet",
-    FORECASTS,
-    "latest.json",
-    "runs/2024-12-27.00.json",
-]
-METRICS = {
-    "forecasts_published",
-    "tickers_withheld",
-    "source_latency",
-    "data_lag_sessions",
-    "run_duration",
-}
 
 
 @dataclass(frozen=True)

@@ -27,25 +27,10 @@ from pipeline.adapters.folder import FolderObjects
 from pipeline.adapters.simulated import SimulatedMarket
 from pipeline.errors import ConfigError, IncompleteRun, RequestError, StoreError
 from pipeline.fetch import fetch
+from tests.expected import EVENT_FILE, KEYS, METRICS, SCHEDULE, SCHEDULE_INPUT
 from tests.s3_server import BUCKET, S3, s3_server
 
 ROOT = Path(__file__).resolve().parents[2]
-EVENTS = ROOT / "tests" / "golden" / "events"
-SCHEDULE = json.loads((EVENTS / "schedule.json").read_text())
-SCHEDULE_INPUT = json.loads((EVENTS / "schedule_input.json").read_text())
-KEYS = [
-    "bars/month=2024-12/2024-12-27.00.parquet",
-    "forecasts/month=2024-12/2024-12-27.00.parquet",
-    "latest.json",
-    "runs/2024-12-27.00.json",
-]
-METRICS = {
-    "forecasts_published",
-    "tickers_withheld",
-    "source_latency",
-    "data_lag_sessions",
-    "run_duration",
-}
 ColdStart = Callable[..., Any]
 
 
@@ -349,7 +334,7 @@ class TestTelemetry:
             daemon.bind(("127.0.0.1", 0))
             daemon.setblocking(False)
             done = run_at_a_desk(
-                EVENTS / "schedule.json",
+                EVENT_FILE,
                 **s3.environ,
                 FORECASTER_STORE=f"s3://{BUCKET}/{tmp_path.name}",
                 LAMBDA_TASK_ROOT=str(ROOT),
@@ -415,7 +400,7 @@ class TestColdStart:
 
 class TestAtADesk:
     def test_the_summary_alone_is_printed(self, tmp_path: Path) -> None:
-        done = run_at_a_desk(EVENTS / "schedule.json", FORECASTER_STORE=str(tmp_path))
+        done = run_at_a_desk(EVENT_FILE, FORECASTER_STORE=str(tmp_path))
         assert done.returncode == 0, done.stderr
         assert json.loads(done.stdout)["session"] == "2024-12-27"
         assert '"message":"the run ended"' in done.stderr

@@ -12,18 +12,14 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
-from threading import Barrier, Lock, Thread
+from threading import Barrier
 from typing import Any
 
-import boto3.session
 import botocore.exceptions
 import pytest
-from botocore.config import Config
 from botocore.exceptions import ClientError, IncompleteReadError
 from moto.core import DEFAULT_ACCOUNT_ID
-from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from moto.s3.models import s3_backends
-from werkzeug.serving import make_server
 
 from pipeline.adapters.folder import FolderObjects
 from pipeline.adapters.s3 import CONFLICT_PAUSES, S3Objects
@@ -31,8 +27,8 @@ from pipeline.errors import ConfigError, StoreError
 from pipeline.ports import ObjectStore
 from pipeline.wiring import open_store
 from tests.fakes import Crash, MemoryObjects
+from tests.s3_server import BUCKET, make_client, moto_server
 
-BUCKET = "forecasts"
 PREFIX = "forecaster/store"
 Operation = Callable[[ObjectStore], object]
 OPERATIONS: dict[str, Operation] = {
@@ -42,29 +38,6 @@ OPERATIONS: dict[str, Operation] = {
     "keys": lambda store: store.keys("runs/"),
 }
 every_operation = pytest.mark.parametrize("operation", OPERATIONS.values(), ids=list(OPERATIONS))
-
-
-class OneAtATime:
-    """A WSGI application that answers one request at a time: S3 puts are atomic, moto's are not."""
-
-    def __init__(self, application: Any) -> None:
-        self._application = application
-        self._lock = Lock()
-
-    def __call__(self, environ: Any, start_response: Any) -> Any:
-        with self._lock:
-            return self._application(environ, start_response)
-
-
-def make_client(url: str) -> Any:
-    return boto3.session.Session().client(
-        "s3",
-        endpoint_url=url,
-        region_name="us-east-1",
-        aws_access_key_id="testing",
-        aws_secret_access_key="testing",
-        config=Config(retries={"total_max_attempts": 1}, max_pool_connections=16),
-    )
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -80,13 +53,8 @@ def aws_of_tests_only() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def s3_url() -> Iterator[str]:
-    application = OneAtATime(DomainDispatcherApplication(create_backend_app))
-    server = make_server("127.0.0.1", 0, application, threaded=True)
-    thread = Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
+    with moto_server() as url:
+        yield url
 
 
 @pytest.fixture(scope="module")
