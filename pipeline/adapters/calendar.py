@@ -12,7 +12,6 @@ like "13:00". Days that the library has learned meanwhile may stay in the file.
 from __future__ import annotations
 
 import json
-import warnings
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
@@ -176,10 +175,7 @@ def _override(entry: Any, where: str) -> Override:
 
 def _library_calendar(name: str) -> Any:
     try:
-        with warnings.catch_warnings():
-            # The pinned library uses calls that pandas will drop; it is no caller's to mend.
-            warnings.simplefilter("ignore", DeprecationWarning)
-            return exchange_calendars.get_calendar(name, start=FIRST, end=LAST)
+        return exchange_calendars.get_calendar(name, start=FIRST, end=LAST)
     except (exchange_calendars.errors.CalendarError, ValueError) as exc:
         raise ConfigError(
             f"expected an exchange open {FIRST} to {LAST}, got {name}: {exc}"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import random
 import time
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -142,18 +141,15 @@ def _read(client: _Client, ticker: str, first: date, last: date) -> RawBars:
 def _history(client: _Client, ticker: str, first: date, last: date) -> Any:
     asked = yfinance.Ticker(ticker)
     asked._data = client
-    with warnings.catch_warnings():
-        # yfinance 1.7 uses what pandas 3.1 has deprecated, and shows it to whoever calls.
-        warnings.filterwarnings("ignore", category=DeprecationWarning, module=r"yfinance\.")
-        return asked.history(
-            start=first,
-            end=last + timedelta(days=1),  # exclusive
-            interval="1d",
-            auto_adjust=False,
-            actions=True,
-            repair=False,
-            keepna=True,
-        )
+    return asked.history(
+        start=first,
+        end=last + timedelta(days=1),  # exclusive
+        interval="1d",
+        auto_adjust=False,
+        actions=True,
+        repair=False,
+        keepna=True,
+    )
 
 
 def _raw(ticker: str, frame: Any) -> RawBars:
