@@ -15,7 +15,8 @@ help: ## Say what there is to make
 .PHONY: demo
 demo: $(VENV)/.demo ## Forecast a simulated market with the real daily job, here, without AWS
 	@mkdir -p $(DEMO)
-	@FORECASTER_BARS=simulated FORECASTER_STORE=$(DEMO)/store $(BIN)/python -m handlers.daily \
+	@env -u FORECASTER_TICKERS -u FORECASTER_BUNDLE FORECASTER_BARS=simulated \
+		FORECASTER_STORE=$(DEMO)/store $(BIN)/python -m handlers.desk daily \
 		> $(DEMO)/summary.json 2> $(DEMO)/log.jsonl || { cat $(DEMO)/log.jsonl; exit 1; }
 	@$(BIN)/forecaster show --store $(DEMO)/store
 
@@ -71,7 +72,7 @@ $(VENV)/.demo: pyproject.toml | $(BIN)/python
 
 # The CPU build from PyTorch's own index, or what plain pip finds where that is out of reach.
 $(VENV)/.dev: pyproject.toml | $(BIN)/python
-	$(BIN)/pip install -q --retries 1 --index-url $(TORCH_INDEX) $(TORCH) || \
+	$(BIN)/pip install -qq --retries 1 --index-url $(TORCH_INDEX) $(TORCH) || \
 		$(BIN)/pip install -q $(TORCH)
 	$(BIN)/pip install -q -e '.[serving,batch,cli,training,dev]'
 	@touch $@ $(VENV)/.demo

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from pipeline.adapters.files import FolderBars
 from pipeline.bars import Bars
+from pipeline.errors import ConfigError
 from pipeline.intervals import INTERVALS
 from pipeline.training.proof import FORECASTER, GARCH, Proof, daily_difference, prove, ratio
 
@@ -26,7 +27,10 @@ def main() -> None:
         sys.exit(
             "expected one argument, the folder of bars: python -m benchmarks.against_garch DIR"
         )
-    reading = FolderBars(Path(sys.argv[1])).read(TICKERS, date(1990, 1, 1), LAST)
+    try:
+        reading = FolderBars(Path(sys.argv[1])).read(TICKERS, date(1990, 1, 1), LAST)
+    except ConfigError as exc:
+        sys.exit(str(exc))
     for failure in reading.failures.values():
         sys.exit(str(failure))
     proof = prove([Bars.validated(reading.bars[ticker]) for ticker in TICKERS], FIRST)

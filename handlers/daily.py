@@ -1,7 +1,4 @@
-"""The daily function: schedule event → pipeline.daily.run → summary; fails loudly.
-
-`python -m handlers.daily [event.json]` runs it once at a desk.
-"""
+"""The daily function: schedule event → pipeline.daily.run → summary; fails loudly."""
 
 from __future__ import annotations
 
@@ -10,18 +7,15 @@ import os
 import shutil
 import tempfile
 from contextvars import ContextVar
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from handlers.desk import run_once
 from handlers.schedule import correlation_id, scheduled_time
 from handlers.settings import DailySettings
 from handlers.telemetry import Timed, count, logger, measured, metrics, tracer
 from pipeline.adapters.calendar import ExchangeCalendar
-from pipeline.daily import DailyJob, run
-from pipeline.errors import RequestError
+from pipeline.daily import DailyJob, at_its_time, run
 from pipeline.record import manifest_key
 from pipeline.summary import Summary
 from pipeline.wiring import daily_job, open_source
@@ -52,11 +46,7 @@ def handler(event: Any, context: Any) -> dict[str, Any]:
 def _asked(event: Any, now: datetime) -> tuple[DailyJob, datetime]:
     """Return the job and the time it is for; raises RequestError for an event without one."""
     at = scheduled_time(event, now)
-    asked, current = job.calendar.last_closed(at), job.calendar.last_closed(now)
-    if asked > current:
-        raise RequestError(f"event: expected a time that has come, got {at.isoformat()}")
-    # What is made once the next session has closed must never pass as made in time.
-    return (job if asked == current else replace(job, mode="as_of")), at
+    return at_its_time(job, at, now), at
 
 
 def _answer(summary: Summary) -> dict[str, Any]:
@@ -87,6 +77,3 @@ def _wired(settings: DailySettings) -> DailyJob:
 
 settings = DailySettings.from_env(os.environ)
 job = _wired(settings)
-
-if __name__ == "__main__":
-    run_once(handler)

@@ -1,14 +1,19 @@
-"""A function run at a desk, without Lambda."""
+"""A function run once at a desk, without Lambda: `python -m handlers.desk daily [event.json]`."""
 
 from __future__ import annotations
 
 import contextlib
+import importlib
 import json
+import logging
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+from pipeline.errors import ForecasterError
+
+FUNCTIONS = ("daily",)
+USAGE = "python -m handlers.desk daily [event.json]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +29,34 @@ class DeskContext:
         return 900_000
 
 
-def run_once(handler: Callable[[Any, Any], Any]) -> None:
-    """Answer the event in the file named on the command line, or `{}`, on standard output.
+def main(arguments: list[str]) -> int:
+    """Answer the event in a file, or `{}`, on standard output; 1 if it failed, 2 for wrong use.
 
     Metrics, which Lambda takes from standard output, go beside the logs instead.
     """
-    event = json.loads(Path(sys.argv[1]).read_bytes()) if sys.argv[1:] else {}
-    with contextlib.redirect_stdout(sys.stderr):
-        answer = handler(event, DeskContext())
+    if not arguments or arguments[0] not in FUNCTIONS or len(arguments) > 2:
+        return _refused(f"expected {USAGE}, got {' '.join(arguments) or 'nothing'}", 2)
+    try:
+        event = json.loads(Path(arguments[1]).read_bytes()) if arguments[1:] else {}
+    except (OSError, ValueError) as exc:
+        return _refused(f"{arguments[1]}: expected an event in JSON, got: {exc}", 2)
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            answer = importlib.import_module(f"handlers.{arguments[0]}").handler(
+                event, DeskContext()
+            )
+    except ForecasterError as exc:
+        return _refused(str(exc), 1)
     print(json.dumps(answer, indent=2))
+    return 0
+
+
+def _refused(message: str, code: int) -> int:
+    print(f"error: {message}", file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    # At a desk the error is one line; the stack is for the logs of Lambda.
+    logging.getLogger("daily").setLevel(logging.CRITICAL)
+    sys.exit(main(sys.argv[1:]))

@@ -111,7 +111,8 @@ def _check_features(names: tuple[str, ...], folder: Path) -> None:
         return
     differ = [f"{a} for {b}" for a, b in zip(names, FEATURE_NAMES, strict=False) if a != b]
     lacking = [name for name in FEATURE_NAMES if name not in names]
+    unknown = [f"has {name}" for name in names if name not in FEATURE_NAMES]
+    found = [f"lacks {name}" for name in lacking] + unknown or differ
     raise BundleMismatch(
-        f"{folder}: expected {len(FEATURE_NAMES)} features, got {len(names)}: "
-        + "; ".join([f"lacks {', '.join(lacking)}"] * bool(lacking) + differ[:3] * (not lacking))
+        f"{folder}: expected {len(FEATURE_NAMES)} features, got {len(names)}: {', '.join(found)}"
     )

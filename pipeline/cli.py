@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 from typing import Any, NoReturn
@@ -80,7 +80,7 @@ def run(
         calendar = options.exchange()
         source = RememberingSource(options.open_bars(bars, calendar))
         job = daily_job(names, source, calendar, store=store, bundle=bundle)
-        summary = daily.run(replace(job, mode="as_of" if as_of else "live"), at)
+        summary = daily.run(daily.at_its_time(job, at, options.now()), at)
         shown = read_published(job.store, job.tables, summary.session)
     expected = calendar.ending(summary.session, daily.HISTORY_SESSIONS)
     withheld = source.explain(summary.withheld, expected)
@@ -101,9 +101,12 @@ def show(store: options.Store = "./store", json: options.Json = False) -> None:
     session = latest_session(opened)
     if session is None:
         raise StoreError(
-            f"expected published forecasts in {store}, found none; publish some: forecaster run"
+            f"expected published forecasts in {store}, found none; "
+            f"publish some: forecaster run --store {store}"
         )
     shown = read_published(opened, tables, session)
+    if not shown.runs:
+        raise StoreError(f"expected the manifests of {session} in {store}, found none")
     withheld = {ticker: Withheld.of(reason) for ticker, reason in shown.withheld.items()}
     if json:
         console.print_json(shown.document() | {"withheld": withheld})
@@ -119,6 +122,7 @@ def fetch_bars(
     tickers: options.Tickers = options.DEFAULT_TICKERS,
     first: options.First = None,
     last: options.Last = None,
+    force: options.Force = False,
     json: options.Json = False,
 ) -> None:
     """Write bars to a folder that --bars reads again, one CSV per ticker."""
@@ -130,8 +134,12 @@ def fetch_bars(
         source, newest = options.open_bars(bars, calendar), calendar.last_closed(at)
         oldest = first or calendar.ending(newest, daily.HISTORY_SESSIONS)[0]
         if oldest > newest:
-            raise ConfigError(f"--from: expected a date not after {newest}, got {oldest}")
-        fetched = fetch(source, names, oldest, newest, options.open_folder("--out", out))
+            raise ConfigError(
+                f"--from: expected a date not after {newest}, the last session, got {oldest}"
+            )
+        fetched = fetch(
+            source, names, oldest, newest, options.open_folder("--out", out), force=force
+        )
     if json:
         console.print_json(fetched.document())
     else:

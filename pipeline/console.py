@@ -29,16 +29,20 @@ SCORES = ("interval_score_80", "interval_score_95")
 OUTCOMES = {
     Outcome.PUBLISHED: "Published just now.",
     Outcome.NOTHING_TO_DO: "Published before; there was nothing to do.",
-    Outcome.STILL_WITHHELD: "What was withheld before still is; nothing was published.",
+    Outcome.INCOMPLETE: (
+        "Published just now: {published}. Withheld: {withheld}, the reasons are on the record."
+    ),
     Outcome.CLOSED_UNCONFIRMED: (
-        "No ticker has a bar of this session: the exchange seems to have been closed, "
-        "unannounced. Nothing was published."
+        "No ticker has a bar of {session} yet, all end one session before: late data, or a "
+        "closure that was not announced. Nothing was published; a later run will look again."
     ),
 }
 
 
 def print_published(shown: Published) -> None:
     """Print a session's forecasts, where they come from and where they lie."""
+    if not shown.runs:
+        return
     print_source(shown.source)
     print_line(f"Forecasts from the close of {shown.session}")
     if rows := shown.rows():
@@ -53,10 +57,12 @@ def print_published(shown: Published) -> None:
 
 def print_outcome(summary: Summary) -> None:
     """Print how a run ended."""
-    if summary.outcome is Outcome.PUBLISHED and not summary.published:
-        print_line("No ticker could be forecast; the reasons are on the record.")
-    else:
-        print_line(OUTCOMES[summary.outcome])
+    told = {
+        "session": summary.session,
+        "published": ", ".join(summary.published) or "nothing",
+        "withheld": ", ".join(summary.withheld),
+    }
+    print_line(OUTCOMES[summary.outcome].format(**told))
 
 
 def print_withheld(withheld: Mapping[str, Withheld]) -> None:
@@ -67,11 +73,11 @@ def print_withheld(withheld: Mapping[str, Withheld]) -> None:
 def print_fetched(fetched: Fetched, folder: Path) -> None:
     """Print which bars were written where, and which were not."""
     print_source(fetched.source)
-    table = _table("Ticker", "First", "Last", numbers=("Bars",))
+    table = new_table("Ticker", "First", "Last", numbers=("Bars",))
     for ticker, bars in fetched.written.items():
         first, last = str(bars.session.min()), str(bars.session.max())
         table.add_row(ticker, first, last, str(len(bars)))
-    _print_whole(table)
+    print_whole(table)
     for ticker in fetched.written:
         print_line(str(folder / csv_name(ticker)))
     failed = {t: (str(error.reason), str(error)) for t, error in fetched.failures.items()}
@@ -85,7 +91,7 @@ def print_proof(scores: Mapping[str, float], first: date, note: str | None) -> N
         return
     ratios = (f"{name}_ratio_vs_garch_t" for name in ("crps", *SCORES))
     columns = (*ratios, "coverage_80", "coverage_95")
-    table = _table(
+    table = new_table(
         "Ticker", numbers=("CRPS", "80 % score", "95 % score", "80 % covered", "95 % covered")
     )
     tickers = [name.removeprefix("coverage_95") for name in scores if "coverage_95" in name]
@@ -93,13 +99,13 @@ def print_proof(scores: Mapping[str, float], first: date, note: str | None) -> N
         values = (f"{scores[column + ticker]:.3f}" for column in columns)
         table.add_row(ticker.removeprefix("_") or "all", *values)
     print_line(f"Proof: trained on what came before {first}, scored from then on, horizon 1")
-    _print_whole(table)
+    print_whole(table)
     print_line("CRPS and interval scores are ratios to GARCH(1,1)-t: lower is better.")
 
 
 def print_source(label: str) -> None:
     """Print where bars come from; invented prices stand out."""
-    if label.startswith(UNREAL):
+    if UNREAL in label:
         print_line(f"SIMULATED, NOT REAL: {label}", "bold yellow")
     else:
         print_line(f"Source: {label}")
@@ -130,27 +136,27 @@ def progress(doing: str) -> Iterator[Status]:
 
 def _print_forecasts(rows: Sequence[Mapping[str, Any]]) -> None:
     numbers = ("Horizon", "Last close", "Prediction", "95 % interval", "80 % interval")
-    table = _table("Ticker", "Target date", numbers=numbers)
+    table = new_table("Ticker", "Target date", numbers=numbers)
     for ticker, of_ticker in groupby(rows, lambda row: row["ticker"]):
         table.add_section()
         for row in of_ticker:
             prices = (f"{row[name]:.2f}" for name in ("last_close", "prediction"))
             within = (f"{row[f'lower_{c}']:.2f} to {row[f'upper_{c}']:.2f}" for c in (95, 80))
             table.add_row(ticker, str(row["target_date"]), str(row["horizon"]), *prices, *within)
-    _print_whole(table)
+    print_whole(table)
 
 
 def _print_reasons(title: str, reasons: Mapping[str, tuple[str, str]]) -> None:
     if not reasons:
         return
-    table = _table(title, "Reason")
+    table = new_table(title, "Reason")
     table.add_column("What it means")
     for ticker, (reason, message) in reasons.items():
         table.add_row(ticker, reason, Text(message))
     _console().print(table)
 
 
-def _table(*names: str, numbers: Sequence[str] = ()) -> Table:
+def new_table(*names: str, numbers: Sequence[str] = ()) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     for name in names:
         table.add_column(name, no_wrap=True)
@@ -159,7 +165,7 @@ def _table(*names: str, numbers: Sequence[str] = ()) -> Table:
     return table
 
 
-def _print_whole(table: Table) -> None:
+def print_whole(table: Table) -> None:
     """Print a table of numbers: rather wider than the terminal than cut."""
     console = _console()
     wide = console.options.update(max_width=10_000)

@@ -15,7 +15,7 @@ from datetime import UTC, date, datetime
 import numpy as np
 
 from pipeline.bars import RawBars
-from pipeline.errors import Reason, StoreError
+from pipeline.errors import Reason, RequestError, StoreError
 from pipeline.intervals import NEUTRAL, Calibration
 from pipeline.latest import refresh_latest
 from pipeline.model import Model
@@ -52,6 +52,22 @@ class DailyJob:
     mode: str = "live"
 
 
+def at_its_time(job: DailyJob, at: datetime, now: datetime) -> DailyJob:
+    """Return the job, in mode `as_of` if the session closed at `at` is no longer the newest.
+
+    What is made once the next session has closed must never pass as made in time.
+
+    Raises
+    ------
+    RequestError
+        When the session closed at `at` is still to come.
+    """
+    asked, current = job.calendar.last_closed(at), job.calendar.last_closed(now)
+    if asked > current:
+        raise RequestError(f"expected a time that has come, got {at.isoformat()}")
+    return job if asked == current else replace(job, mode="as_of")
+
+
 def run(job: DailyJob, at: datetime) -> Summary:
     """Publish what is missing of the session last closed at `at`, an aware datetime.
 
@@ -76,31 +92,43 @@ def run(job: DailyJob, at: datetime) -> Summary:
 def _publish_missing(
     job: DailyJob, missing: Sequence[str], before: Summary, at: datetime
 ) -> Summary:
+    _check_source(job, before)
     expected = job.calendar.ending(before.session, HISTORY_SESSIONS)
     part = len(before.manifests)
     data = job.store.read(table_key("bars", before.session, part))
     if data is None:
         vintage = _read(job, missing, expected, at)
-        good, withheld = vintage.usable(expected)
+        good, refused = vintage.usable(expected)
         seen = replace(before, data_lag_sessions=_lag(vintage, expected))
         if not part and _nobody_traded(vintage, expected):
             return replace(seen, outcome=Outcome.CLOSED_UNCONFIRMED)
         if part and not good:
-            return replace(seen, outcome=Outcome.STILL_WITHHELD, withheld=withheld)
+            return replace(seen, outcome=Outcome.INCOMPLETE, withheld=refused)
         if part:
             vintage = vintage.only([bars.ticker for bars in good])
         key = table_key("bars", before.session, part)
         data = create_or_adopt(job.store, key, vintage.encode(job.tables))
     manifest = _publish(job, data, expected, part)
     manifests = (*before.manifests, manifest)
+    withheld = _withheld(job.tickers, manifests)
     return Summary(
-        outcome=Outcome.PUBLISHED,
+        outcome=Outcome.INCOMPLETE if withheld else Outcome.PUBLISHED,
         session=before.session,
         published=tuple(sorted(manifest.published)),
-        withheld=_withheld(job.tickers, manifests),
+        withheld=withheld,
         manifests=manifests,
         data_lag_sessions=_lag(Vintage.decode(job.tables, data), expected),
     )
+
+
+def _check_source(job: DailyJob, before: Summary) -> None:
+    """Raise StoreError if another source began the session: two of them make no one record."""
+    for manifest in before.manifests:
+        if manifest.source != job.source.label:
+            raise StoreError(
+                f"{before.session}: expected {manifest.source} to complete what it began, "
+                f"got {job.source.label}; another source needs another store"
+            )
 
 
 def _read(job: DailyJob, tickers: Sequence[str], expected: Sequence[date], at: datetime) -> Vintage:

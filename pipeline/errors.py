@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
+from typing import Self
 
 
 class Reason(StrEnum):
@@ -62,6 +63,10 @@ class DataError(ForecasterError):
         super().__init__(message)
         self.reason = reason
 
+    def __reduce__(self) -> tuple[type[Self], tuple[str, Reason]]:
+        """Survive the way from one process to another, which knows only `args`."""
+        return type(self), (str(self), self.reason)
+
 
 class InvalidBars(DataError):
     """The bars break a rule."""
@@ -103,3 +108,7 @@ class IncompleteRun(ForecasterError):
     def __init__(self, message: str, withheld: Mapping[str, str]) -> None:
         super().__init__(message)
         self.withheld = dict(withheld)
+
+    def __reduce__(self) -> tuple[type[Self], tuple[str, dict[str, str]]]:
+        """Survive the way from one process to another, which knows only `args`."""
+        return type(self), (str(self), self.withheld)

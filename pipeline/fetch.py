@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from pipeline.bars import COLUMNS, RawBars
-from pipeline.errors import DataError, IncompleteRun, InvalidBars, Reason
+from pipeline.errors import DataError, IncompleteRun, InvalidBars, Reason, StoreError
 from pipeline.ports import BarSource, ObjectStore
 
+ORIGIN = "origin.txt"
 HEADER = "Date,Open,High,Low,Close,Volume,Dividends,Stock Splits"
 
 
@@ -51,20 +52,34 @@ class Fetched:
 
 
 def fetch(
-    source: BarSource, tickers: Sequence[str], first: date, last: date, folder: ObjectStore
+    source: BarSource,
+    tickers: Sequence[str],
+    first: date,
+    last: date,
+    folder: ObjectStore,
+    *,
+    force: bool = False,
 ) -> Fetched:
-    """Write the bars from `first` to `last` to `TICKER.csv` each; what was there is replaced.
+    """Write the bars from `first` to `last` to `TICKER.csv` each, and their origin beside them.
 
     Raises
     ------
     StoreError
-        When a file cannot be written.
+        When a file cannot be written, or is there already and `force` is not set.
     """
+    there = [name for name in map(csv_name, tickers) if folder.read(name) is not None]
+    if there and not force:
+        raise StoreError(
+            f"expected a folder without {', '.join(there)}, got {folder.url(there[0])}; "
+            "--force replaces it"
+        )
     reading = source.read(tickers, first, last)
     written = {ticker: bars for ticker, bars in reading.bars.items() if len(bars)}
     none = {t: _no_bars(t, first, last) for t in reading.bars if t not in written}
     for ticker, bars in written.items():
         folder.replace(csv_name(ticker), to_csv(bars))
+    if written:
+        folder.replace(ORIGIN, f"{source.label}\n".encode())
     return Fetched(source.label, written, {**reading.failures, **none})
 
 

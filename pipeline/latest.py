@@ -9,10 +9,16 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from pipeline.errors import StoreError
 from pipeline.intervals import INTERVALS
 from pipeline.ports import Columns, ObjectStore, Tables
-from pipeline.record import LATEST, SCHEMA_VERSION, RunManifest, committed, required, to_json
+from pipeline.record import (
+    LATEST,
+    SCHEMA_VERSION,
+    RunManifest,
+    committed,
+    read_forecasts,
+    to_json,
+)
 from pipeline.tables import OK
 
 
@@ -27,14 +33,14 @@ def refresh_latest(store: ObjectStore, tables: Tables, session: date) -> None:
 
 
 def latest_session(store: ObjectStore) -> date | None:
-    """Return the session latest.json shows, None without one; StoreError if it is not readable."""
-    data = store.read(LATEST)
-    if data is None:
-        return None
+    """Return the session latest.json shows, None without one or for one that is damaged.
+
+    The view can always be made again from what is committed, so damage is no error.
+    """
     try:
-        return msgspec.json.decode(data, type=_Shown).session
-    except msgspec.DecodeError as exc:
-        raise StoreError(f"{store.url(LATEST)}: expected the latest view, got {exc}") from exc
+        return msgspec.json.decode(store.read(LATEST) or b"", type=_Shown).session
+    except msgspec.DecodeError:
+        return None
 
 
 class _Shown(msgspec.Struct):
@@ -46,7 +52,7 @@ def _view(store: ObjectStore, tables: Tables, session: date) -> bytes | None:
     shown = latest_session(store)
     if not runs or (shown is not None and shown > session):
         return None
-    parts = [tables.decode("forecasts", required(store, run.forecasts))[0] for run in runs]
+    parts = [read_forecasts(store, tables, run) for run in runs]
     return to_json(_content(session, runs, parts))
 
 

@@ -54,6 +54,7 @@ Bundle = Annotated[
 Tickers = Annotated[str, typer.Option(metavar="A,B,...", help="Tickers, joined by commas.")]
 Out = Annotated[Path, typer.Option(metavar="DIR", help="Folder to write to; made if missing.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document, for machines.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace files that are there already.")]
 AsOf = Annotated[
     date | None, _day_option("--as-of", "Act as at the end of this day in New York, not now.")
 ]
@@ -87,12 +88,16 @@ def event_time(option: str, day: date | None) -> datetime:
     ConfigError
         When the day has not begun.
     """
-    now = datetime.now(NEW_YORK)
     if day is None:
-        return now
-    if day > now.date():
-        raise ConfigError(f"{option}: expected a date not after today, {now.date()}, got {day}")
-    return min(now, datetime.combine(day, END_OF_DAY, NEW_YORK))
+        return now()
+    if day > now().date():
+        raise ConfigError(f"{option}: expected a date not after today, {now().date()}, got {day}")
+    return min(now(), datetime.combine(day, END_OF_DAY, NEW_YORK))
+
+
+def now() -> datetime:
+    """Return the time in New York."""
+    return datetime.now(NEW_YORK)
 
 
 def exchange() -> Calendar:

@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 
 from pipeline.ports import Columns, ObjectStore, Tables
-from pipeline.record import RunManifest, committed, manifest_key, required
+from pipeline.record import RunManifest, committed, manifest_key, read_forecasts
 from pipeline.tables import OK
 
 
@@ -78,7 +78,7 @@ class Published:
 def read_published(store: ObjectStore, tables: Tables, session: date) -> Published:
     """Return what is published of `session`; raises StoreError for what no run wrote."""
     runs = tuple(committed(store, session))
-    parts = [tables.decode("forecasts", required(store, run.forecasts))[0] for run in runs]
+    parts = [read_forecasts(store, tables, run) for run in runs]
     forecasts = {
         name: np.concatenate([part[name][part["status"] == OK] for part in parts])
         for name in (parts[0] if parts else ())

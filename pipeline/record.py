@@ -13,7 +13,7 @@ from datetime import date, datetime
 import msgspec
 
 from pipeline.errors import StoreError
-from pipeline.ports import ObjectStore
+from pipeline.ports import Columns, ObjectStore, Tables
 
 SCHEMA_VERSION = 1
 LATEST = "latest.json"
@@ -82,6 +82,23 @@ def required(store: ObjectStore, key: str) -> bytes:
     if data is None:
         raise StoreError(f"expected an object at {store.url(key)}, found none")
     return data
+
+
+def read_forecasts(store: ObjectStore, tables: Tables, run: RunManifest) -> Columns:
+    """Return the forecasts a part published.
+
+    Raises
+    ------
+    StoreError
+        When they are missing, or not the bytes that the manifest names.
+    """
+    data, expected = required(store, run.forecasts), run.objects[run.forecasts]
+    if sha256(data) != expected:
+        raise StoreError(
+            f"{store.url(run.forecasts)}: expected sha256 {expected}, as the manifest says, "
+            f"got {sha256(data)}: it was changed after it was published"
+        )
+    return tables.decode("forecasts", data)[0]
 
 
 def _manifest(store: ObjectStore, key: str) -> RunManifest:

@@ -69,18 +69,26 @@ def pit(quantiles: Floats, realised: Floats, levels: Floats) -> Floats:
 
     Parameters
     ----------
-    quantiles : float64 (n, n_levels), non-decreasing
-    realised : float64 (n,)
+    quantiles : float64 (..., n_levels), non-decreasing
+    realised : float64 (...)
     levels : float64 (n_levels,)
 
     Returns
     -------
-    float64 (n,) in (0, 1)
+    float64 (...) in (0, 1)
     """
-    ends = levels[0] / 2, (1.0 + levels[-1]) / 2
-    rows = zip(realised, quantiles, strict=True)
-    values = [np.interp(y, q, levels, left=ends[0], right=ends[1]) for y, q in rows]
-    return np.array(values, dtype=np.float64)
+    reached = (quantiles <= realised[..., None]).sum(axis=-1)
+    left = np.clip(reached - 1, 0, len(levels) - 2)
+    low, high = (
+        np.take_along_axis(quantiles, at[..., None], axis=-1)[..., 0] for at in (left, left + 1)
+    )
+    # Equal quantiles have no level between them; the higher one is taken.
+    width = np.where(high > low, high - low, 1.0)
+    inside = (levels[left + 1] - levels[left]) / width * (realised - low) + levels[left]
+    inside = np.where(realised == high, levels[left + 1], inside)
+    above = np.where(realised > quantiles[..., -1], (1.0 + levels[-1]) / 2, inside)
+    value: Floats = np.where(realised < quantiles[..., 0], levels[0] / 2, above)
+    return value
 
 
 def diebold_mariano(loss: Floats, benchmark: Floats, lags: int = 5) -> tuple[float, float]:

@@ -14,15 +14,15 @@ from pipeline.record import RunManifest
 class Outcome(StrEnum):
     """How a run ended.
 
-    `published` a part; `nothing_to_do`, all there already; `still_withheld`, what was missing
-    still is; `closed_unconfirmed`, no ticker has a bar of the session, as on a closure that the
-    calendar does not know.
+    `published`, every ticker has its forecast now; `incomplete`, some are withheld, the others
+    published now or before; `nothing_to_do`, all were published before; `closed_unconfirmed`, no
+    ticker has a bar of the session, as on a closure that the calendar does not know.
     """
 
     PUBLISHED = "published"
     NOTHING_TO_DO = "nothing_to_do"
     CLOSED_UNCONFIRMED = "closed_unconfirmed"
-    STILL_WITHHELD = "still_withheld"
+    INCOMPLETE = "incomplete"
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,7 +70,10 @@ def open_store(location: str) -> ObjectStore:
         return S3Objects(s3["bucket"], s3["prefix"].strip("/"))
     # A shell expands ~, a setting does not, and a folder named ~ is nobody's wish.
     if not location.strip() or location.startswith("~") or _SCHEME.match(location):
-        raise ConfigError(f"store: expected s3://bucket/prefix or a folder, got {location!r}")
+        raise ConfigError(
+            "store: expected s3://bucket/prefix, the bucket's name of 3 to 63 of a-z 0-9 . -, or a "
+            f"folder, got {location!r}"
+        )
     if Path(location).is_file():
         raise ConfigError(f"store: expected s3://bucket/prefix or a folder, got file {location!r}")
     from pipeline.adapters.folder import FolderObjects  # noqa: PLC0415

@@ -17,9 +17,11 @@ import numpy as np
 import pandas as pd
 
 from pipeline.bars import Floats, RawBars, Sessions
-from pipeline.errors import ConfigError, DataError, Reason, SourceUnavailable
+from pipeline.errors import ConfigError, DataError, Reason, SourceUnavailable, StaleBars
 from pipeline.ports import Reading
 
+# Where the bars of a folder came from, if `forecaster fetch` made it.
+ORIGIN = "origin.txt"
 NEEDED = ("Date", "Open", "High", "Low", "Close")
 NUMBERS = (*NEEDED[1:], "Volume", "Dividends", "Stock Splits")
 HOLES = frozenset({"", "null", "nan"})
@@ -48,7 +50,11 @@ class FolderBars:
     @property
     def label(self) -> str:
         """Name of the source, shown wherever its bars are."""
-        return f"folder {self._folder.resolve().name}"
+        name = f"folder {self._folder.resolve().name}"
+        try:
+            return f"{name}, from {(self._folder / ORIGIN).read_text().strip()}"
+        except OSError:
+            return name
 
     def read(self, tickers: Sequence[str], first: date, last: date) -> Reading:
         """Return each ticker's bars from `first` to `last`, or why its file gives none."""
@@ -56,7 +62,7 @@ class FolderBars:
         failures: dict[str, DataError] = {}
         for ticker in tickers:
             try:
-                bars[ticker] = self._read_one(ticker).since(first).as_of(last)
+                bars[ticker] = _within(self._read_one(ticker), first, last)
             except DataError as exc:
                 failures[ticker] = exc
         return Reading(bars, failures)
@@ -91,6 +97,14 @@ class FolderBars:
             f"{ticker}: expected one of {', '.join(names)} in {self.label}, got none of them",
             Reason.UNKNOWN_TICKER,
         )
+
+
+def _within(bars: RawBars, first: date, last: date) -> RawBars:
+    if len(bars) and bars.session.max() < np.datetime64(first):
+        raise StaleBars(
+            f"{bars.ticker}: expected a bar of {last}, newest is of {bars.session.max()}"
+        )
+    return bars.since(first).as_of(last)
 
 
 def _csv(path: Path) -> Table:

@@ -24,6 +24,7 @@ DTYPES = {
     pa.float64(): np.dtype(np.float64),
     pa.int32(): np.dtype(np.int32),
     pa.string(): np.dtype(object),
+    pa.bool_(): np.dtype(np.bool_),
 }
 
 
@@ -57,6 +58,19 @@ SCHEMAS = {
             _always("model_version", pa.string()),
             _always("vintage_sha256", pa.string()),
             _always("issued_at", INSTANT),
+        ]
+    ),
+    "scores": pa.schema(
+        [
+            _always("ticker", pa.string()),
+            _always("origin_date", DAY),
+            _always("target_date", DAY),
+            _always("horizon", pa.int32()),
+            _always("model", pa.string()),
+            *_numbers("realised_close realised_return error pit crps"),
+            *_numbers("interval_score_80 interval_score_95"),
+            *(_always(f"covered_{coverage}", pa.bool_()) for coverage in (50, 80, 90, 95, 98)),
+            _always("model_version", pa.string()),
         ]
     ),
 }

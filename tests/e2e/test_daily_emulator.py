@@ -88,7 +88,7 @@ def test_it_writes_the_same_bytes_as_at_a_desk(tmp_path: Path) -> None:
     with daily(tmp_path, deployed.environ) as function:
         function.invoke(SCHEDULE)
     subprocess.run(
-        [sys.executable, "-m", "handlers.daily", EVENT_FILE],
+        [sys.executable, "-m", "handlers.desk", "daily", EVENT_FILE],
         cwd=ROOT,
         env={**desk.environ, "FORECASTER_BARS": "simulated"},
         check=True,

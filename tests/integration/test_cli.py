@@ -303,8 +303,8 @@ def test_withheld_tickers_are_printed_with_reason_and_meaning(
     break_line(bars / "DIA.csv", 321, f"{SESSION},440,441,439,-5,100,0,0")
     answer = forecaster("run", "--bars", bars, "--as-of", SESSION, "--tickers", "SPY,DIA,NOPE")
     assert answer.code == 1
-    assert "Published just now." in answer.out
-    table = " ".join(answer.out.partition("Withheld")[2].split())
+    assert "Published just now: SPY. Withheld: DIA, NOPE, the reasons are" in answer.out
+    table = " ".join(answer.out.partition("Withheld ")[2].split())
     assert f"DIA non_positive_price DIA: on {SESSION} a price is not positive: open 440" in table
     assert "NOPE unknown_ticker NOPE: expected one of NOPE.csv" in table
     shown = forecaster("show")
@@ -318,7 +318,7 @@ def test_a_mended_ticker_is_published_by_the_next_run(forecaster: Forecaster, ba
     assert forecaster(*args).code == 1
     still = forecaster(*args)
     assert still.code == 1
-    assert "What was withheld before still is" in still.out
+    assert "Published just now: nothing. Withheld: IWM" in still.out
     Path("away.csv").rename(bars / "IWM.csv")
     mended = forecaster(*args)
     assert (mended.code, mended.err) == (0, "")
@@ -333,7 +333,7 @@ def test_a_run_in_which_every_ticker_is_withheld_fails(forecaster: Forecaster, b
     answer = forecaster(*args)
     assert answer.code == 1
     assert "No forecasts." in answer.out
-    assert "No ticker could be forecast" in answer.out
+    assert "Published just now: nothing. Withheld: ABC, XYZ" in answer.out
     assert forecaster(*args, "--json").document["forecasts"] == []
 
 
@@ -344,7 +344,7 @@ def test_a_closure_that_the_calendar_does_not_know_publishes_nothing(
         path.write_text("\n".join(path.read_text().splitlines()[:-1]))
     answer = forecaster("run", "--bars", bars, "--as-of", SESSION)
     assert (answer.code, answer.err) == (0, "")
-    assert "the exchange seems to have been closed" in " ".join(answer.out.split())
+    assert f"No ticker has a bar of {SESSION} yet" in answer.out
     assert not Path("store").exists()
     document = forecaster("run", "--bars", bars, "--as-of", SESSION, "--json").document
     assert (document["outcome"], document["forecasts"]) == ("closed_unconfirmed", [])
@@ -494,7 +494,7 @@ def test_fetched_bars_read_back_bit_for_bit(forecaster: Forecaster) -> None:
     np.testing.assert_array_equal(copy.session, bars.session)
     for name in COLUMNS:
         np.testing.assert_array_equal(getattr(copy, name), getattr(bars, name), err_msg=name)
-    assert [path.name for path in Path("copy").iterdir()] == ["SPY.csv"]
+    assert sorted(path.name for path in Path("copy").iterdir()) == ["SPY.csv", "origin.txt"]
 
 
 def test_bars_are_written_as_yahoo_exports_them(bars: Path) -> None:
@@ -513,18 +513,59 @@ def test_a_run_on_fetched_bars_forecasts_as_on_their_source(
     assert [row["upper_95"] for row in copy] == [row["upper_95"] for row in made]
 
 
+def test_fetch_replaces_no_bars_unless_told_to(forecaster: Forecaster) -> None:
+    Path("out").mkdir()
+    Path("out/SPY.csv").write_text("years of real bars")
+    args = ("fetch", "--bars", "simulated", "--out", "out", "--to", SESSION)
+    assert_refused(forecaster(*args), 1, "expected a folder without SPY.csv", "--force")
+    assert Path("out/SPY.csv").read_text() == "years of real bars"
+    assert [path.name for path in Path("out").iterdir()] == ["SPY.csv"]
+    assert forecaster(*args, "--force").code == 0
+
+
+def test_simulated_bars_stay_simulated_in_a_folder(forecaster: Forecaster, bars: Path) -> None:
+    answer = forecaster("run", "--bars", bars, "--as-of", SESSION)
+    assert answer.out.startswith("SIMULATED, NOT REAL: folder bars, from simulated market")
+
+
+def test_another_source_does_not_complete_a_session(forecaster: Forecaster, bars: Path) -> None:
+    (bars / "IWM.csv").unlink()
+    assert forecaster("run", "--bars", bars, "--as-of", SESSION).code == 1
+    answer = forecaster("run", "--bars", "simulated", "--as-of", SESSION)
+    assert_refused(answer, 1, "to complete what it began", "another source needs another store")
+
+
+def test_forecasts_changed_after_publication_are_not_shown(forecaster: Forecaster) -> None:
+    assert forecaster("run", "--bars", "simulated", "--as-of", SESSION).code == 0
+    (path,) = Path("store/forecasts").rglob("*.parquet")
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    assert_refused(forecaster("show"), 1, f"{path}: expected sha256", "changed after")
+
+
+def test_a_damaged_latest_view_is_made_again(forecaster: Forecaster) -> None:
+    args = ("run", "--bars", "simulated", "--as-of", SESSION)
+    assert forecaster(*args).code == 0
+    view = Path("store/latest.json").read_bytes()
+    Path("store/latest.json").write_text("{")
+    assert forecaster(*args).code == 0
+    assert Path("store/latest.json").read_bytes() == view
+
+
 def test_a_ticker_that_fails_leaves_the_others_written_and_its_old_file_alone(
     forecaster: Forecaster,
 ) -> None:
     Path("out").mkdir()
     Path("out/NOPE.csv").write_text("kept")
     args = ("--bars", "simulated", "--out", "out", "--tickers", "SPY,NOPE", "--to", SESSION)
+    args = (*args, "--force")
     answer = forecaster("fetch", *args)
     assert answer.code == 1
     assert f"SPY     2024-03-20  {SESSION}   320" in answer.out
     assert "NOPE         unknown_ticker" in answer.out
     assert "got none of NOPE (unknown_ticker)" in answer.err
-    assert sorted(path.name for path in Path("out").iterdir()) == ["NOPE.csv", "SPY.csv"]
+    assert sorted(p.name for p in Path("out").iterdir()) == ["NOPE.csv", "SPY.csv", "origin.txt"]
     assert Path("out/NOPE.csv").read_text() == "kept"
     document = forecaster("fetch", *args, "--json").document
     assert document["written"] == {"SPY": {"bars": 320, "first": "2024-03-20", "last": SESSION}}

@@ -148,10 +148,14 @@ def test_rows_outside_the_range_are_cut_and_the_rest_left_as_it_is(tmp_path: Pat
     assert [str(day) for day in reading.bars["SPY"].session] == days[1:4]
 
 
-def test_no_row_in_the_range_gives_bars_without_rows(tmp_path: Path) -> None:
+def test_a_file_that_ends_before_the_range_is_stale(tmp_path: Path) -> None:
     write(tmp_path, HEADER, *ROWS)
-    reading = FolderBars(tmp_path).read(["SPY"], LAST, LAST + timedelta(9))
-    assert len(reading.bars["SPY"]) == 0
+    failure = FolderBars(tmp_path).read(["SPY"], LAST, LAST + timedelta(9)).failures["SPY"]
+    assert failure.reason is Reason.STALE
+    assert "newest is of 2024-12-27" in str(failure)
+
+
+def test_a_file_without_rows_gives_bars_without_rows(tmp_path: Path) -> None:
     write(tmp_path, HEADER)
     assert len(read_one(tmp_path)) == 0
 

@@ -47,7 +47,7 @@ MISMATCHES = {
     "another digest": ({"onnx_sha256": "0" * 64}, "expected sha256 of model.onnx 0000"),
     "ten features": (
         {"feature_names": list(FEATURE_NAMES[:10])},
-        "expected 12 features, got 10: lacks days_to_next, log_vix",
+        "expected 12 features, got 10: lacks days_to_next, lacks log_vix",
     ),
     "features in another order": (
         {"feature_names": [FEATURE_NAMES[1], FEATURE_NAMES[0], *FEATURE_NAMES[2:]]},

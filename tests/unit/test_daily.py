@@ -177,7 +177,7 @@ def test_a_retry_that_gets_nothing_new_writes_nothing(model: Model) -> None:
     run(job(model, down("DIA"), store), EVENING)
     before = dict(store.objects)
     summary = run(job(model, down("DIA"), store), EVENING)
-    assert summary.outcome is Outcome.STILL_WITHHELD
+    assert summary.outcome is Outcome.INCOMPLETE
     assert summary.withheld == {"DIA": Reason.SOURCE_UNAVAILABLE}
     assert store.objects == before
 
