@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import importlib
 import json
-import logging
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,9 +41,10 @@ def main(arguments: list[str]) -> int:
         return _refused(f"{arguments[1]}: expected an event in JSON, got: {exc}", 2)
     try:
         with contextlib.redirect_stdout(sys.stderr):
-            answer = importlib.import_module(f"handlers.{arguments[0]}").handler(
-                event, DeskContext()
-            )
+            function = importlib.import_module(f"handlers.{arguments[0]}")
+            # At a desk an error is one line; the stack is for the logs of Lambda.
+            function.logger.addFilter(lambda record: not record.exc_info)
+            answer = function.handler(event, DeskContext())
     except ForecasterError as exc:
         return _refused(str(exc), 1)
     print(json.dumps(answer, indent=2))
@@ -57,6 +57,4 @@ def _refused(message: str, code: int) -> int:
 
 
 if __name__ == "__main__":
-    # At a desk the error is one line; the stack is for the logs of Lambda.
-    logging.getLogger("daily").setLevel(logging.CRITICAL)
     sys.exit(main(sys.argv[1:]))
