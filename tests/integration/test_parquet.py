@@ -190,7 +190,7 @@ class TestEncodeRefuses:
             TABLES.encode(table, columns, {})
 
     def test_an_unknown_table(self) -> None:
-        self.refused({}, "expected a table of bars, forecasts, got 'scores'", "scores")
+        self.refused({}, "expected a table of bars, forecasts, scores, got 'nonsense'", "nonsense")
 
     def test_a_missing_column(self) -> None:
         columns = forecasts()
@@ -253,7 +253,7 @@ class TestDecodeRefuses:
             TABLES.decode(table, data)
 
     def test_an_unknown_table(self) -> None:
-        self.refused(b"", "expected a table of bars, forecasts, got 'scores'", "scores")
+        self.refused(b"", "expected a table of bars, forecasts, scores, got 'nonsense'", "nonsense")
 
     @pytest.mark.parametrize("data", [b"", b"PAR1", b"PAR1PAR1", b"Date,Open\n", b"\x00" * 4096])
     def test_bytes_that_are_no_parquet(self, data: bytes) -> None:
