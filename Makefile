@@ -5,6 +5,7 @@ TORCH := torch==2.13.0
 TORCH_INDEX := https://download.pytorch.org/whl/cpu
 BARS ?= yahoo
 DEMO := demo
+MLFLOW_PORT ?= 5000
 
 .DEFAULT_GOAL := help
 
@@ -46,9 +47,20 @@ bench: $(VENV)/.dev ## Measure memory of the daily run and time of 5,000 series
 train: $(VENV)/.dev ## Train a bundle into out/bundle: make train BARS=folder
 	$(BIN)/forecaster train --bars $(BARS) --out out/bundle
 
+.PHONY: backtest
+backtest: $(VENV)/.dev ## Forecast every year by what came before it, beside baselines: make backtest BARS=folder
+	$(BIN)/forecaster backtest --bars $(BARS) --out out/backtest
+
 .PHONY: proof
 proof: $(VENV)/.dev ## Score a model trained before 2019 on what came after: make proof BARS=folder
 	$(BIN)/python -m benchmarks.against_garch $(BARS)
+
+# Without MLflow's job runners, which nothing here needs: seven processes of 200 MB.
+.PHONY: mlflow
+mlflow: $(VENV)/.dev ## Open MLflow's pages on the runs of training, at http://127.0.0.1:5000
+	MLFLOW_DISABLE_TELEMETRY=true MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow server \
+		--host 127.0.0.1 --port $(MLFLOW_PORT) --workers 1 \
+		--backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}"
 
 .PHONY: lock
 lock: $(VENV)/.dev ## Lock the image's dependencies with hashes

@@ -1,4 +1,4 @@
-"""The command line: `forecaster run | show | fetch | train`.
+"""The command line: `forecaster run | show | fetch | train | backtest`.
 
 Exit codes: 0 done, 1 failed (a ticker withheld, or data, model or store unusable), 2 wrong use.
 """
@@ -8,23 +8,19 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from datetime import date
 from pathlib import Path
 from typing import Any, NoReturn
 
 import typer
 from typer.exceptions import TyperException
 
-from pipeline import console, daily, options
+from pipeline import cli_training, console, daily, options
 from pipeline.errors import ConfigError, ForecasterError, StoreError
 from pipeline.fetch import fetch
 from pipeline.latest import latest_session
 from pipeline.published import read_published
 from pipeline.reasons import RememberingSource, Withheld
 from pipeline.wiring import daily_job
-
-# Before the first bar that any source has.
-EARLIEST = date(1970, 1, 1)
 
 app = typer.Typer(
     help="Daily forecasts of ETF prices with prediction intervals.",
@@ -163,7 +159,7 @@ def train(
         options.open_folder("--out", out)
         calendar = options.exchange()
         source = options.open_bars(bars, calendar)
-        learnt = read_all(source, names, EARLIEST, calendar.last_closed(at))
+        learnt = read_all(source, names, cli_training.EARLIEST, calendar.last_closed(at))
         trained = train_and_prove(learnt, prove_from, out, phase.update)
     if json:
         document = {"source": source.label, "bundle": str(out), "prove_from": prove_from}
@@ -172,6 +168,11 @@ def train(
         console.print_source(source.label)
         console.print_line(f"Trained {trained.model_version}, written to {out}")
         console.print_proof(trained.scores, prove_from, trained.note)
+
+
+app.command("backtest", epilog="Example: forecaster backtest --bars ./bars --from 2010")(
+    cli_training.backtest_command
+)
 
 
 def _training() -> tuple[Callable[..., Any], Callable[..., Any]]:

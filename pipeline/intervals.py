@@ -60,3 +60,57 @@ def apply_gains(quantiles: Floats, gains: Floats) -> Floats:
     below = np.minimum.accumulate(stretched[..., MEDIAN::-1], axis=-1)[..., ::-1]
     above = np.maximum.accumulate(stretched[..., MEDIAN:], axis=-1)
     return np.concatenate([below, above[..., 1:]], axis=-1)
+
+
+# Step of the tracker, in log gain per miss; bounds keep a run of misses from running away.
+STEP = 0.01
+MAX_LOG_GAIN = float(np.log(2.0))
+
+
+def updated_log_gains(log_gains: Floats, issued: Floats, realised: Floats) -> Floats:
+    """Return log gains after one more outcome, the online calibrator.
+
+    A level grows by STEP x (1 - its tail probability) when the realised value lies beyond it and
+    shrinks by STEP x its tail probability when not, so that in the long run each level is missed
+    as often as it should be, whatever the model. One outcome moves a gain by one step at most.
+
+    Parameters
+    ----------
+    log_gains : float64 (..., n_levels)
+    issued : float64 (..., n_levels), the calibrated quantiles that were published
+    realised : float64 (...), NaN where not known yet: those gains stay
+
+    Notes
+    -----
+    Gibbs and Candès (2021), "Adaptive conformal inference under distribution shift", per tail and
+    multiplicative in the distance from the median.
+    """
+    levels = np.array(LEVELS)
+    y = realised[..., None]
+    beyond = np.where(levels < 0.5, y < issued, y > issued)
+    tail = np.minimum(levels, 1.0 - levels)
+    moved = np.where(levels == 0.5, 0.0, STEP * (beyond - tail))
+    updated = np.where(np.isnan(y), log_gains, log_gains + moved)
+    return np.clip(updated, -MAX_LOG_GAIN, MAX_LOG_GAIN)
+
+
+def calibrated_history(quantiles: Floats, realised: Floats) -> Floats:
+    """Return one ticker's quantiles as the online calibrator would have published them.
+
+    At each origin the gains know every outcome of that day and before, and no later one; they
+    begin neutral.
+
+    Parameters
+    ----------
+    quantiles : float64 (n, n_horizons, n_levels), of consecutive origins in time order
+    realised : float64 (n, n_horizons), log return to each horizon, NaN where not realised
+    """
+    published = np.empty_like(quantiles)
+    log_gains = np.zeros(quantiles.shape[1:])
+    for origin in range(len(quantiles)):
+        for i in range(min(origin, quantiles.shape[1])):
+            # Horizon i + 1 of the origin i + 1 sessions ago is realised today.
+            past = origin - i - 1
+            log_gains[i] = updated_log_gains(log_gains[i], published[past, i], realised[past, i])
+        published[origin] = apply_gains(quantiles[origin], np.exp(log_gains))
+    return published

@@ -6,8 +6,6 @@ grid; an interval's ends count as inside.
 
 from __future__ import annotations
 
-from math import erfc, sqrt
-
 import numpy as np
 
 from pipeline.bars import Flags, Floats
@@ -89,22 +87,3 @@ def pit(quantiles: Floats, realised: Floats, levels: Floats) -> Floats:
     above = np.where(realised > quantiles[..., -1], (1.0 + levels[-1]) / 2, inside)
     value: Floats = np.where(realised < quantiles[..., 0], levels[0] / 2, above)
     return value
-
-
-def diebold_mariano(loss: Floats, benchmark: Floats, lags: int = 5) -> tuple[float, float]:
-    """Return t and two-sided p of the mean loss difference, negative t where `loss` is lower.
-
-    Diebold and Mariano (1995), with the Bartlett-kernel variance of Newey and West (1987).
-
-    Parameters
-    ----------
-    loss, benchmark : float64 (n,), losses of the same days in time order
-    """
-    difference = loss - benchmark
-    centred = difference - difference.mean()
-    n = len(centred)
-    weights = 1.0 - np.arange(1, lags + 1) / (lags + 1)
-    autocovariances = np.array([centred[k:] @ centred[:-k] for k in range(1, lags + 1)])
-    variance = (centred @ centred + 2.0 * weights @ autocovariances) / n
-    t = float(difference.mean() / np.sqrt(variance / n))
-    return t, erfc(abs(t) / sqrt(2.0))

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 
+from pipeline.backtest import concatenated, scored
 from pipeline.bars import Bars, RawBars
+from pipeline.intervals import LEVELS
+from pipeline.ports import Columns
 
 
 def weekdays(n: int, last: str = "2024-12-27") -> np.ndarray:
@@ -35,3 +40,20 @@ def raw_bars(ticker: str = "SPY", n: int = 200, *, seed: int = 7, **columns: Any
 def bars(ticker: str = "SPY", n: int = 200, *, seed: int = 7, **columns: Any) -> Bars:
     """Return validated bars of a plausible random walk."""
     return Bars.validated(raw_bars(ticker, n, seed=seed, **columns))
+
+
+def scores_table(
+    scales: Mapping[str, float], tickers: Sequence[str] = ("SPY", "QQQ"), n: int = 600
+) -> Columns:
+    """Return scores of models that forecast a normal return of `scale` percent a session.
+
+    The bars of `bars` have a deviation of 1 %, so that a scale of 1.0 is the truth.
+    """
+    z = np.array([NormalDist().inv_cdf(level) for level in LEVELS])
+    of_horizon = 0.01 * np.sqrt(np.arange(1, 6))[:, None] * z
+    parts = [
+        scored(one, one.session, np.tile(scale * of_horizon, (len(one), 1, 1)), model, "made")
+        for one in (bars(ticker, n) for ticker in tickers)
+        for model, scale in scales.items()
+    ]
+    return concatenated(parts)

@@ -12,8 +12,9 @@ from pipeline.bars import Bars, Floats
 from pipeline.forecast import forecast_history
 from pipeline.intervals import INTERVALS, LEVELS, NEUTRAL
 from pipeline.model import Model
-from pipeline.scoring import covered, crps, diebold_mariano, interval_score
-from pipeline.training.garch import garch_t_quantiles
+from pipeline.scoring import covered, crps, interval_score
+from pipeline.significance import diebold_mariano
+from pipeline.training.garch import garch_t
 from pipeline.training.train import train_bundle
 from pipeline.windows import log_returns_ahead
 
@@ -82,10 +83,8 @@ def _forecaster(bars: Bars, model: Model, first: date) -> Scored:
 
 
 def _garch(bars: Bars, first: date) -> Scored:
-    returns = np.diff(np.log(bars.close))
-    origin = int(np.searchsorted(bars.session[1:], np.datetime64(first)))
-    quantiles, _ = garch_t_quantiles(returns, origin, LEVEL_GRID)
-    return _scored(quantiles[:-1], returns[origin + 1 :])
+    quantiles = garch_t(bars, first).log_return_quantiles[:-1, 0]
+    return _scored(quantiles, np.diff(np.log(bars.close))[-len(quantiles) :])
 
 
 def _scored(quantiles: Floats, realised: Floats) -> Scored:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from importlib.metadata import version
@@ -52,8 +52,7 @@ def training_set(bars: Sequence[Bars]) -> TrainingSet:
 
     No target lies after a ticker's last bar, so that cutting the bars is all the purging needed.
     """
-    for one in bars:
-        _check_trainable(one)
+    check_trainable(bars)
     parts = [_windows_and_returns(one) for one in bars]
     return TrainingSet(
         windows=np.concatenate([windows for windows, _ in parts]),
@@ -73,7 +72,7 @@ def train_bundle(bars: Sequence[Bars]) -> ModelBundle:
     """
     learnt = training_set(bars)
     fitted = fit_range_har(har_inputs(learnt.windows), learnt.returns)
-    bundle = _bundle(export_range_har(fitted), bars)
+    bundle = bundle_of(export_range_har(fitted), bars, {"range_har": 1.0})
     _check_parity(bundle, fitted, learnt.windows)
     return bundle
 
@@ -94,6 +93,12 @@ def _windows_and_returns(bars: Bars) -> tuple[Windows, Floats]:
     return windows, log_returns_ahead(panel.close, HORIZONS)[0, -len(windows) :]
 
 
+def check_trainable(bars: Sequence[Bars]) -> None:
+    """Raise DataError for bars unfit to learn from: too few, or a price that never moves."""
+    for one in bars:
+        _check_trainable(one)
+
+
 def _check_trainable(bars: Bars) -> None:
     if len(bars) < MIN_TRAINING_SESSIONS:
         raise DataError(
@@ -108,7 +113,10 @@ def _check_trainable(bars: Bars) -> None:
         )
 
 
-def _bundle(onnx: bytes, bars: Sequence[Bars]) -> ModelBundle:
+def bundle_of(
+    onnx: bytes, bars: Sequence[Bars], members: Mapping[str, float], covariates: Sequence[str] = ()
+) -> ModelBundle:
+    """Return the bundle of a graph trained on all of `bars`, with the share of each member."""
     last: date = max(one.session[-1] for one in bars).item()
     manifest = Manifest(
         schema_version=SCHEMA_VERSION,
@@ -118,14 +126,14 @@ def _bundle(onnx: bytes, bars: Sequence[Bars]) -> ModelBundle:
         lookback=LOOKBACK,
         horizons=HORIZONS,
         levels=LEVELS,
-        covariates=(),
+        covariates=tuple(covariates),
         training=Training(
             first_session=min(one.session[0] for one in bars).item(),
             last_session=last,
             tickers=tuple(one.ticker for one in bars),
             data_sha256=_digest(bars),
         ),
-        members={"range_har": 1.0},
+        members=members,
         baselines={"garch_t": {one.ticker: _garch(one) for one in bars}},
         scores={},
         libraries={name: version(name) for name in LIBRARIES},

@@ -118,7 +118,7 @@ def spawn(*args: str, columns: int = 100) -> subprocess.CompletedProcess[str]:
 # help
 
 
-@pytest.mark.parametrize("command", ["run", "show", "fetch", "train"])
+@pytest.mark.parametrize("command", ["run", "show", "fetch", "train", "backtest"])
 def test_the_help_of_every_command_has_an_example(forecaster: Forecaster, command: str) -> None:
     answer = forecaster(command, "--help")
     assert answer.code == 0
@@ -129,7 +129,7 @@ def test_the_help_of_every_command_has_an_example(forecaster: Forecaster, comman
 def test_without_a_command_the_help_is_shown(forecaster: Forecaster) -> None:
     answer = forecaster()
     assert answer.code == 2
-    assert all(command in answer.out for command in ("run", "show", "fetch", "train"))
+    assert all(command in answer.out for command in ("run", "show", "fetch", "train", "backtest"))
     assert answer.err == ""
 
 
@@ -387,6 +387,11 @@ def test_every_reason_and_every_outcome_is_explained() -> None:
         ),
         ("train --bars simulated --out file", "--out: expected a folder to write to, got file"),
         ("train --bars simulated --out o --until 2025-07-01", "--until: expected a date not after"),
+        ("backtest --bars simulated --from soon", "expected a year like 2010 or a date like"),
+        ("backtest --bars simulated --from 2024 --to 2023", "--from: expected a date not after"),
+        ("backtest --bars simulated --workers 0", "greater than or equal to 1"),
+        ("backtest --bars simulated --bundle b", "--bundle: expected --no-refit beside it"),
+        ("backtest --bars simulated --out file", "--out: expected a folder to write to, got file"),
     ],
 )
 def test_wrong_use_exits_2_with_one_line(
@@ -647,3 +652,111 @@ def test_without_the_training_libraries_one_line_says_how_to_install_them(
     monkeypatch.setitem(sys.modules, "onnx", None)
     answer = forecaster("train", "--bars", "simulated", "--out", "bundle")
     assert_refused(answer, 2, "pip install '.[training]'", "onnx")
+
+
+# backtest
+
+
+NO_REFIT = ("backtest", "--bars", "simulated", "--no-refit")
+
+
+def test_a_bundle_is_scored_beside_baselines_that_need_no_fitting(forecaster: Forecaster) -> None:
+    answer = forecaster(*NO_REFIT, "--from", "2024", "--to", "2025-06-30", "--json")
+    assert (answer.code, answer.err) == (0, "")
+    assert answer.document["scores"] == "out/backtest/scores.parquet"
+    assert "not real prices" in answer.document["source"]
+    scores, metadata = ParquetTables().decode(
+        "scores", Path(answer.document["scores"]).read_bytes()
+    )
+    assert metadata == {"source": answer.document["source"]}
+    assert str(scores["origin_date"].min()) == "2024-01-02"
+    assert str(scores["origin_date"].max()) == "2025-06-30"
+    models = list(dict.fromkeys(scores["model"].tolist()))
+    assert models == ["forecaster", "persistence", "ewma", "garch_t"]
+    board = json.loads(Path(answer.document["summary"]).read_text())
+    assert board == answer.document["leaderboard"]
+    forecasts, rows = board["rows"][0]["forecasts"], (scores["model"] == "forecaster")
+    assert forecasts == (rows & (scores["horizon"] == 1)).sum()
+    notes = " ".join(answer.document["notes"])
+    assert "trained on data up to 2024-12-31: forecasts from before then prove nothing" in notes
+    assert "garch_t is not refitted either" in notes
+
+
+def test_the_leaderboard_is_printed(forecaster: Forecaster) -> None:
+    answer = forecaster(*NO_REFIT, "--from", "2025", "--to", "2025-06-30", "--out", "o")
+    assert (answer.code, answer.err) == (0, "")
+    assert answer.out.startswith("SIMULATED, NOT REAL")
+    assert "prove nothing" not in answer.out
+    assert "GARCH(1,1)-t" in answer.out
+    assert answer.out.endswith("Parquet   o/scores.parquet\nSummary   o/summary.json\n")
+
+
+def test_without_the_vix_a_backtest_says_so(forecaster: Forecaster, history: Path) -> None:
+    args = ("backtest", "--no-refit", "--tickers", "SPY", "--from", "2024", "--to", "2024")
+    answer = forecaster(*args, "--bars", history, "--json")
+    assert answer.code == 0
+    assert answer.document["notes"][0].startswith("no VIX: ^VIX: expected one of")
+    assert answer.document["leaderboard"]["vix_limits"] is None
+
+
+def test_a_baseline_without_enough_history_is_left_out_and_named(
+    forecaster: Forecaster, bars: Path
+) -> None:
+    args = ("backtest", "--no-refit", "--bars", bars, "--from", "2024-12-02", "--to", "2025")
+    answer = forecaster(*args, "--json")
+    assert answer.code == 0
+    assert answer.document["leaderboard"]["models"] == ["forecaster", "garch_t"]
+    assert "without ewma: SPY: expected at least 277 bars" in " ".join(answer.document["notes"])
+
+
+def test_a_bundle_is_scored_without_the_training_libraries(tmp_path: Path) -> None:
+    absent = ("torch", "sklearn", "onnx", "arch", "scipy", "statsforecast", "matplotlib")
+    args = [*NO_REFIT, "--from", "2025", "--to", "2025-06-30", "--json"]
+    code = (
+        f"import sys\nsys.modules.update(dict.fromkeys({absent}))\n"
+        f"from pipeline.cli import main\nmain({args})"
+    )
+    env = os.environ | {"PYTHONPATH": str(ROOT)}
+    ran = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env=env,
+        check=True,
+    )
+    assert json.loads(ran.stdout)["leaderboard"]["models"][0] == "forecaster"
+
+
+def test_a_backtest_refits_every_year_beside_every_baseline(
+    forecaster: Forecaster, history: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pipeline.training import trainers
+
+    monkeypatch.setattr(trainers, "ensemble", trainers.range_har_alone)
+    args = ("backtest", "--bars", history, "--tickers", "SPY", "--workers", "1", "--json")
+    answer = forecaster(*args, "--from", "2024-11-15", "--to", "2025-01-31")
+    assert (answer.code, answer.err) == (0, "")
+    board = answer.document["leaderboard"]
+    assert {"garch_t", "gjr_skew_t", "ewma", "auto_ets", "persistence"} < set(board["models"])
+    assert board["left_out"] == 0
+    for year, last in ((2024, date(2023, 12, 29)), (2025, date(2024, 12, 31))):
+        bundle = load_bundle(Path(f"out/backtest/bundles/{year}"))
+        assert bundle.manifest.training.last_session == last
+    again = forecaster(*args, "--from", "2024-11-15", "--to", "2025-01-31")
+    assert again == answer
+
+
+def test_a_year_without_bars_is_refused(forecaster: Forecaster, history: Path) -> None:
+    answer = forecaster("backtest", "--bars", history, "--tickers", "SPY", "--from", "2019")
+    assert_refused(answer, 1, "SPY: expected bars from 2019-01-01 to 2019-12-31, got some from")
+
+
+def test_a_backtest_that_trains_needs_the_training_libraries(
+    forecaster: Forecaster, history: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in sys.modules if name.startswith("pipeline.training")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "arch", None)
+    answer = forecaster("backtest", "--bars", history, "--tickers", "SPY")
+    assert_refused(answer, 2, "pip install '.[training]'", "--no-refit")

@@ -15,8 +15,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.adapters.parquet import DTYPES, SCHEMAS, ParquetTables
+from pipeline.backtest import scored
 from pipeline.errors import StoreError
-from tests.builders import raw_bars
+from tests.builders import bars, raw_bars
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 TABLES = ParquetTables()
@@ -57,6 +58,13 @@ def vintage(**columns: np.ndarray) -> Table:
     return made | {"ticker": np.full(50, "SPY", object)} | columns
 
 
+def scores(**columns: np.ndarray) -> Table:
+    """The scores of a forecast at two horizons."""
+    one = bars("SPY", 20)
+    made = np.sort(np.random.default_rng(3).normal(0, 0.01, (1, 2, 11)), axis=-1)
+    return dict(scored(one, one.session[10:11], made, "forecaster", "2026-11-01.abc")) | columns
+
+
 def empty(table: str) -> Table:
     return {field.name: np.empty(0, DTYPES[field.type]) for field in SCHEMAS[table]}
 
@@ -79,10 +87,12 @@ class TestRoundTrip:
         [
             ("forecasts", forecasts()),
             ("bars", vintage()),
+            ("scores", scores()),
             ("forecasts", empty("forecasts")),
             ("bars", empty("bars")),
+            ("scores", empty("scores")),
         ],
-        ids=["forecasts", "bars", "no-forecasts", "no-bars"],
+        ids=["forecasts", "bars", "scores", "no-forecasts", "no-bars", "no-scores"],
     )
     def test_columns_and_metadata_come_back(self, name: str, table: Table) -> None:
         decoded, metadata = TABLES.decode(name, TABLES.encode(name, table, METADATA))
@@ -133,18 +143,20 @@ class TestDeterminism:
 
 
 class TestOtherReaders:
-    @pytest.mark.parametrize("name", ["bars", "forecasts"])
+    @pytest.mark.parametrize("name", ["bars", "forecasts", "scores"])
     def test_the_schema_in_the_file_is_the_golden_one(self, name: str) -> None:
         data = TABLES.encode(name, empty(name), METADATA)
         read = pq.read_schema(pa.BufferReader(data)).remove_metadata()
         assert f"{read}\n" == (GOLDEN / f"{name}.schema.txt").read_text()
 
-    @pytest.mark.parametrize(("name", "table"), [("bars", vintage()), ("forecasts", forecasts())])
+    @pytest.mark.parametrize(
+        ("name", "table"), [("bars", vintage()), ("forecasts", forecasts()), ("scores", scores())]
+    )
     def test_the_file_uses_only_what_athena_reads(self, name: str, table: Table) -> None:
         file = pq.ParquetFile(pa.BufferReader(TABLES.encode(name, table, METADATA)))
         for at in range(len(file.schema)):
             column = file.schema.column(at)
-            assert column.physical_type in {"INT32", "INT64", "DOUBLE", "BYTE_ARRAY"}
+            assert column.physical_type in {*("BOOLEAN", "INT32", "INT64", "DOUBLE", "BYTE_ARRAY")}
             assert column.max_repetition_level == 0
             chunk = file.metadata.row_group(0).column(at)
             assert chunk.compression == "SNAPPY"

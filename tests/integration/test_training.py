@@ -14,9 +14,7 @@ from pipeline.bundle import ModelBundle, load_bundle
 from pipeline.errors import DataError, ModelError
 from pipeline.intervals import LEVELS
 from pipeline.model import Model
-from pipeline.scoring import pinball_loss
 from pipeline.training import train
-from pipeline.training.garch import garch_t_parameters, garch_t_quantiles
 from pipeline.training.proof import FORECASTER, GARCH, prove, ratio
 from pipeline.training.range_har import INPUT_NAMES, fit_range_har, har_inputs
 from pipeline.training.train import save_bundle, train_bundle, training_set
@@ -100,46 +98,6 @@ def test_the_proof_scores_both_models_on_the_same_days_and_never_before_the_date
             "QQQ": days,
         }
     assert 0.8 < ratio(proof, "crps") < 1.2
-
-
-def garch_returns(n: int) -> np.ndarray:
-    random = np.random.default_rng(11)
-    returns, variance, shock = np.empty(n), 1.0, 0.0
-    for i in range(n):
-        variance = 0.05 + 0.1 * shock**2 + 0.85 * variance
-        shock = np.sqrt(variance) * random.standard_t(8) * np.sqrt(6 / 8)
-        returns[i] = shock / 100
-    return returns
-
-
-def test_garch_forecasts_see_no_return_after_their_origin() -> None:
-    returns = garch_returns(1500)
-    changed = np.r_[returns[:1400], -returns[1400:] * 3]
-    plain, other = (garch_t_quantiles(r, 1390, np.array(LEVELS))[0] for r in (returns, changed))
-    assert np.array_equal(plain[:10], other[:10])
-    assert not np.array_equal(plain[10:], other[10:])
-
-
-def test_garch_quantiles_are_the_best_constant_levels_of_their_own_world() -> None:
-    returns = garch_returns(3000)
-    quantiles, sigma = garch_t_quantiles(returns, 1499, np.array([0.025, 0.975]), refit_every=500)
-    realised = returns[1500:]
-    inside = (quantiles[:-1, 0] <= realised) & (realised <= quantiles[:-1, 1])
-    assert 0.93 < inside.mean() < 0.97
-    flat = np.quantile(returns[:1500], 0.025)
-    own = pinball_loss(quantiles[:-1, 0], realised, 0.025).mean()
-    assert own < pinball_loss(np.full_like(realised, flat), realised, 0.025).mean()
-    assert (sigma > 0).all()
-
-
-def test_garch_parameters_are_named() -> None:
-    assert set(garch_t_parameters(garch_returns(1200))) == {
-        "mu",
-        "omega",
-        "alpha[1]",
-        "beta[1]",
-        "nu",
-    }
 
 
 @pytest.mark.slow

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pipeline.intervals import LEVELS
-from pipeline.scoring import covered, crps, diebold_mariano, interval_score, pinball_loss, pit
+from pipeline.scoring import covered, crps, interval_score, pinball_loss, pit
 
 GRID = np.array(LEVELS)
 
@@ -52,13 +52,3 @@ def test_pit_reads_the_level_off_the_quantiles() -> None:
     quantiles = np.tile(np.arange(11.0), (4, 1))
     came = pit(quantiles, np.array([5.0, 4.5, -1.0, 99.0]), GRID)
     np.testing.assert_allclose(came, [0.5, 0.375, 0.005, 0.995])
-
-
-def test_diebold_mariano_sees_a_better_forecast_and_no_difference_in_noise() -> None:
-    random = np.random.default_rng(3)
-    benchmark = random.gamma(2.0, size=4000)
-    noise = random.normal(size=4000)
-    t, p = diebold_mariano(benchmark - 0.1 + noise, benchmark)
-    assert t < -4
-    assert p < 0.001
-    assert diebold_mariano(benchmark + noise, benchmark)[1] > 0.01

@@ -1,0 +1,172 @@
+"""Backtest: forecasts of the past scored against what came, all origins of a ticker in one pass."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.bars import Bars, Floats, RawBars, Sessions
+from pipeline.baselines import Baseline, OriginQuantiles, ewma, first_origin, persistence
+from pipeline.bundle import Manifest
+from pipeline.errors import DataError, Reason
+from pipeline.forecast import forecast_history
+from pipeline.intervals import INTERVALS, LEVELS, MEDIAN, NEUTRAL
+from pipeline.model import Model
+from pipeline.ports import Columns
+from pipeline.score_cube import FORECASTER
+from pipeline.scoring import covered, crps, interval_score, pit
+from pipeline.volatility import garch_t_quantiles
+from pipeline.windows import MIN_SESSIONS, log_returns_ahead
+
+LEVEL_GRID = np.array(LEVELS)
+SCORED_INTERVALS = (80, 95)
+GARCH = "garch_t"
+
+
+def backtest(
+    bars: Sequence[Bars],
+    model: Model,
+    first: date,
+    last: date,
+    vix: RawBars | None = None,
+    name: str = FORECASTER,
+) -> Columns:
+    """Score what `model` forecasts from every origin from `first` to `last`, both included.
+
+    An origin without a full window before it is left out, and so is a target not realised yet.
+
+    Parameters
+    ----------
+    bars : all bars of each ticker; those after `last` are only looked up as realised
+    name : what the `model` column says
+
+    Returns
+    -------
+    The scores columns, a row per ticker, origin and horizon, in this order
+
+    Raises
+    ------
+    DataError
+        When nothing can be scored, or a ticker has fewer bars than one window needs.
+    """
+    parts = []
+    for one in bars:
+        made = forecast_span(one, model, first, last, vix)
+        version = model.manifest.model_version
+        parts.append(scored(one, made.origin_date, made.log_return_quantiles, name, version))
+    scores = concatenated(parts)
+    if not len(scores["ticker"]):
+        raise DataError(
+            f"{', '.join(one.ticker for one in bars)}: expected forecasts from {first} to {last} "
+            "whose targets are realised, got none",
+            Reason.NOT_ENOUGH_HISTORY,
+        )
+    return scores
+
+
+def forecast_span(
+    bars: Bars, model: Model, first: date, last: date, vix: RawBars | None
+) -> OriginQuantiles:
+    """Return what `model` forecasts of one ticker from every origin from `first` to `last`."""
+    made = forecast_history(_needed(bars, first, last), model, NEUTRAL, vix)
+    rows = (made.origin_date >= np.datetime64(first)) & made.finite
+    return OriginQuantiles(made.origin_date[rows], made.log_return_quantiles[rows])
+
+
+def score_baseline(
+    bars: Sequence[Bars], baseline: Baseline, first: date, last: date, name: str
+) -> Columns:
+    """Score what a baseline forecasts from every origin from `first` to `last`, both included.
+
+    Raises
+    ------
+    DataError
+        When a ticker has too few bars before `first`.
+    """
+    parts = []
+    for one in bars:
+        made = baseline(one.as_of(last), first)
+        parts.append(scored(one, made.origin_date, made.log_return_quantiles, name, name))
+    return concatenated(parts)
+
+
+def fixed_baselines(manifest: Manifest, tickers: Sequence[str]) -> dict[str, Baseline]:
+    """Return the baselines that need no fitting: GARCH(1,1)-t with what the bundle has stored."""
+    stored = manifest.baselines.get(GARCH, {})
+    fixed: dict[str, Baseline] = {"persistence": persistence, "ewma": ewma}
+    if any(ticker not in stored for ticker in tickers):
+        return fixed
+
+    def garch_t(bars: Bars, first: date) -> OriginQuantiles:
+        start = first_origin(bars, first, 2)
+        returns = np.diff(np.log(bars.close))
+        made = garch_t_quantiles(returns, stored[bars.ticker], manifest.horizons, LEVEL_GRID)
+        return OriginQuantiles(bars.session[start:], made[start - 1 :])
+
+    return fixed | {GARCH: garch_t}
+
+
+def scored(
+    bars: Bars, origin_date: Sessions, quantiles: Floats, model: str, model_version: str
+) -> Columns:
+    """Score one ticker's forecasts where the target is realised and every quantile finite.
+
+    Parameters
+    ----------
+    origin_date : datetime64[D] (n,), sessions of `bars`
+    quantiles : float64 (n, n_horizons, n_levels), of the log return at horizons 1, 2, …
+    model, model_version : what the columns of these names say
+
+    Returns
+    -------
+    The scores columns, a row per origin and horizon, in this order
+    """
+    at = np.searchsorted(bars.session, origin_date)
+    horizons = np.arange(1, quantiles.shape[1] + 1)
+    ahead = log_returns_ahead(bars.close[None], horizons.tolist())[0, at]
+    origin, step = np.nonzero(np.isfinite(ahead) & np.isfinite(quantiles).all(axis=-1))
+    target = at[origin] + horizons[step]
+    realised, of_levels = ahead[origin, step], quantiles[origin, step]
+    return {
+        "ticker": _repeated(bars.ticker, len(target)),
+        "origin_date": origin_date[origin],
+        "target_date": bars.session[target],
+        "horizon": horizons[step].astype(np.int32),
+        "model": _repeated(model, len(target)),
+        "realised_close": bars.close[target],
+        "realised_return": realised,
+        "error": realised - of_levels[:, MEDIAN],
+        "pit": pit(of_levels, realised, LEVEL_GRID),
+        "crps": crps(of_levels, realised, LEVEL_GRID),
+        **_intervals(of_levels, realised),
+        "model_version": _repeated(model_version, len(target)),
+    }
+
+
+def concatenated(parts: Sequence[Columns]) -> Columns:
+    """Return tables of equal columns as one, rows in the order given; at least one table."""
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _needed(bars: Bars, first: date, last: date) -> Bars:
+    """Return the bars that the windows of these origins see: equal numbers in less time."""
+    known = bars.as_of(last)
+    origins = int((known.session >= np.datetime64(first)).sum())
+    return known.tail(max(origins, 1) + MIN_SESSIONS - 1)
+
+
+def _intervals(quantiles: Floats, realised: Floats) -> Columns:
+    limits = {c: (quantiles[:, low], quantiles[:, high]) for c, (low, high) in INTERVALS.items()}
+    scores = {
+        f"interval_score_{c}": interval_score(*limits[c], realised, c / 100)
+        for c in SCORED_INTERVALS
+    }
+    inside = {f"covered_{c}": covered(*ends, realised) for c, ends in limits.items()}
+    return {**scores, **inside}
+
+
+def _repeated(text: str, n: int) -> NDArray[np.object_]:
+    return np.full(n, text, object)

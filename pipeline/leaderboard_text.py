@@ -1,0 +1,28 @@
+"""The leaderboard for people at a terminal."""
+
+from __future__ import annotations
+
+from pipeline.console import new_table, print_line, print_whole
+from pipeline.leaderboard import Leaderboard
+from pipeline.leaderboard_tables import TextTable, tables
+from pipeline.leaderboard_words import findings, proof_lines, scored_lines
+
+
+def print_leaderboard(board: Leaderboard) -> None:
+    """Print what was scored, every table of it, and how long a live record must be."""
+    for line in (*scored_lines(board), *findings(board)):
+        print_line(line)
+    for table in tables(board):
+        _print_table(table)
+    for line in proof_lines(board):
+        print_line(line)
+
+
+def _print_table(table: TextTable) -> None:
+    print_line(f"\n{table.title}", "bold")
+    shown = new_table(table.columns[0], numbers=table.columns[1:])
+    for row in table.rows:
+        shown.add_row(*row)
+    print_whole(shown)
+    if table.note:
+        print_line(table.note)

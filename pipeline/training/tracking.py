@@ -1,0 +1,72 @@
+"""Tracking: what a training run tells of itself while it runs, to whoever keeps it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Protocol
+
+from pipeline.leaderboard import Leaderboard, Row
+from pipeline.score_cube import LOSSES
+
+
+class Run(Protocol):
+    """One model in the making.
+
+    `metric` keeps a value of a step: the epoch or the calendar year. `artifact` keeps a file or
+    all files of a folder; what is given twice is kept once, as it was last.
+    """
+
+    def metric(self, name: str, value: float, step: int = 0) -> None: ...
+
+    def artifact(self, path: Path) -> None: ...
+
+
+class Tracker(Protocol):
+    """Where runs are kept.
+
+    Members begun within an ensemble belong to it. A run whose block raises is kept as failed.
+    Raises StoreError when runs cannot be kept.
+    """
+
+    def ensemble(self, name: str, params: Mapping[str, object]) -> AbstractContextManager[Run]: ...
+
+    def member(self, name: str, params: Mapping[str, object]) -> AbstractContextManager[Run]: ...
+
+
+class NoTracking:
+    """Tracker, and run, that keeps nothing."""
+
+    @contextmanager
+    def ensemble(self, name: str, params: Mapping[str, object]) -> Iterator[Run]:
+        yield self
+
+    @contextmanager
+    def member(self, name: str, params: Mapping[str, object]) -> Iterator[Run]:
+        yield self
+
+    def metric(self, name: str, value: float, step: int = 0) -> None:
+        pass
+
+    def artifact(self, path: Path) -> None:
+        pass
+
+
+def keep_scores(run: Run, board: Leaderboard, model: str) -> None:
+    """Keep a model's scores of the first horizon: each calendar year's, the year as step, and all.
+
+    Ratios where the leaderboard has them; `coverage_95` is a share.
+    """
+    horizon = board.horizons[0]
+    for name, value in _kept(board.overall(model, horizon)).items():
+        run.metric(name, value)
+    for row in board.select("year", horizon, model):
+        for name, value in _kept(row).items():
+            run.metric(f"year/{name}", value, int(row.value))
+
+
+def _kept(row: Row) -> dict[str, float]:
+    ratios = {f"{name}_ratio": ratio for name, ratio in row.ratios.items()}
+    scores = {name: float(getattr(row, name)) for name in LOSSES}
+    return {**scores, **ratios, "coverage_95": row.coverage[95]}

@@ -1,0 +1,98 @@
+"""Trainers: ways to make a bundle from bars, which a walk-forward backtest can refit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from pipeline.bars import Bars, Panel, RawBars
+from pipeline.baselines import HORIZONS
+from pipeline.bundle import ModelBundle
+from pipeline.errors import ModelError
+from pipeline.features import compute_features
+from pipeline.model import Model
+from pipeline.training.ensemble import FittedEnsemble, fit_ensemble
+from pipeline.training.inputs import derive
+from pipeline.training.members import TrainingRows
+from pipeline.training.tracking import NoTracking, Tracker
+from pipeline.training.train import (
+    PARITY,
+    PARITY_BATCHES,
+    bundle_of,
+    check_trainable,
+    train_bundle,
+)
+from pipeline.windows import Windows, all_windows, log_returns_ahead
+
+VIX = "^VIX"
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """The bundle to publish, and each member alone as a bundle, where there are several."""
+
+    bundle: ModelBundle
+    members: Mapping[str, ModelBundle] = field(default_factory=dict)
+
+
+def range_har_alone(bars: Sequence[Bars], vix: RawBars | None) -> Trained:
+    """Train the range-HAR, which does not look at the VIX."""
+    del vix
+    return Trained(train_bundle(bars))
+
+
+def ensemble(
+    bars: Sequence[Bars], vix: RawBars | None, seed: int = 0, tracker: Tracker | None = None
+) -> Trained:
+    """Train range-HAR, LSTM and trees on all of `bars` and average them.
+
+    Raises
+    ------
+    DataError
+        When bars are too few or constant.
+    ModelError
+        When graph and Python ensemble differ by more than 1e-5 anywhere.
+    """
+    check_trainable(bars)
+    windows, rows = _training_rows(bars, vix)
+    fitted = fit_ensemble(rows, seed, tracker or NoTracking())
+    covariates = () if vix is None else (VIX,)
+
+    def bundle(one: FittedEnsemble) -> ModelBundle:
+        made = bundle_of(one.to_onnx(), bars, one.shares, covariates)
+        _check_parity(made, one, windows, rows)
+        return made
+
+    alone = {name: bundle(fitted.alone(name)) for name in fitted.members}
+    return Trained(bundle(fitted), alone)
+
+
+def _training_rows(bars: Sequence[Bars], vix: RawBars | None) -> tuple[Windows, TrainingRows]:
+    windows, returns, origins = [], [], []
+    for one in bars:
+        panel = Panel.of([one], len(one), vix)
+        made = all_windows(compute_features(panel))[0]
+        windows.append(made)
+        returns.append(log_returns_ahead(panel.close, HORIZONS)[0, -len(made) :])
+        origins.append(panel.session[0, -len(made) :])
+    ticker = np.repeat(np.arange(len(bars)), [len(made) for made in windows])
+    together = np.concatenate(windows)
+    rows = TrainingRows(derive(together), np.concatenate(returns), np.concatenate(origins), ticker)
+    return together, rows
+
+
+def _check_parity(
+    bundle: ModelBundle, fitted: FittedEnsemble, windows: Windows, rows: TrainingRows
+) -> None:
+    model = Model(bundle)
+    for n in PARITY_BATCHES:
+        came = model.predict(windows[-n:])
+        quantiles = fitted.quantiles(rows.inputs.rows(np.arange(len(windows) - n, len(windows))))
+        worst = max(
+            np.abs(came.log_return_quantiles - quantiles).max(),
+            np.abs(came.sigma - fitted.sigma(quantiles)).max(),
+        )
+        if not worst <= PARITY:
+            raise ModelError(f"expected the ONNX graph within {PARITY} of Python, got {worst:g}")

@@ -1,0 +1,103 @@
+"""Workers: processes of one thread each, which never outlive the one that started them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from multiprocessing import get_context
+from multiprocessing.connection import Connection, wait
+from typing import TypeVar
+
+from threadpoolctl import threadpool_limits
+
+from pipeline.errors import ForecasterError
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+# Workers share the cores by being many; threads of each would only wait for each other.
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+
+
+def run_each(
+    work: Callable[[T], R], tasks: Sequence[T], workers: int, done: Callable[[T, R], None]
+) -> None:
+    """Call `work` for each task, by `workers` processes, and `done` here as each one ends.
+
+    One worker is this process itself. An error or interrupt here or there stops all of them.
+
+    Raises
+    ------
+    ForecasterError
+        When a worker died, and whatever `work` raises.
+    """
+    if workers == 1:
+        # One thread here too: sums then have the same order, and equal bits, for any workers.
+        with threadpool_limits(1):
+            for task in tasks:
+                done(task, work(task))
+        return
+    with _pool(workers) as pool:
+        with _deaf():
+            futures = {pool.submit(work, task): task for task in tasks}
+        try:
+            for future in as_completed(futures):
+                done(futures[future], future.result())
+        except BrokenProcessPool as exc:
+            raise ForecasterError(
+                "expected every worker to end its task, got one that was killed; fewer workers "
+                "need less memory"
+            ) from exc
+
+
+@contextmanager
+def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
+    # Forked processes would inherit locks that threads of torch and ONNX Runtime hold.
+    context = get_context("spawn")
+    theirs, ours = context.Pipe(duplex=False)
+    pool = ProcessPoolExecutor(workers, context, _start, (theirs,))
+    # Leaving, our end is closed first: whoever is still at work then works for nobody.
+    with theirs, _one_thread_each(), pool, ours:
+        yield pool
+
+
+@contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """Have processes started meanwhile use one thread: libraries read this when they load."""
+    before = {name: os.environ.get(name) for name in THREADS}
+    os.environ.update(dict.fromkeys(THREADS, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name)
+            if value is not None:
+                os.environ[name] = value
+
+
+@contextmanager
+def _deaf() -> Iterator[None]:
+    """Have processes started meanwhile ignore an interrupt: this one tells them to stop."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # where no interrupt arrives
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _start(parent: Connection) -> None:
+    """Have this worker end when its parent ends, even if that was killed."""
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+
+
+def _end_with(parent: Connection) -> None:
+    wait([parent])
+    os._exit(0)
