@@ -49,7 +49,7 @@ train: $(VENV)/.dev ## Train a bundle into out/bundle: make train BARS=folder
 
 .PHONY: backtest
 backtest: $(VENV)/.dev ## Forecast every year by what came before it, beside baselines: make backtest BARS=folder
-	$(BIN)/forecaster backtest --bars $(BARS) --out out/backtest
+	$(BIN)/forecaster backtest --bars $(BARS) --out out/backtest --card docs
 
 .PHONY: proof
 proof: $(VENV)/.dev ## Score a model trained before 2019 on what came after: make proof BARS=folder

@@ -13,7 +13,7 @@ from pipeline.baselines import Baseline, OriginQuantiles, ewma, first_origin, pe
 from pipeline.bundle import Manifest
 from pipeline.errors import DataError, Reason
 from pipeline.forecast import forecast_history
-from pipeline.intervals import INTERVALS, LEVELS, MEDIAN, NEUTRAL
+from pipeline.intervals import INTERVALS, LEVELS, MEDIAN, NEUTRAL, Calibration
 from pipeline.model import Model
 from pipeline.ports import Columns
 from pipeline.score_cube import FORECASTER
@@ -54,7 +54,7 @@ def backtest(
     """
     parts = []
     for one in bars:
-        made = forecast_span(one, model, first, last, vix)
+        made = forecast_span(one, model, (first, last), vix)
         version = model.manifest.model_version
         parts.append(scored(one, made.origin_date, made.log_return_quantiles, name, version))
     scores = concatenated(parts)
@@ -68,11 +68,15 @@ def backtest(
 
 
 def forecast_span(
-    bars: Bars, model: Model, first: date, last: date, vix: RawBars | None
+    bars: Bars,
+    model: Model,
+    span: tuple[date, date],
+    vix: RawBars | None,
+    calibration: Calibration = NEUTRAL,
 ) -> OriginQuantiles:
-    """Return what `model` forecasts of one ticker from every origin from `first` to `last`."""
-    made = forecast_history(_needed(bars, first, last), model, NEUTRAL, vix)
-    rows = (made.origin_date >= np.datetime64(first)) & made.finite
+    """Return what `model` forecasts of one ticker from every origin of a span, ends included."""
+    made = forecast_history(_needed(bars, *span), model, calibration, vix)
+    rows = (made.origin_date >= np.datetime64(span[0])) & made.finite
     return OriginQuantiles(made.origin_date[rows], made.log_return_quantiles[rows])
 
 

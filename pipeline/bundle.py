@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -29,7 +30,11 @@ class Training(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Everything a reader must know of the ONNX file; `covariates` are symbols read beside."""
+    """Everything a reader must know of the ONNX file.
+
+    `covariates` are symbols read beside the tickers; `gains` a ticker's calibration per horizon
+    and level, as outcomes that the model had not seen left it.
+    """
 
     schema_version: int
     model_version: str
@@ -44,6 +49,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     baselines: Mapping[str, Mapping[str, Mapping[str, float]]]
     scores: Mapping[str, float]
     libraries: Mapping[str, str]
+    gains: Mapping[str, tuple[tuple[float, ...], ...]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +93,7 @@ def load_bundle(folder: Path) -> ModelBundle:
     for what, expected, came in expectations:
         if expected != came:
             raise BundleMismatch(f"{folder}: expected {what} {expected}, got {came}")
+    _check_gains(manifest, folder)
     return ModelBundle(manifest, onnx)
 
 
@@ -104,6 +111,15 @@ def _manifest(data: bytes, folder: Path) -> Manifest:
         return msgspec.json.decode(data, type=Manifest)
     except msgspec.DecodeError as exc:
         raise BundleMismatch(f"{folder / MANIFEST}: {exc}") from exc
+
+
+def _check_gains(manifest: Manifest, folder: Path) -> None:
+    shape = (len(manifest.horizons), len(manifest.levels))
+    for ticker, gains in manifest.gains.items():
+        if (len(gains), *{len(row) for row in gains}) != shape or not all(
+            0 < gain < math.inf for row in gains for gain in row
+        ):
+            raise BundleMismatch(f"{folder}: expected positive gains of shape {shape} of {ticker}")
 
 
 def _check_features(names: tuple[str, ...], folder: Path) -> None:

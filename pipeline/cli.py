@@ -155,12 +155,14 @@ def train(
     """Train a model on all bars, prove it beside GARCH(1,1)-t and write its bundle."""
     names, at = options.parse_tickers(tickers), options.event_time("--until", until)
     with console.progress("Reading bars") as phase:
-        read_all, train_and_prove = _training()
+        training, tracker = _training()
         options.open_folder("--out", out)
         calendar = options.exchange()
         source = options.open_bars(bars, calendar)
-        learnt = read_all(source, names, cli_training.EARLIEST, calendar.last_closed(at))
-        trained = train_and_prove(learnt, prove_from, out, phase.update)
+        newest = calendar.last_closed(at)
+        read, vix = training.read_all(source, names, cli_training.EARLIEST, newest)
+        task = training.Task(read, vix, prove_from)
+        trained = training.train_and_prove(task, out, tracker(), phase.update)
     if json:
         document = {"source": source.label, "bundle": str(out), "prove_from": prove_from}
         console.print_json(document | asdict(trained))
@@ -175,11 +177,12 @@ app.command("backtest", epilog="Example: forecaster backtest --bars ./bars --fro
 )
 
 
-def _training() -> tuple[Callable[..., Any], Callable[..., Any]]:
+def _training() -> tuple[Any, Callable[[], Any]]:
     try:
-        from pipeline.training.job import read_all, train_and_prove  # noqa: PLC0415
+        from pipeline.training import job  # noqa: PLC0415
+        from pipeline.training.mlflow_tracker import MlflowTracker  # noqa: PLC0415
     except ModuleNotFoundError as exc:
         raise ConfigError(
             f"expected the libraries that train a model, got: {exc}; pip install '.[training]'"
         ) from exc
-    return read_all, train_and_prove
+    return job, MlflowTracker

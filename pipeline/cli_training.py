@@ -16,7 +16,7 @@ from pipeline.backtest import GARCH, backtest, concatenated, fixed_baselines, sc
 from pipeline.bars import Bars, RawBars
 from pipeline.bundle import load_bundle
 from pipeline.errors import ConfigError, DataError
-from pipeline.leaderboard import summarise
+from pipeline.leaderboard import Leaderboard, summarise
 from pipeline.leaderboard_text import print_leaderboard
 from pipeline.model import Model
 from pipeline.ports import BarSource, Columns
@@ -28,6 +28,7 @@ EARLIEST = date(1970, 1, 1)
 VIX = "^VIX"
 YEAR = re.compile(r"\d{4}")
 SCORES, SUMMARY = "scores.parquet", "summary.json"
+WHAT_LOST = "what-lost.md"
 
 
 def _first_day(text: str | date) -> date:
@@ -62,6 +63,10 @@ Bundle = Annotated[
     Path | None,
     typer.Option(metavar="DIR", help="The model.", show_default="models/default, with --no-refit"),
 ]
+Card = Annotated[
+    Path | None,
+    typer.Option(metavar="DIR", help="Write model-card.md and its plots there as well."),
+]
 Workers = Annotated[
     int | None,
     typer.Option(metavar="N", min=1, help="Processes at work.", show_default="one a core"),
@@ -77,6 +82,7 @@ def backtest_command(
     bundle: Bundle = None,
     out: options.Out = Path("out/backtest"),
     workers: Workers = None,
+    card: Card = None,
     json: options.Json = False,
 ) -> None:
     """Score forecasts of the past, each made from what was known then, beside baselines.
@@ -105,6 +111,8 @@ def backtest_command(
         board = summarise(scores, vix)
         folder.replace(SCORES, _parquet(scores, source.label))
         folder.replace(SUMMARY, to_json(board))
+        if card:
+            _write_card(scores, board, bundle or options.DEFAULT_BUNDLE, card)
     if json:
         files = {"scores": folder.url(SCORES), "summary": folder.url(SUMMARY)}
         console.print_json({"source": source.label, **files, "notes": notes, "leaderboard": board})
@@ -172,6 +180,14 @@ def _walk_forward(
     with progress_bar("Training and forecasting") as report:
         scores = walk_forward(plan, out, workers, report)
     return concatenated([scores, score_baseline(bars, calibrated(out, vix), *span, CALIBRATED)])
+
+
+def _write_card(scores: Columns, board: Leaderboard, bundle: Path, folder: Path) -> None:
+    from pipeline.training.model_card import write_model_card  # noqa: PLC0415
+
+    lost = folder / WHAT_LOST
+    told = lost.read_text() if lost.exists() else ""
+    write_model_card(scores, board, load_bundle(bundle).manifest, told, folder)
 
 
 def _parquet(scores: Columns, source: str) -> bytes:

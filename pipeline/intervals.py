@@ -32,6 +32,11 @@ class Calibration:
 
     gains: Mapping[str, Floats] = field(default_factory=dict)
 
+    @classmethod
+    def stored(cls, gains: Mapping[str, Sequence[Sequence[float]]]) -> Calibration:
+        """Return the calibration of gains as a bundle's manifest has them."""
+        return cls({ticker: np.array(of_ticker) for ticker, of_ticker in gains.items()})
+
     def of(self, tickers: Sequence[str], n_horizons: int) -> Floats:
         """Return the gains float64 (n_tickers, n_horizons, n_levels), 1 where neutral."""
         neutral = np.ones((n_horizons, len(LEVELS)))
@@ -94,7 +99,7 @@ def updated_log_gains(log_gains: Floats, issued: Floats, realised: Floats) -> Fl
     return np.clip(updated, -MAX_LOG_GAIN, MAX_LOG_GAIN)
 
 
-def calibrated_history(quantiles: Floats, realised: Floats) -> Floats:
+def calibrated_history(quantiles: Floats, realised: Floats) -> tuple[Floats, Floats]:
     """Return one ticker's quantiles as the online calibrator would have published them.
 
     At each origin the gains know every outcome of that day and before, and no later one; they
@@ -104,6 +109,11 @@ def calibrated_history(quantiles: Floats, realised: Floats) -> Floats:
     ----------
     quantiles : float64 (n, n_horizons, n_levels), of consecutive origins in time order
     realised : float64 (n, n_horizons), log return to each horizon, NaN where not realised
+
+    Returns
+    -------
+    published : float64 (n, n_horizons, n_levels)
+    gains : float64 (n_horizons, n_levels), as they stand after the last origin
     """
     published = np.empty_like(quantiles)
     log_gains = np.zeros(quantiles.shape[1:])
@@ -113,4 +123,4 @@ def calibrated_history(quantiles: Floats, realised: Floats) -> Floats:
             past = origin - i - 1
             log_gains[i] = updated_log_gains(log_gains[i], published[past, i], realised[past, i])
         published[origin] = apply_gains(quantiles[origin], np.exp(log_gains))
-    return published
+    return published, np.exp(log_gains)

@@ -85,10 +85,14 @@ class Model:
             raise RequestError(
                 f"expected windows of shape (n, {LOOKBACK}, {N_FEATURES}), got {windows.shape}"
             )
-        starts = range(0, max(len(windows), 1), BATCH)
-        parts = [self._run(windows[start : start + BATCH]) for start in starts]
-        quantiles, sigma = (np.concatenate(part) for part in zip(*parts, strict=True))
-        return Prediction(quantiles.astype(np.float64), sigma.astype(np.float64))
+        horizons, levels = len(self.manifest.horizons), len(self.manifest.levels)
+        quantiles = np.empty((len(windows), horizons, levels))
+        sigma = np.empty((len(windows), horizons))
+        # No windows, no call: ONNX Runtime's LSTM aborts the process on an empty batch.
+        for start in range(0, len(windows), BATCH):
+            rows = slice(start, start + BATCH)
+            quantiles[rows], sigma[rows] = self._run(windows[rows])
+        return Prediction(quantiles, sigma)
 
     def _run(self, windows: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         feed = {INPUT: np.ascontiguousarray(windows, np.float32)}

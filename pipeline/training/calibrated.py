@@ -46,7 +46,8 @@ def calibrated(folder: Path, vix: RawBars | None) -> Baseline:
         quantiles = np.concatenate([made.log_return_quantiles for made in years])
         at = np.searchsorted(bars.session, origins)
         realised = log_returns_ahead(bars.close[None], HORIZONS)[0, at]
-        return OriginQuantiles(origins, calibrated_history(quantiles, realised))
+        published, _ = calibrated_history(quantiles, realised)
+        return OriginQuantiles(origins, published)
 
     return forecasts
 
@@ -55,4 +56,4 @@ def _of_year(
     bars: Bars, folder: Path, span: tuple[date, date], vix: RawBars | None
 ) -> OriginQuantiles:
     model = Model(load_bundle(bundle_folder(folder, span[0].year)))
-    return forecast_span(bars, model, *span, vix)
+    return forecast_span(bars, model, span, vix)

@@ -3,27 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import onnx
-from onnxscript import opset20 as op
-from onnxscript import script
+from onnx import numpy_helper
 from scipy.optimize import minimize
 
 from pipeline.bars import Floats
-from pipeline.intervals import LEVELS
+from pipeline.intervals import LEVELS, calibrated_history
 from pipeline.model import OUTPUTS
 from pipeline.scoring import pinball_loss
-from pipeline.training.graph import DOUBLE, FLOAT, finished, joined, model_of
+from pipeline.training.graph import IR_VERSION, OPSET, finished, joined
 from pipeline.training.har import fit_har
 from pipeline.training.inputs import Inputs, inputs_graph
 from pipeline.training.lstm import fit_lstm
 from pipeline.training.members import FittedMember, TrainingRows
-from pipeline.training.tracking import Tracker
+from pipeline.training.tracking import NoTracking, Tracker
 from pipeline.training.trees import fit_trees
 
-# Shrunk halfway to equal shares: weights learned on a few years are mostly noise.
+UPPER, LOWER = LEVELS.index(0.95), LEVELS.index(0.05)
+AVERAGE_GRAPH = """
+<ir_version: {ir}, opset_import: ["" : {opset}]>
+average ({inputs})
+    => (float[n, {horizons}, {levels}] log_return_quantiles, float[n, {horizons}] sigma)
+{{
+    {parts}
+    mean = Sum ({all_parts})
+    upper = Gather <axis = 2> (mean, upper_level)
+    lower = Gather <axis = 2> (mean, lower_level)
+    width = Sub (upper, lower)
+    sigma_wide = Mul (width, spread)
+    sigma = Cast <to = 1> (sigma_wide)
+    log_return_quantiles = Cast <to = 1> (mean)
+}}
+"""
+# Shares are shrunk halfway to equal ones, gains to neutral: a few years teach mostly noise.
 SHRINKAGE = 0.5
 # The newest part of the training span, on which the shares are learned.
 VALIDATION = 0.2
@@ -33,18 +48,20 @@ HAR, LSTM, TREES = "range_har", "lstm", "trees"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FittedEnsemble:
-    """Fitted members and the share of each; `spread` makes sigma the standard deviation.
+    """Fitted members, the share of each and each ticker's gains.
 
     Attributes
     ----------
     members : name -> fitted member, the range-HAR first
     shares : name -> share, summing to 1
     spread : float64 (n_horizons,), standard deviation over the width of the 90 % interval
+    gains : float64 (n_tickers, n_horizons, n_levels), the calibrator's after the validation span
     """
 
     members: Mapping[str, FittedMember]
     shares: Mapping[str, float]
     spread: Floats
+    gains: Floats
 
     def quantiles(self, inputs: Inputs) -> Floats:
         """Return quantiles of the log return, float64 (n, n_horizons, n_levels)."""
@@ -56,7 +73,7 @@ class FittedEnsemble:
 
     def alone(self, name: str) -> FittedEnsemble:
         """Return the ensemble in which one member has all the say."""
-        return FittedEnsemble(self.members, {n: float(n == name) for n in self.shares}, self.spread)
+        return replace(self, shares={n: float(n == name) for n in self.shares})
 
     def to_onnx(self) -> bytes:
         """Return the graph of the whole, window to log_return_quantiles and sigma."""
@@ -68,47 +85,41 @@ class FittedEnsemble:
         return finished(graph, {AVERAGE + name: name for name in OUTPUTS})
 
     def _average(self) -> onnx.ModelProto:
-        horizons, levels = len(self.spread), len(LEVELS)
-        quantiles = {
-            f"{name}_quantiles": (DOUBLE, ["n", horizons, levels]) for name in self.members
-        }
-        return model_of(
-            average_graph,
-            quantiles,
-            {
-                "log_return_quantiles": (FLOAT, ["n", horizons, levels]),
-                "sigma": (FLOAT, ["n", horizons]),
-            },
-            {
-                "shares": np.array([self.shares[name] for name in self.members]),
-                "spread": self.spread,
-            },
+        names = list(self.members)
+        text = AVERAGE_GRAPH.format(
+            ir=IR_VERSION,
+            opset=OPSET,
+            horizons=len(self.spread),
+            levels=len(LEVELS),
+            inputs=", ".join(f"double[n, h, l] {name}_quantiles" for name in names),
+            parts="\n".join(f"part_{n} = Mul ({n}_quantiles, share_{n})" for n in names),
+            all_parts=", ".join(f"part_{name}" for name in names),
         )
-
-
-@script(default_opset=op)
-def average_graph(range_har_quantiles, lstm_quantiles, trees_quantiles, shares, spread):  # type: ignore[no-untyped-def]
-    """Say FittedEnsemble.quantiles and FittedEnsemble.sigma in ONNX."""
-    mean = (
-        range_har_quantiles * op.Gather(shares, [0])
-        + lstm_quantiles * op.Gather(shares, [1])
-        + trees_quantiles * op.Gather(shares, [2])
-    )
-    upper = op.Squeeze(op.Gather(mean, [8], axis=2), [2])
-    lower = op.Squeeze(op.Gather(mean, [2], axis=2), [2])
-    sigma = op.Cast((upper - lower) * spread, to=1)
-    log_return_quantiles = op.Cast(mean, to=1)
-    return log_return_quantiles, sigma
+        model = onnx.parser.parse_model(text)
+        constants = {f"share_{name}": np.float64(self.shares[name]) for name in names}
+        levels = {"upper_level": np.int64(UPPER), "lower_level": np.int64(LOWER)}
+        for name, value in {**constants, **levels, "spread": self.spread}.items():
+            model.graph.initializer.append(numpy_helper.from_array(np.asarray(value), name))
+        return model
 
 
 def fit_ensemble(rows: TrainingRows, seed: int, tracker: Tracker) -> FittedEnsemble:
-    """Learn the shares on the newest part of the rows, then fit the members on all of them."""
-    shares = _learned_shares(rows, seed, tracker)
+    """Learn shares and gains on the newest part of the rows, then fit the members on all."""
+    shares, gains = _validated(rows, seed)
     members = _fit_members(rows, seed, tracker)
-    ensemble = FittedEnsemble(members, shares, np.ones(rows.returns.shape[1]))
-    width = _width(ensemble.quantiles(rows.inputs))
-    spread: Floats = np.sqrt(np.nanmean((rows.returns / width) ** 2, axis=0))
-    return FittedEnsemble(members, shares, spread)
+    return with_spread(members, shares, gains, rows)
+
+
+def with_spread(
+    members: Mapping[str, FittedMember],
+    shares: Mapping[str, float],
+    gains: Floats,
+    rows: TrainingRows,
+) -> FittedEnsemble:
+    """Return the ensemble whose sigma is the standard deviation of the returns of `rows`."""
+    raw = FittedEnsemble(members, shares, np.ones(rows.returns.shape[1]), gains)
+    width = _width(raw.quantiles(rows.inputs))
+    return replace(raw, spread=np.sqrt(np.nanmean((rows.returns / width) ** 2, axis=0)))
 
 
 def _fit_members(rows: TrainingRows, seed: int, tracker: Tracker) -> dict[str, FittedMember]:
@@ -121,15 +132,25 @@ def _fit_members(rows: TrainingRows, seed: int, tracker: Tracker) -> dict[str, F
     return {HAR: har, LSTM: lstm, TREES: trees}
 
 
-def _learned_shares(rows: TrainingRows, seed: int, tracker: Tracker) -> dict[str, float]:
+def _validated(rows: TrainingRows, seed: int) -> tuple[dict[str, float], Floats]:
+    """Return shares and gains from what members fitted on older rows said of the newest."""
     sessions = np.unique(rows.origin)
     cut = sessions[int(len(sessions) * (1 - VALIDATION))]
     # No target learnt from may lie among the validated origins.
     embargo = sessions[np.searchsorted(sessions, cut) - rows.returns.shape[1]]
-    members = _fit_members(rows.rows(rows.origin < embargo), seed, tracker)
+    members = _fit_members(rows.rows(rows.origin < embargo), seed, NoTracking())
     newest = rows.rows(rows.origin >= cut)
     quantiles = {name: member.quantiles(newest.inputs) for name, member in members.items()}
-    return _best_shares(quantiles, newest)
+    shares = _best_shares(quantiles, newest)
+    return shares, _gains(_mean(quantiles, shares), newest)
+
+
+def _gains(quantiles: Floats, rows: TrainingRows) -> Floats:
+    """Return each ticker's gains after its last row, shrunk halfway to neutral."""
+    of_each = [rows.ticker == ticker for ticker in range(rows.ticker.max() + 1)]
+    gains = [calibrated_history(quantiles[one], rows.returns[one])[1] for one in of_each]
+    shrunk: Floats = np.stack(gains) ** (1 - SHRINKAGE)
+    return shrunk
 
 
 def _best_shares(quantiles: Mapping[str, Floats], rows: TrainingRows) -> dict[str, float]:
@@ -161,5 +182,4 @@ def _mean(quantiles: Mapping[str, Floats], shares: Mapping[str, float]) -> Float
 
 def _width(quantiles: Floats) -> Floats:
     """Return the width of the 90 % interval."""
-    upper, lower = LEVELS.index(0.95), LEVELS.index(0.05)
-    return quantiles[..., upper] - quantiles[..., lower]
+    return quantiles[..., UPPER] - quantiles[..., LOWER]

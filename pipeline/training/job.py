@@ -1,8 +1,8 @@
-"""The training job: train on all bars, prove the method on the newest of them, write the bundle."""
+"""The training job: train, prove the method on the newest bars, pass the gate, write the bundle."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -10,14 +10,22 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from pipeline.bars import Bars
-from pipeline.intervals import INTERVALS
+from pipeline.bars import Bars, RawBars
+from pipeline.bundle import MANIFEST, load_bundle
+from pipeline.errors import ModelError
 from pipeline.ports import BarSource
-from pipeline.training.proof import FORECASTER, Proof, prove, ratio
-from pipeline.training.train import MIN_TRAINING_SESSIONS, save_bundle, train_bundle
+from pipeline.score_cube import FORECASTER
+from pipeline.training.proof import Proof, prove
+from pipeline.training.tracking import Run, Tracker, keep_scores
+from pipeline.training.train import MIN_TRAINING_SESSIONS, save_bundle
+from pipeline.training.trainers import ensemble
+from pipeline.vintage import VIX
 
-RATIOS = ("crps", "interval_score_80", "interval_score_95")
 MIN_PROOF_SESSIONS = 22
+CRPS = "crps_ratio_vs_garch_t"
+# What two trainings on nearly the same bars may differ by.
+TOLERANCE = 0.002
+COVERAGE_95 = (0.94, 0.96)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,22 +37,40 @@ class Trained:
     note: str | None
 
 
-def read_all(source: BarSource, tickers: Sequence[str], first: date, last: date) -> list[Bars]:
-    """Return the validated bars of all tickers; raises DataError of the first without."""
-    reading = source.read(tickers, first, last)
-    for error in reading.failures.values():
-        raise error
-    return [Bars.validated(reading.bars[ticker]) for ticker in tickers]
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What to train on, and from which origin on to score a model that saw only what is before."""
+
+    bars: Sequence[Bars]
+    vix: RawBars | None
+    prove_from: date
+    seed: int = 0
+
+
+def read_all(
+    source: BarSource, tickers: Sequence[str], first: date, last: date
+) -> tuple[list[Bars], RawBars | None]:
+    """Return the validated bars of all tickers, and the VIX where the source has it.
+
+    Raises
+    ------
+    DataError
+        Of the first ticker without bars, or with bars that break a rule.
+    """
+    reading = source.read([*tickers, VIX], first, last)
+    for ticker in tickers:
+        if ticker in reading.failures:
+            raise reading.failures[ticker]
+    return [Bars.validated(reading.bars[ticker]) for ticker in tickers], reading.bars.get(VIX)
 
 
 def train_and_prove(
-    bars: Sequence[Bars], prove_from: date, folder: Path, say: Callable[[str], None]
+    task: Task, folder: Path, tracker: Tracker, say: Callable[[str], None]
 ) -> Trained:
     """Write to `folder` a bundle trained on all bars, with the scores of one trained before a date.
 
     Parameters
     ----------
-    prove_from : first origin scored, by a model that saw only what lies before it
     say : told of each phase
 
     Raises
@@ -52,20 +78,59 @@ def train_and_prove(
     DataError
         When bars are too few or constant.
     ModelError
-        When graph and Python model differ.
+        When graph and Python model differ, or the bundle does not pass the gate.
     StoreError
-        When the folder cannot be written.
+        When the folder or the run cannot be written.
     """
-    say("Training")
-    bundle = train_bundle(bars)
-    note = why_no_proof(bars, prove_from)
-    scores: dict[str, float] = {}
-    if note is None:
-        say(f"Proving, origins from {prove_from} on")
-        scores = manifest_scores(prove(bars, prove_from))
-    manifest = msgspec.structs.replace(bundle.manifest, scores=scores)
-    save_bundle(replace(bundle, manifest=manifest), folder)
+    params = {"seed": task.seed, "tickers": ",".join(one.ticker for one in task.bars)}
+    with tracker.ensemble("ensemble", params) as run:
+        note = why_no_proof(task.bars, task.prove_from)
+        scores = {} if note else _proven(task, run, say).scores()
+        refuse_worse(scores, current_scores(folder))
+        say("Training")
+        bundle = ensemble(task.bars, task.vix, task.seed, tracker).bundle
+        manifest = msgspec.structs.replace(bundle.manifest, scores=scores)
+        save_bundle(replace(bundle, manifest=manifest), folder)
+        run.artifact(folder)
     return Trained(bundle.version, scores, note)
+
+
+def current_scores(folder: Path) -> Mapping[str, float]:
+    """Return the scores of the bundle in `folder`, none without one; BundleMismatch if damaged."""
+    return load_bundle(folder).manifest.scores if (folder / MANIFEST).exists() else {}
+
+
+def refuse_worse(new: Mapping[str, float], current: Mapping[str, float]) -> None:
+    """Raise ModelError if the new bundle is worse on the years that confirm it: the gate.
+
+    Its pooled CRPS may not be above the current one's, and no ticker's 95 % interval may cover
+    outside 94 to 96 % unless the current one's does so by as much. Nothing is compared where
+    either has no proof.
+    """
+    if not new or not current:
+        return
+    problems = []
+    if new[CRPS] > current[CRPS] + TOLERANCE:
+        problems.append(f"CRPS {new[CRPS]:.4f} against {current[CRPS]:.4f} of GARCH(1,1)-t")
+    for name in [name for name in new if name.startswith("coverage_95_")]:
+        if _outside(new[name]) > _outside(current.get(name, 0.95)) + TOLERANCE:
+            problems.append(f"{name} {new[name]:.4f} against {current.get(name, 0.95):.4f}")
+    if problems:
+        raise ModelError(
+            "expected a bundle not worse than the current one, which stays; got "
+            + "; ".join(problems)
+        )
+
+
+def _outside(coverage: float) -> float:
+    return max(COVERAGE_95[0] - coverage, coverage - COVERAGE_95[1], 0.0)
+
+
+def _proven(task: Task, run: Run, say: Callable[[str], None]) -> Proof:
+    say(f"Proving, origins from {task.prove_from} on")
+    proof = prove(task.bars, task.vix, task.prove_from, ensemble)
+    keep_scores(run, proof.board, FORECASTER)
+    return proof
 
 
 def why_no_proof(bars: Sequence[Bars], first: date) -> str | None:
@@ -79,22 +144,3 @@ def why_no_proof(bars: Sequence[Bars], first: date) -> str | None:
                 f"and {MIN_PROOF_SESSIONS} from then on, got {before} and {after}"
             )
     return None
-
-
-def manifest_scores(proof: Proof) -> dict[str, float]:
-    """Return ratios of scores to GARCH(1,1)-t's and empirical coverages, of all and per ticker."""
-    scores = _scores(proof)
-    for ticker in proof[FORECASTER]:
-        alone = {model: {ticker: scored[ticker]} for model, scored in proof.items()}
-        scores |= {f"{name}_{ticker}": score for name, score in _scores(alone).items()}
-    return scores
-
-
-def _scores(proof: Proof) -> dict[str, float]:
-    ratios = {f"{name}_ratio_vs_garch_t": ratio(proof, name) for name in RATIOS}
-    return ratios | {f"coverage_{c}": _coverage(proof, c) for c in INTERVALS}
-
-
-def _coverage(proof: Proof, coverage: int) -> float:
-    inside = [one.covered[coverage] for one in proof[FORECASTER].values()]
-    return float(sum(i.sum() for i in inside) / sum(len(i) for i in inside))

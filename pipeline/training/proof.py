@@ -1,100 +1,60 @@
-"""Proof: a model trained before a date, scored after it beside GARCH(1,1)-t."""
+"""Proof: what would have been published by a bundle trained before a date, beside GARCH(1,1)-t."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-import numpy as np
-
-from pipeline.bars import Bars, Floats
-from pipeline.forecast import forecast_history
-from pipeline.intervals import INTERVALS, LEVELS, NEUTRAL
+from pipeline.backtest import concatenated, forecast_span, score_baseline
+from pipeline.bars import Bars, RawBars
+from pipeline.baselines import OriginQuantiles
+from pipeline.intervals import Calibration
+from pipeline.leaderboard import REFERENCE, Leaderboard, Row, summarise
 from pipeline.model import Model
-from pipeline.scoring import covered, crps, interval_score
-from pipeline.significance import diebold_mariano
-from pipeline.training.garch import garch_t
-from pipeline.training.train import train_bundle
-from pipeline.windows import log_returns_ahead
-
-LEVEL_GRID = np.array(LEVELS)
-FORECASTER, GARCH = "forecaster", "garch_t"
+from pipeline.score_cube import FORECASTER
+from pipeline.training.baseline_set import BASELINES
+from pipeline.training.parts import Trainer
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Scored:
-    """Scores of one model on one ticker's origins, horizon 1; each float64 (n,) of log returns."""
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """How a trainer's bundle did from `first` on: never refitted, gains left as trained."""
 
-    crps: Floats
-    interval_score_80: Floats
-    interval_score_95: Floats
-    covered: Mapping[int, Floats]
+    first: date
+    board: Leaderboard
+
+    @property
+    def rows(self) -> list[Row]:
+        """The forecaster at horizon 1, over all tickers and over each."""
+        return [
+            self.board.overall(FORECASTER),
+            *self.board.select("ticker", 1, FORECASTER),
+        ]
+
+    def scores(self) -> dict[str, float]:
+        """Return ratios to GARCH(1,1)-t and empirical coverages, of all and by ticker."""
+        scores: dict[str, float] = {}
+        for row in self.rows:
+            of = "" if row.cut == "all" else f"_{row.value}"
+            scores |= {f"{name}_ratio_vs_garch_t{of}": ratio for name, ratio in row.ratios.items()}
+            scores |= {f"coverage_{c}{of}": share for c, share in row.coverage.items()}
+        return scores
 
 
-Proof = Mapping[str, Mapping[str, Scored]]
+def prove(bars: Sequence[Bars], vix: RawBars | None, first: date, trainer: Trainer) -> Proof:
+    """Train on what came before `first`, then score every origin from `first` on.
 
-
-def prove(bars: Sequence[Bars], first: date) -> Proof:
-    """Train on bars before `first`, then score every origin from `first` on.
-
-    GARCH is refitted every 21 sessions on all returns so far; ours is not refitted at all.
-
-    Parameters
-    ----------
-    bars : all bars of each ticker
-    first : first origin scored; the last target trained on lies before it
-
-    Returns
-    -------
-    model -> ticker -> Scored, both models on the same origins
+    GARCH is refitted every 21 sessions on all returns so far; the bundle is not refitted at all.
     """
-    model = Model(train_bundle([one.as_of(first - timedelta(days=1)) for one in bars]))
-    return {
-        FORECASTER: {one.ticker: _forecaster(one, model, first) for one in bars},
-        GARCH: {one.ticker: _garch(one, first) for one in bars},
-    }
+    known, last = first - timedelta(days=1), max(one.session[-1] for one in bars).item()
+    known_vix = None if vix is None else vix.as_of(known)
+    bundle = trainer([one.as_of(known) for one in bars], known_vix).bundle
+    model, calibration = Model(bundle), Calibration.stored(bundle.manifest.gains)
 
+    def published(one: Bars, start: date) -> OriginQuantiles:
+        return forecast_span(one, model, (start, last), vix, calibration)
 
-def pooled(proof: Proof, model: str, score: str) -> Floats:
-    """Return a score of all tickers in one array, tickers in order."""
-    return np.concatenate([getattr(scored, score) for scored in proof[model].values()])
-
-
-def ratio(proof: Proof, score: str) -> float:
-    """Return the forecaster's mean score over that of GARCH(1,1)-t, pooled over tickers."""
-    return float(pooled(proof, FORECASTER, score).mean() / pooled(proof, GARCH, score).mean())
-
-
-def daily_difference(proof: Proof, score: str) -> tuple[float, float]:
-    """Return Diebold-Mariano t and p of the score averaged over tickers day by day."""
-    ours, theirs = (
-        np.mean([getattr(scored, score) for scored in proof[model].values()], axis=0)
-        for model in (FORECASTER, GARCH)
-    )
-    return diebold_mariano(ours, theirs)
-
-
-def _forecaster(bars: Bars, model: Model, first: date) -> Scored:
-    made = forecast_history(bars, model, NEUTRAL)
-    realised = log_returns_ahead(bars.close[None], (1,))[0, -len(made.tickers) :, 0]
-    rows = (made.origin_date >= np.datetime64(first)) & np.isfinite(realised)
-    return _scored(made.log_return_quantiles[rows, 0], realised[rows])
-
-
-def _garch(bars: Bars, first: date) -> Scored:
-    quantiles = garch_t(bars, first).log_return_quantiles[:-1, 0]
-    return _scored(quantiles, np.diff(np.log(bars.close))[-len(quantiles) :])
-
-
-def _scored(quantiles: Floats, realised: Floats) -> Scored:
-    def limits(coverage: int) -> tuple[Floats, Floats]:
-        lower, upper = INTERVALS[coverage]
-        return quantiles[:, lower], quantiles[:, upper]
-
-    return Scored(
-        crps=crps(quantiles, realised, LEVEL_GRID),
-        interval_score_80=interval_score(*limits(80), realised, 0.80),
-        interval_score_95=interval_score(*limits(95), realised, 0.95),
-        covered={c: covered(*limits(c), realised).astype(np.float64) for c in INTERVALS},
-    )
+    methods = {FORECASTER: published, REFERENCE: BASELINES[REFERENCE]}
+    scores = [score_baseline(bars, f, first, last, name) for name, f in methods.items()]
+    return Proof(first, summarise(concatenated(scores), vix))

@@ -12,21 +12,19 @@ from pipeline.baselines import HORIZONS
 from pipeline.bundle import ModelBundle
 from pipeline.errors import ModelError
 from pipeline.features import compute_features
+from pipeline.intervals import LEVELS
 from pipeline.model import Model
-from pipeline.training.ensemble import FittedEnsemble, fit_ensemble
+from pipeline.training.ensemble import HAR, FittedEnsemble, fit_ensemble, with_spread
+from pipeline.training.har import fit_har
 from pipeline.training.inputs import derive
 from pipeline.training.members import TrainingRows
 from pipeline.training.tracking import NoTracking, Tracker
-from pipeline.training.train import (
-    PARITY,
-    PARITY_BATCHES,
-    bundle_of,
-    check_trainable,
-    train_bundle,
-)
+from pipeline.training.train import bundle_of, check_trainable
+from pipeline.vintage import VIX
 from pipeline.windows import Windows, all_windows, log_returns_ahead
 
-VIX = "^VIX"
+PARITY = 1e-5
+PARITY_BATCHES = (1, 2, 4, 7, 500)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +36,12 @@ class Trained:
 
 
 def range_har_alone(bars: Sequence[Bars], vix: RawBars | None) -> Trained:
-    """Train the range-HAR, which does not look at the VIX."""
-    del vix
-    return Trained(train_bundle(bars))
+    """Train the range-HAR alone, uncalibrated; raises as `ensemble` does."""
+    check_trainable(bars)
+    windows, rows = _training_rows(bars, vix)
+    neutral = np.ones((len(bars), rows.returns.shape[1], len(LEVELS)))
+    fitted = with_spread({HAR: fit_har(rows)}, {HAR: 1.0}, neutral, rows)
+    return Trained(_bundle(fitted, bars, vix, (windows, rows)))
 
 
 def ensemble(
@@ -58,15 +59,21 @@ def ensemble(
     check_trainable(bars)
     windows, rows = _training_rows(bars, vix)
     fitted = fit_ensemble(rows, seed, tracker or NoTracking())
+    learnt = (windows, rows)
+    alone = {name: _bundle(fitted.alone(name), bars, vix, learnt) for name in fitted.members}
+    return Trained(_bundle(fitted, bars, vix, learnt), alone)
+
+
+def _bundle(
+    fitted: FittedEnsemble,
+    bars: Sequence[Bars],
+    vix: RawBars | None,
+    learnt: tuple[Windows, TrainingRows],
+) -> ModelBundle:
     covariates = () if vix is None else (VIX,)
-
-    def bundle(one: FittedEnsemble) -> ModelBundle:
-        made = bundle_of(one.to_onnx(), bars, one.shares, covariates)
-        _check_parity(made, one, windows, rows)
-        return made
-
-    alone = {name: bundle(fitted.alone(name)) for name in fitted.members}
-    return Trained(bundle(fitted), alone)
+    made = bundle_of(fitted.to_onnx(), bars, fitted.shares, covariates, fitted.gains)
+    _check_parity(made, fitted, *learnt)
+    return made
 
 
 def _training_rows(bars: Sequence[Bars], vix: RawBars | None) -> tuple[Windows, TrainingRows]:

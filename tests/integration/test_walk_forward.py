@@ -31,7 +31,7 @@ from pipeline.training import provenance
 from pipeline.training.pace import Pace, Progress
 from pipeline.training.parts import Market
 from pipeline.training.provenance import code_digest
-from pipeline.training.train import train_bundle
+from pipeline.training.trainers import range_har_alone
 from pipeline.training.walk_forward import WalkForward, bundle_folder, walk_forward
 from tests.builders import bars, raw_bars
 from tests.conftest import DEFAULT_BUNDLE
@@ -54,7 +54,7 @@ class Alone:
 
 def range_har(of: Sequence[Bars], vix: RawBars | None) -> Alone:
     """Train what takes a second."""
-    return Alone(train_bundle(of))
+    return Alone(range_har_alone(of, vix).bundle)
 
 
 def shipped(of: Sequence[Bars], vix: RawBars | None) -> Alone:

@@ -15,6 +15,8 @@ from pipeline.features import FEATURE_NAMES
 from pipeline.model import Model
 from tests.conftest import DEFAULT_BUNDLE
 
+GOLDEN_BUNDLE = Path(__file__).resolve().parents[1] / "golden" / "bundle"
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
@@ -59,6 +61,11 @@ MISMATCHES = {
     "another schema": ({"schema_version": 9}, "expected schema version 1, got 9"),
     "another model version": ({"model_version": "x"}, "expected model version 2024-12-31-"),
     "an unknown field": ({"scaler": "s.pkl"}, "unknown field `scaler`"),
+    "gains of another shape": (
+        {"gains": {"SPY": [[1.0] * 11]}},
+        r"expected positive gains of shape \(5, 11\) of SPY",
+    ),
+    "a gain of zero": ({"gains": {"SPY": [[0.0] * 11] * 5}}, "expected positive gains"),
     "a wrong type": ({"lookback": "60"}, "Expected `int`, got `str`"),
 }
 
@@ -91,7 +98,8 @@ def test_bytes_that_are_no_onnx_are_refused(bundle: ModelBundle) -> None:
         Model(ModelBundle(bundle.manifest, b"not a graph"))
 
 
-def test_a_graph_with_another_shape_is_refused(bundle: ModelBundle) -> None:
+def test_a_graph_with_another_shape_is_refused() -> None:
+    bundle = load_bundle(GOLDEN_BUNDLE)
     graph = onnx.load_model_from_string(bundle.onnx)
     graph.graph.input[0].type.tensor_type.shape.dim[2].dim_value = 10
     with pytest.raises(BundleMismatch, match=r"expected float tensors .*\[60, 12\]"):

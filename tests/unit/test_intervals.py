@@ -62,7 +62,7 @@ def simulated_outcomes(n: int, scale: float) -> tuple[np.ndarray, np.ndarray]:
 @pytest.mark.parametrize("scale", [0.8, 1.0, 1.25])
 def test_the_calibrator_mends_intervals_that_are_too_wide_or_too_narrow(scale: float) -> None:
     quantiles, outcomes = simulated_outcomes(4000, scale)
-    published = calibrated_history(quantiles, outcomes)
+    published, _ = calibrated_history(quantiles, outcomes)
     for coverage, (lower, upper) in INTERVALS.items():
         inside = (published[..., lower] <= outcomes) & (outcomes <= published[..., upper])
         np.testing.assert_allclose(100 * inside[1000:].mean(), coverage, atol=1.0)
@@ -70,11 +70,11 @@ def test_the_calibrator_mends_intervals_that_are_too_wide_or_too_narrow(scale: f
 
 def test_the_calibrator_never_looks_ahead() -> None:
     quantiles, outcomes = simulated_outcomes(60, 1.0)
-    plain = calibrated_history(quantiles, outcomes)
+    plain, _ = calibrated_history(quantiles, outcomes)
     for i in range(5):
         changed = outcomes.copy()
         changed[30, i] = 99.0
-        other = calibrated_history(quantiles, changed)
+        other, _ = calibrated_history(quantiles, changed)
         known_from = 30 + i + 1
         assert np.array_equal(other[:known_from], plain[:known_from])
         assert not np.array_equal(other[known_from], plain[known_from])
