@@ -115,7 +115,7 @@ def show(store: options.Store = "./store", json: options.Json = False) -> None:
 def fetch_bars(
     bars: options.Bars,
     out: options.Out,
-    tickers: options.Tickers = options.DEFAULT_TICKERS,
+    tickers: options.Tickers = options.DEFAULT_SYMBOLS,
     first: options.First = None,
     last: options.Last = None,
     force: options.Force = False,

@@ -25,6 +25,8 @@ PATIENCE = 600.0  # seconds, for a source that throttles us
 
 DEFAULT_BUNDLE = Path(__file__).parents[1] / "models" / "default"
 DEFAULT_TICKERS = "SPY,QQQ,DIA,IWM"
+# The model reads the VIX beside them, and does without where it is missing.
+DEFAULT_SYMBOLS = f"{DEFAULT_TICKERS},^VIX"
 DEFAULT_PROOF = date(2019, 1, 1)
 
 

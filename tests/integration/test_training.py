@@ -16,6 +16,7 @@ from pipeline.intervals import LEVELS
 from pipeline.leaderboard import REFERENCE
 from pipeline.model import Model
 from pipeline.score_cube import FORECASTER
+from pipeline.training import trainers
 from pipeline.training.har import FittedHar, fit_har
 from pipeline.training.inputs import INPUT_NAMES, Inputs
 from pipeline.training.job import read_all, refuse_worse
@@ -79,8 +80,8 @@ def test_targets_after_the_last_bar_are_not_learnt(monkeypatch: pytest.MonkeyPat
         learnt.append(rows)
         return fit_har(rows)
 
-    monkeypatch.setattr("pipeline.training.trainers.fit_har", remember)
-    range_har_alone(MARKET, None)
+    monkeypatch.setattr(trainers, "fit_har", remember)
+    trainers.range_har_alone(MARKET, None)
     returns = learnt[0].returns
     assert np.isnan(returns[len(returns) // 2 - 1]).all()
     assert np.isnan(returns).sum() == 2 * (1 + 2 + 3 + 4 + 5)
