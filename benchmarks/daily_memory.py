@@ -58,7 +58,7 @@ def over_loopback(call: Any) -> None:
     from tests.loopback_yahoo import loopback_yahoo
 
     market = SimulatedMarket(ExchangeCalendar())
-    bars = market.read(TICKERS, date(2022, 1, 3), date(2024, 12, 27)).bars
+    bars = market.read((*TICKERS, "^VIX"), date(2022, 1, 3), date(2024, 12, 27)).bars
     with pytest.MonkeyPatch.context() as patch, loopback_yahoo(patch) as yahoo:
         yahoo.knows(*bars.values())
         call()

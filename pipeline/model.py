@@ -22,7 +22,7 @@ from pipeline.features import LOOKBACK, N_FEATURES
 INPUT = "window"
 OUTPUTS = ("log_return_quantiles", "sigma")
 # Bounds the memory of a long backtest; rows do not influence each other.
-BATCH = 4096
+BATCH = 512
 LOAD_ERRORS = (
     ort_errors.InvalidProtobuf,
     ort_errors.InvalidGraph,

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 from zoneinfo import ZoneInfo
 
 import curl_cffi.requests
@@ -138,7 +138,7 @@ class LoopbackYahoo:
             return "consent", Answer(CONSENT), {}
         if seen.path == "/v1/test/getcrumb":
             return "crumb", Answer(CRUMB.encode()), {}
-        symbol = seen.path.removeprefix("/v8/finance/chart/")
+        symbol = unquote(seen.path.removeprefix("/v8/finance/chart/"))
         if symbol not in self.bars:
             return symbol, UNKNOWN(Answer(b"")), {}
         return symbol, Answer(self._chart(self.bars[symbol], seen.query)), {}
