@@ -318,6 +318,8 @@ from tests.integration.test_walk_forward import plan, range_har, walk_forward
 
 def say(now):
     print(now.done, flush=True)
+    if now.done:
+        sys.stdin.read()  # stays in the middle until it is killed, however fast the rest is
 
 if __name__ == "__main__":
     walk_forward(plan(range_har), Path(sys.argv[1]), 2, say)
@@ -334,6 +336,7 @@ def test_killed_in_the_middle_no_worker_is_left_and_the_next_run_ends_the_same(
     command = [sys.executable, str(script), str(folder)]
     with subprocess.Popen(
         command,
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
