@@ -312,6 +312,7 @@ def test_every_error_survives_the_way_between_processes() -> None:
 
 
 SCRIPT = """
+import signal
 import sys
 from pathlib import Path
 from tests.integration.test_walk_forward import plan, range_har, walk_forward
@@ -322,6 +323,8 @@ def say(now):
         sys.stdin.read()  # stays in the middle until it is killed, however fast the rest is
 
 if __name__ == "__main__":
+    # A job started in the background inherits that Ctrl-C is ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     walk_forward(plan(range_har), Path(sys.argv[1]), 2, say)
 """
 
