@@ -145,10 +145,10 @@ def _last_quantiles(values: Floats, start: int, window: int) -> Floats:
     seen = np.concatenate([[0], np.cumsum(~np.isnan(padded))])
     known = seen[window:] - seen[:-window]
     parts = (slice(i, i + CHUNK) for i in range(0, len(rows), CHUNK))
-    return np.concatenate([_quantiles(rows[part], known[part]) for part in parts])
+    return np.concatenate([row_quantiles(rows[part], known[part]) for part in parts])
 
 
-def _quantiles(rows: Floats, known: NDArray[np.int64]) -> Floats:
+def row_quantiles(rows: Floats, known: NDArray[np.int64]) -> Floats:
     """Return quantiles of rows (n, window) that hold `known` (n,) numbers, the rest NaN."""
     ordered = np.sort(rows, axis=1)  # NaN last
     position = LEVEL_GRID * (known[:, None] - 1)

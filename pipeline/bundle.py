@@ -78,7 +78,12 @@ def load_bundle(folder: Path) -> ModelBundle:
         When a file is missing or unreadable, or manifest, ONNX file and code do not fit; the
         message names what differs.
     """
-    manifest, onnx = _manifest(_read(folder / MANIFEST), folder), _read(folder / ONNX)
+    return parse_bundle(_read(folder / MANIFEST), _read(folder / ONNX), str(folder))
+
+
+def parse_bundle(manifest_json: bytes, onnx: bytes, where_from: str) -> ModelBundle:
+    """Return the bundle of these files; raises BundleMismatch as `load_bundle` does."""
+    manifest = _manifest(manifest_json, where_from)
     digest = hashlib.sha256(onnx).hexdigest()
     version = model_version(manifest.training.last_session, onnx)
     expectations = (
@@ -89,11 +94,11 @@ def load_bundle(folder: Path) -> ModelBundle:
         (f"sha256 of {ONNX}", manifest.onnx_sha256, digest),
         ("model version", version, manifest.model_version),
     )
-    _check_features(manifest.feature_names, folder)
+    _check_features(manifest.feature_names, where_from)
     for what, expected, came in expectations:
         if expected != came:
-            raise BundleMismatch(f"{folder}: expected {what} {expected}, got {came}")
-    _check_gains(manifest, folder)
+            raise BundleMismatch(f"{where_from}: expected {what} {expected}, got {came}")
+    _check_gains(manifest, where_from)
     return ModelBundle(manifest, onnx)
 
 
@@ -106,23 +111,25 @@ def _read(path: Path) -> bytes:
         ) from exc
 
 
-def _manifest(data: bytes, folder: Path) -> Manifest:
+def _manifest(data: bytes, where_from: str) -> Manifest:
     try:
         return msgspec.json.decode(data, type=Manifest)
     except msgspec.DecodeError as exc:
-        raise BundleMismatch(f"{folder / MANIFEST}: {exc}") from exc
+        raise BundleMismatch(f"{where_from}: {MANIFEST}: {exc}") from exc
 
 
-def _check_gains(manifest: Manifest, folder: Path) -> None:
+def _check_gains(manifest: Manifest, where_from: str) -> None:
     shape = (len(manifest.horizons), len(manifest.levels))
     for ticker, gains in manifest.gains.items():
         if (len(gains), *{len(row) for row in gains}) != shape or not all(
             0 < gain < math.inf for row in gains for gain in row
         ):
-            raise BundleMismatch(f"{folder}: expected positive gains of shape {shape} of {ticker}")
+            raise BundleMismatch(
+                f"{where_from}: expected positive gains of shape {shape} of {ticker}"
+            )
 
 
-def _check_features(names: tuple[str, ...], folder: Path) -> None:
+def _check_features(names: tuple[str, ...], where_from: str) -> None:
     if names == FEATURE_NAMES:
         return
     differ = [f"{a} for {b}" for a, b in zip(names, FEATURE_NAMES, strict=False) if a != b]
@@ -130,5 +137,6 @@ def _check_features(names: tuple[str, ...], folder: Path) -> None:
     unknown = [f"has {name}" for name in names if name not in FEATURE_NAMES]
     found = [f"lacks {name}" for name in lacking] + unknown or differ
     raise BundleMismatch(
-        f"{folder}: expected {len(FEATURE_NAMES)} features, got {len(names)}: {', '.join(found)}"
+        f"{where_from}: expected {len(FEATURE_NAMES)} features, got {len(names)}: "
+        f"{', '.join(found)}"
     )

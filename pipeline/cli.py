@@ -20,6 +20,7 @@ from pipeline.fetch import fetch
 from pipeline.latest import latest_session
 from pipeline.published import read_published
 from pipeline.reasons import RememberingSource, Withheld
+from pipeline.vintage import HISTORY_SESSIONS
 from pipeline.wiring import daily_job
 
 app = typer.Typer(
@@ -78,7 +79,7 @@ def run(
         job = daily_job(names, source, calendar, store=store, bundle=bundle)
         summary = daily.run(daily.at_its_time(job, at, options.now()), at)
         shown = read_published(job.store, job.tables, summary.session)
-    expected = calendar.ending(summary.session, daily.HISTORY_SESSIONS)
+    expected = calendar.ending(summary.session, HISTORY_SESSIONS)
     withheld = source.explain(summary.withheld, expected)
     if json:
         told = {"outcome": summary.outcome, "data_lag_sessions": summary.data_lag_sessions}
@@ -128,7 +129,7 @@ def fetch_bars(
     with console.progress("Reading bars"):
         calendar = options.exchange()
         source, newest = options.open_bars(bars, calendar), calendar.last_closed(at)
-        oldest = first or calendar.ending(newest, daily.HISTORY_SESSIONS)[0]
+        oldest = first or calendar.ending(newest, HISTORY_SESSIONS)[0]
         if oldest > newest:
             raise ConfigError(
                 f"--from: expected a date not after {newest}, the last session, got {oldest}"

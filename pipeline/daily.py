@@ -1,9 +1,9 @@
 """The daily run: publish the forecasts of the last closed session, once, whatever happens.
 
 The first run of a session fixes the vintage by creating it; whoever comes later, at the same time
-or after a crash, uses the stored one. All that follows is a pure function of vintage and bundle,
-so every run writes equal bytes or finds them written. The manifest comes last: a part is
-published once it is there.
+or after a crash, uses the stored one. All that follows is a pure function of vintage, bundle and
+the record so far, so every run writes equal bytes or finds them written. The manifest comes last:
+a part is published once it is there.
 """
 
 from __future__ import annotations
@@ -11,31 +11,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
+from functools import partial
 
 import numpy as np
 
 from pipeline.bars import RawBars
+from pipeline.chain import Link, newest, read_before
 from pipeline.errors import Reason, RequestError, StoreError
-from pipeline.intervals import NEUTRAL, Calibration
-from pipeline.latest import refresh_latest
 from pipeline.model import Model
-from pipeline.ports import BarSource, Calendar, Columns, ObjectStore, Tables
-from pipeline.record import (
-    SCHEMA_VERSION,
-    RunManifest,
-    committed,
-    create_or_adopt,
-    manifest_key,
-    sha256,
-    table_key,
-    to_json,
-)
+from pipeline.part import FreshForecaster, Part, publish
+from pipeline.ports import BarSource, Calendar, ObjectStore, Tables
+from pipeline.record import RunManifest, committed, create_or_adopt, table_key
 from pipeline.summary import Outcome, Summary
-from pipeline.tables import Stamp
-from pipeline.vintage import ReadInfo, Vintage, forecast_vintage
-
-# Two windows and the 250 sessions of the rolling baselines.
-HISTORY_SESSIONS = 320
+from pipeline.views import refresh_views
+from pipeline.vintage import HISTORY_SESSIONS, ReadInfo, Vintage
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +37,6 @@ class DailyJob:
     store: ObjectStore
     tables: Tables
     model: Model
-    calibration: Calibration = NEUTRAL
     mode: str = "live"
 
 
@@ -75,6 +63,8 @@ def run(job: DailyJob, at: datetime) -> Summary:
     ------
     ConfigError
         When `at` lies outside the calendar.
+    RequestError
+        When something is missing of a session that the record has left behind.
     StoreError
         When the store fails or holds what no run wrote.
     """
@@ -85,20 +75,23 @@ def run(job: DailyJob, at: datetime) -> Summary:
     summary = Summary(Outcome.NOTHING_TO_DO, session, manifests=tuple(before))
     if missing:
         summary = _publish_missing(job, missing, summary, at)
-    refresh_latest(job.store, job.tables, session)
+    refresh_views(job.store, job.tables)
     return summary
 
 
 def _publish_missing(
     job: DailyJob, missing: Sequence[str], before: Summary, at: datetime
 ) -> Summary:
-    _check_source(job, before)
+    _check_order(job.store, before.session)
+    head = newest(job.store)
+    _check_source(job, head)
     expected = job.calendar.ending(before.session, HISTORY_SESSIONS)
+    record = read_before(job.store, job.tables, head, before.session)
     part = len(before.manifests)
     data = job.store.read(table_key("bars", before.session, part))
     if data is None:
         vintage = _read(job, missing, expected, at)
-        good, refused = vintage.usable(expected)
+        good, refused = vintage.usable(expected, record.bars)
         seen = replace(before, data_lag_sessions=_lag(vintage, expected))
         if not part and _nobody_traded(vintage, expected):
             return replace(seen, outcome=Outcome.CLOSED_UNCONFIRMED)
@@ -108,7 +101,14 @@ def _publish_missing(
             vintage = vintage.only([bars.ticker for bars in good])
         key = table_key("bars", before.session, part)
         data = create_or_adopt(job.store, key, vintage.encode(job.tables))
-    manifest = _publish(job, data, expected, part)
+    horizons = len(job.model.manifest.horizons)
+    following = tuple(job.calendar.following(before.session, horizons))
+    manifest = publish(
+        Part(part, expected, following, data, record),
+        FreshForecaster(job.model),
+        job.tables,
+        partial(create_or_adopt, job.store),
+    )
     manifests = (*before.manifests, manifest)
     withheld = _withheld(job.tickers, manifests)
     return Summary(
@@ -121,14 +121,25 @@ def _publish_missing(
     )
 
 
-def _check_source(job: DailyJob, before: Summary) -> None:
-    """Raise StoreError if another source began the session: two of them make no one record."""
-    for manifest in before.manifests:
-        if manifest.source != job.source.label:
-            raise StoreError(
-                f"{before.session}: expected {manifest.source} to complete what it began, "
-                f"got {job.source.label}; another source needs another store"
-            )
+def _check_order(store: ObjectStore, session: date) -> None:
+    """Raise RequestError if a later session has begun: what was not issued in time stays unissued.
+
+    A vintage is enough, be its run dead: what that run wrote follows from the record as it was.
+    """
+    if later := store.keys("bars/", after=f"{table_key('bars', session, 0)[:-11]}~"):
+        raise RequestError(
+            f"{session}: expected no later session in the store, found {store.url(later[-1])}; "
+            "nothing is added to the record behind its newest session"
+        )
+
+
+def _check_source(job: DailyJob, head: Link | None) -> None:
+    """Raise StoreError if another source began the record: two of them make no one record."""
+    if head is not None and head.manifest.source != job.source.label:
+        raise StoreError(
+            f"{head.manifest.session}: expected {head.manifest.source} to go on with the record, "
+            f"got {job.source.label}; another source needs another store"
+        )
 
 
 def _read(job: DailyJob, tickers: Sequence[str], expected: Sequence[date], at: datetime) -> Vintage:
@@ -158,43 +169,6 @@ def _newest(bars: RawBars) -> date | None:
     sessions = bars.session[np.isfinite(bars.close)]
     newest: date | None = sessions.max().item() if len(sessions) else None
     return newest
-
-
-def _publish(job: DailyJob, data: bytes, expected: Sequence[date], part: int) -> RunManifest:
-    """Write forecasts and manifest of a stored vintage, or adopt those of an earlier run."""
-    vintage, session = Vintage.decode(job.tables, data), expected[-1]
-    key = table_key("forecasts", session, part)
-    made = job.tables.encode("forecasts", _forecasts(job, vintage, sha256(data), expected), {})
-    stored = create_or_adopt(job.store, key, made)
-    columns, _ = job.tables.decode("forecasts", stored)
-    if set(columns["vintage_sha256"]) != {sha256(data)}:
-        raise StoreError(f"{job.store.url(key)}: expected forecasts of vintage {sha256(data)}")
-    manifest = RunManifest(
-        schema_version=SCHEMA_VERSION,
-        session=session,
-        part=part,
-        mode=vintage.info.mode,
-        issued_at=vintage.info.issued_at,
-        source=vintage.info.source,
-        model_version=columns["model_version"][0],
-        tickers=dict(zip(columns["ticker"], columns["status"], strict=True)),
-        objects={table_key("bars", session, part): sha256(data), key: sha256(stored)},
-    )
-    create_or_adopt(job.store, manifest_key(session, part), to_json(manifest))
-    return manifest
-
-
-def _forecasts(
-    job: DailyJob, vintage: Vintage, vintage_sha256: str, expected: Sequence[date]
-) -> Columns:
-    stamp = Stamp(
-        origin_date=expected[-1],
-        target_dates=tuple(job.calendar.following(expected[-1], len(job.model.manifest.horizons))),
-        model_version=job.model.manifest.model_version,
-        vintage_sha256=vintage_sha256,
-        issued_at=vintage.info.issued_at,
-    )
-    return forecast_vintage(vintage, expected, job.model, job.calibration, stamp)
 
 
 def _withheld(tickers: Sequence[str], manifests: Sequence[RunManifest]) -> dict[str, str]:

@@ -40,6 +40,7 @@ class Reason(StrEnum):
     NON_POSITIVE_PRICE = "non_positive_price"
     INCONSISTENT_OHLC = "inconsistent_ohlc"
     PRICE_JUMP = "price_jump"
+    UNEXPLAINED_REVISION = "unexplained_revision"
     NOT_ENOUGH_HISTORY = "not_enough_history"
     NON_FINITE_OUTPUT = "non_finite_output"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -48,6 +48,11 @@ class Forecast:
             sigma=self.sigma[rows],
             finite=self.finite[rows],
         )
+
+    def calibrated(self, calibration: Calibration) -> Forecast:
+        """Return the forecast with each ticker's gains applied."""
+        gains = calibration.of(self.tickers, len(self.horizons))
+        return replace(self, log_return_quantiles=apply_gains(self.log_return_quantiles, gains))
 
     @property
     def prices(self) -> Floats:
@@ -106,14 +111,12 @@ def forecast_windows(
 ) -> Forecast:
     """Forecast n windows float32 (n, 60, 12), each of its ticker, origin and last close (n,)."""
     prediction = model.predict(windows)
-    horizons = model.manifest.horizons
-    gains = calibration.of(tickers, len(horizons))
     return Forecast(
         tickers=tickers,
         origin_date=origin_date,
         last_close=last_close,
-        horizons=horizons,
-        log_return_quantiles=apply_gains(prediction.log_return_quantiles, gains),
+        horizons=model.manifest.horizons,
+        log_return_quantiles=prediction.log_return_quantiles,
         sigma=prediction.sigma,
         finite=prediction.finite,
-    )
+    ).calibrated(calibration)

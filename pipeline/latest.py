@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from pipeline.bars import Flags, Floats
 from pipeline.intervals import INTERVALS
 from pipeline.ports import Columns, ObjectStore, Tables
 from pipeline.record import (
@@ -19,17 +20,16 @@ from pipeline.record import (
     read_forecasts,
     to_json,
 )
+from pipeline.state import State, read_state
 from pipeline.tables import OK
 
 
-def refresh_latest(store: ObjectStore, tables: Tables, session: date) -> None:
-    """Make latest.json show `session`, unless it already shows a newer one.
-
-    Writes, then looks again: of two runs at once, the one that writes last also looks last, so
-    neither leaves behind a view without the other's part.
-    """
-    while (view := _view(store, tables, session)) is not None and store.read(LATEST) != view:
-        store.replace(LATEST, view)
+def latest_view(store: ObjectStore, tables: Tables, session: date) -> bytes:
+    """Return latest.json of `session`, from what is committed of it."""
+    runs = committed(store, session)
+    parts = [read_forecasts(store, tables, run) for run in runs]
+    states = [read_state(store, run) for run in runs]
+    return to_json(_content(session, list(zip(runs, parts, states, strict=True))))
 
 
 def latest_session(store: ObjectStore) -> date | None:
@@ -47,29 +47,21 @@ class _Shown(msgspec.Struct):
     session: date
 
 
-def _view(store: ObjectStore, tables: Tables, session: date) -> bytes | None:
-    runs = committed(store, session)
-    shown = latest_session(store)
-    if not runs or (shown is not None and shown > session):
-        return None
-    parts = [read_forecasts(store, tables, run) for run in runs]
-    return to_json(_content(session, runs, parts))
-
-
-def _content(session: date, runs: Sequence[RunManifest], parts: Sequence[Columns]) -> Any:
+def _content(session: date, parts: Sequence[tuple[RunManifest, Columns, State]]) -> Any:
     tickers: dict[str, Any] = {}
-    for run, part in zip(runs, parts, strict=True):
-        for ticker in run.tickers:
-            tickers[ticker] = _ticker(part, part["ticker"] == ticker, run)
+    for run, part, state in parts:
+        gains = state.calibration.of(list(run.tickers), run.horizons)
+        for row, ticker in enumerate(run.tickers):
+            tickers[ticker] = _ticker(part, part["ticker"] == ticker, run, gains[row])
     return {
         "schema_version": SCHEMA_VERSION,
         "session": session,
-        "source": runs[-1].source,
+        "source": parts[-1][0].source,
         "tickers": {ticker: tickers[ticker] for ticker in sorted(tickers)},
     }
 
 
-def _ticker(part: Columns, rows: np.ndarray, run: RunManifest) -> Mapping[str, Any]:
+def _ticker(part: Columns, rows: Flags, run: RunManifest, gains: Floats) -> Mapping[str, Any]:
     head = {
         "status": part["status"][rows][0],
         "model_version": run.model_version,
@@ -81,6 +73,8 @@ def _ticker(part: Columns, rows: np.ndarray, run: RunManifest) -> Mapping[str, A
         **head,
         "last_close": float(part["last_close"][rows][0]),
         "horizons": [_horizon(part, int(row)) for row in np.flatnonzero(rows)],
+        # Horizon by level: what an answer from bars needs to equal the published forecast.
+        "gains": gains.tolist(),
     }
 
 

@@ -70,6 +70,7 @@ class Model:
     """
 
     def __init__(self, bundle: ModelBundle) -> None:
+        self.bundle = bundle
         self.manifest = bundle.manifest
         try:
             self._session = ort.InferenceSession(

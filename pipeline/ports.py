@@ -58,7 +58,8 @@ class ObjectStore(Protocol):
 
     `read` gives None for a missing key. `create` writes only where nothing is, and says whether
     it wrote: of any number of racing writers exactly one gets True. `replace` overwrites. `keys`
-    lists those under a prefix, sorted. Raises StoreError when the store itself fails.
+    lists those under a prefix, sorted, if given only those that sort after `after`; what it costs
+    does not grow with the keys before. Raises StoreError when the store itself fails.
     """
 
     def read(self, key: str) -> bytes | None: ...
@@ -67,7 +68,7 @@ class ObjectStore(Protocol):
 
     def replace(self, key: str, data: bytes) -> None: ...
 
-    def keys(self, prefix: str) -> list[str]: ...
+    def keys(self, prefix: str, after: str = "") -> list[str]: ...
 
     def url(self, key: str) -> str: ...
 
@@ -103,7 +104,7 @@ Columns = Mapping[str, NDArray[Any]]
 class Tables(Protocol):
     """Tables as bytes: equal columns and metadata give equal bytes.
 
-    `table` is the name of a schema in design terms: `bars`, `forecasts`. Null is NaN in float
+    `table` names a schema: `bars`, `forecasts`, `baselines` or `scores`. Null is NaN in float
     columns and None in string columns. Raises StoreError for bytes or columns that do not fit
     the schema.
     """

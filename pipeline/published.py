@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 
 from pipeline.ports import Columns, ObjectStore, Tables
-from pipeline.record import RunManifest, committed, manifest_key, read_forecasts
+from pipeline.record import RunManifest, committed, read_forecasts
 from pipeline.tables import OK
 
 
@@ -83,7 +83,7 @@ def read_published(store: ObjectStore, tables: Tables, session: date) -> Publish
         name: np.concatenate([part[name][part["status"] == OK] for part in parts])
         for name in (parts[0] if parts else ())
     }
-    urls = ((store.url(r.forecasts), store.url(manifest_key(session, r.part))) for r in runs)
+    urls = ((store.url(r.table("forecasts")), store.url(r.key)) for r in runs)
     return Published(session, runs, tuple(urls), forecasts)
 
 

@@ -2,6 +2,7 @@
 
 A session is published in parts: `.00` by its first run, `.01` and on by later runs for tickers
 withheld before. A part exists once its manifest does; nothing of a part is ever overwritten.
+Manifests are a chain: each names the digests of its objects and of the manifest before it.
 """
 
 from __future__ import annotations
@@ -9,20 +10,26 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from datetime import date, datetime
+from typing import Any
 
 import msgspec
 
 from pipeline.errors import StoreError
-from pipeline.ports import Columns, ObjectStore, Tables
+from pipeline.ports import ObjectStore, Tables
+from pipeline.revisions import Revision
 
 SCHEMA_VERSION = 1
 LATEST = "latest.json"
+TRACK_RECORD = "track_record.json"
 
 
 class RunManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What one part published: the commit point, written last.
 
-    `tickers` maps ticker to status (`ok` or `withheld:<reason>`), `objects` key to sha256.
+    `tickers` maps ticker to status (`ok` or `withheld:<reason>`), `objects` key to sha256,
+    `revisions` a ticker to what its source changed since the vintage before, by column.
+    `previous` is the sha256 of the manifest before, which lies under `previous_key`; both None
+    where the record begins.
     """
 
     schema_version: int
@@ -33,15 +40,35 @@ class RunManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     source: str
     model_version: str
     tickers: Mapping[str, str]
+    horizons: int
     objects: Mapping[str, str]
+    revisions: Mapping[str, Mapping[str, Revision]]
+    previous_key: str | None
+    previous: str | None
 
     @property
     def published(self) -> set[str]:
         return {ticker for ticker, status in self.tickers.items() if status == "ok"}
 
     @property
-    def forecasts(self) -> str:
-        return table_key("forecasts", self.session, self.part)
+    def withheld(self) -> dict[str, str]:
+        return {
+            ticker: status.removeprefix("withheld:")
+            for ticker, status in self.tickers.items()
+            if status != "ok"
+        }
+
+    @property
+    def key(self) -> str:
+        return manifest_key(self.session, self.part)
+
+    def table(self, name: str) -> str:
+        """Return the key of this part's table of that name."""
+        return table_key(name, self.session, self.part)
+
+    @property
+    def calibration(self) -> str:
+        return calibration_key(self.session, self.part)
 
 
 def table_key(table: str, session: date, part: int) -> str:
@@ -52,6 +79,25 @@ def table_key(table: str, session: date, part: int) -> str:
 def manifest_key(session: date, part: int) -> str:
     """Return the key of a part's manifest: `runs/2026-11-20.00.json`."""
     return f"runs/{session}.{part:02d}.json"
+
+
+def calibration_key(session: date, part: int) -> str:
+    """Return the key of the calibrator's state: `calibration/2026-11-20.00.json`."""
+    return f"calibration/{session}.{part:02d}.json"
+
+
+def scores_key(month: str, session: date, part: int) -> str:
+    """Return the key of scores by the month of their targets and the run that realised them."""
+    return f"scores/month={month}/{session}.{part:02d}.parquet"
+
+
+def bundle_keys(model_version: str, manifest_sha256: str) -> tuple[str, str]:
+    """Return the keys of a bundle's manifest and of its ONNX file.
+
+    Equal ONNX files may come with other manifests, whose baselines' parameters differ.
+    """
+    folder = f"bundles/{model_version}"
+    return f"{folder}/manifest.{manifest_sha256[:12]}.json", f"{folder}/model.onnx"
 
 
 def sha256(data: bytes) -> str:
@@ -66,7 +112,10 @@ def to_json(value: object) -> bytes:
 
 def committed(store: ObjectStore, session: date) -> list[RunManifest]:
     """Return the manifests of the session's parts in order; StoreError if one is not readable."""
-    return [_manifest(store, key) for key in store.keys(f"runs/{session}.")]
+    return [
+        parsed_manifest(required(store, key), store.url(key))
+        for key in store.keys(f"runs/{session}.")
+    ]
 
 
 def create_or_adopt(store: ObjectStore, key: str, data: bytes) -> bytes:
@@ -84,25 +133,33 @@ def required(store: ObjectStore, key: str) -> bytes:
     return data
 
 
-def read_forecasts(store: ObjectStore, tables: Tables, run: RunManifest) -> Columns:
-    """Return the forecasts a part published.
+def read_verified(store: ObjectStore, run: RunManifest, key: str) -> bytes:
+    """Return the bytes of an object that the manifest names.
 
     Raises
     ------
     StoreError
-        When they are missing, or not the bytes that the manifest names.
+        When the manifest does not name it, it is missing, or it is not the bytes named.
     """
-    data, expected = required(store, run.forecasts), run.objects[run.forecasts]
+    if key not in run.objects:
+        raise StoreError(f"{store.url(run.key)}: expected it to name {key}, it does not")
+    data, expected = required(store, key), run.objects[key]
     if sha256(data) != expected:
         raise StoreError(
-            f"{store.url(run.forecasts)}: expected sha256 {expected}, as the manifest says, "
+            f"{store.url(key)}: expected sha256 {expected}, as the manifest says, "
             f"got {sha256(data)}: it was changed after it was published"
         )
-    return tables.decode("forecasts", data)[0]
+    return data
 
 
-def _manifest(store: ObjectStore, key: str) -> RunManifest:
+def read_forecasts(store: ObjectStore, tables: Tables, run: RunManifest) -> dict[str, Any]:
+    """Return the forecasts of a part; StoreError if they are not what the manifest names."""
+    return tables.decode("forecasts", read_verified(store, run, run.table("forecasts")))[0]
+
+
+def parsed_manifest(data: bytes, where_from: str) -> RunManifest:
+    """Return the manifest in `data`; raises StoreError if it is none."""
     try:
-        return msgspec.json.decode(required(store, key), type=RunManifest)
+        return msgspec.json.decode(data, type=RunManifest)
     except msgspec.DecodeError as exc:
-        raise StoreError(f"{store.url(key)}: expected a run manifest, got {exc}") from exc
+        raise StoreError(f"{where_from}: expected a run manifest, got {exc}") from exc

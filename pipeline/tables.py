@@ -29,7 +29,9 @@ class Stamp:
     issued_at: datetime
 
 
-def forecast_columns(forecast: Forecast, withheld: Mapping[str, str], stamp: Stamp) -> Columns:
+def forecast_columns(
+    forecast: Forecast, withheld: Mapping[str, str], stamp: Stamp
+) -> dict[str, NDArray[Any]]:
     """Return the forecasts table: a row per ticker and horizon, forecast tickers first.
 
     Parameters
@@ -71,6 +73,28 @@ def forecast_columns(forecast: Forecast, withheld: Mapping[str, str], stamp: Sta
         "vintage_sha256": np.full(n * h, stamp.vintage_sha256, object),
         "issued_at": np.full(n * h, _utc(stamp.issued_at)),
     }
+
+
+def baseline_columns(
+    made: Mapping[str, Forecast], withheld: Mapping[str, Mapping[str, str]], stamp: Stamp
+) -> Columns:
+    """Return the baselines table: the forecasts columns and `model`, baseline by baseline.
+
+    Parameters
+    ----------
+    made : baseline -> forecast of n tickers; at least one
+    withheld : baseline -> ticker -> reason
+    """
+    parts = []
+    for model, forecast in made.items():
+        columns = forecast_columns(forecast, withheld[model], stamp)
+        parts.append(columns | {"model": _strings([model] * len(columns["ticker"]))})
+    return concatenated(parts)
+
+
+def concatenated(parts: Sequence[Columns]) -> dict[str, NDArray[Any]]:
+    """Return tables of equal columns as one, rows in the order given; at least one table."""
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 def vintage_columns(bars: Sequence[RawBars]) -> Columns:

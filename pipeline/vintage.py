@@ -11,14 +11,14 @@ import numpy as np
 
 from pipeline.bars import Bars, RawBars
 from pipeline.errors import DataError, InvalidBars, Reason, StaleBars, StoreError
-from pipeline.forecast import forecast
-from pipeline.intervals import Calibration
-from pipeline.model import Model
-from pipeline.ports import Columns, Tables
-from pipeline.tables import Stamp, forecast_columns, vintage_bars, vintage_columns
+from pipeline.ports import Tables
+from pipeline.revisions import explained
+from pipeline.tables import vintage_bars, vintage_columns
 from pipeline.windows import MIN_SESSIONS
 
 VIX = "^VIX"
+# Two windows and the 250 sessions of the rolling baselines.
+HISTORY_SESSIONS = 320
 
 
 class ReadInfo(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -69,12 +69,15 @@ class Vintage:
             kept, msgspec.structs.replace(self.info, tickers=tuple(tickers), failures={})
         )
 
-    def usable(self, expected: Sequence[date]) -> tuple[list[Bars], dict[str, Reason]]:
+    def usable(
+        self, expected: Sequence[date], before: Mapping[str, RawBars]
+    ) -> tuple[list[Bars], dict[str, Reason]]:
         """Return the tickers' bars fit for a forecast, and the reason of each withheld ticker.
 
         Parameters
         ----------
         expected : the exchange's sessions up to the origin
+        before : the bars of an earlier session's vintage
         """
         good: list[Bars] = []
         withheld: dict[str, Reason] = {}
@@ -83,31 +86,12 @@ class Vintage:
                 withheld[ticker] = Reason(self.info.failures.get(ticker, Reason.NO_BARS))
                 continue
             try:
-                good.append(fit_for_forecast(self.bars[ticker], expected))
+                bars = fit_for_forecast(self.bars[ticker], expected)
+                _check_revisions(bars, before.get(ticker))
+                good.append(bars)
             except DataError as exc:
                 withheld[ticker] = exc.reason
         return good, withheld
-
-
-def forecast_vintage(
-    vintage: Vintage,
-    expected: Sequence[date],
-    model: Model,
-    calibration: Calibration,
-    stamp: Stamp,
-) -> Columns:
-    """Return the forecasts table of a vintage: a pure function of what is given.
-
-    Parameters
-    ----------
-    expected : the exchange's sessions up to the origin
-    stamp : what every row says of the run
-    """
-    good, withheld = vintage.usable(expected)
-    made = forecast(good, model, calibration, vintage.bars.get(VIX))
-    broken = [ticker for ticker, fine in zip(made.tickers, made.finite, strict=True) if not fine]
-    refused = withheld | dict.fromkeys(broken, Reason.NON_FINITE_OUTPUT)
-    return forecast_columns(made.where(made.finite), refused, stamp)
 
 
 def fit_for_forecast(raw: RawBars, expected: Sequence[date]) -> Bars:
@@ -144,4 +128,13 @@ def _check_sessions(bars: Bars, expected: np.ndarray) -> None:
     if missing.size:
         raise InvalidBars(
             f"{bars.ticker}: expected a bar of {missing[0]}, none came", Reason.MISSING_SESSION
+        )
+
+
+def _check_revisions(bars: Bars, before: RawBars | None) -> None:
+    if before is not None and not explained(bars, before):
+        raise InvalidBars(
+            f"{bars.ticker}: expected the closes of the vintage before, but for splits since, "
+            "got others: an adjustment that changed, or a price mended afterwards",
+            Reason.UNEXPLAINED_REVISION,
         )

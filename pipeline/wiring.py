@@ -95,10 +95,7 @@ def daily_job(
     """
     from pipeline.adapters.parquet import ParquetTables  # noqa: PLC0415
     from pipeline.bundle import load_bundle  # noqa: PLC0415
-    from pipeline.intervals import Calibration  # noqa: PLC0415
     from pipeline.model import Model  # noqa: PLC0415
 
     opened, loaded = open_store(store), load_bundle(bundle)
-    calibration = Calibration.stored(loaded.manifest.gains)
-    tables, model = ParquetTables(), Model(loaded)
-    return DailyJob(tickers, source, calendar, opened, tables, model, calibration)
+    return DailyJob(tickers, source, calendar, opened, ParquetTables(), Model(loaded))

@@ -48,9 +48,9 @@ class MemoryObjects:
     def replace(self, key: str, data: bytes) -> None:
         self._write(key, data, over=True)
 
-    def keys(self, prefix: str) -> list[str]:
+    def keys(self, prefix: str, after: str = "") -> list[str]:
         check_prefix(prefix)
-        return sorted(key for key in self.objects if key.startswith(prefix))
+        return sorted(key for key in self.objects if key.startswith(prefix) and key > after)
 
     def url(self, key: str) -> str:
         return f"memory://{key}"

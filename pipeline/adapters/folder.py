@@ -41,14 +41,14 @@ class FolderObjects:
         with _translated(f"replace {path}"), _hidden(path, data) as whole:
             whole.replace(path)
 
-    def keys(self, prefix: str) -> list[str]:
+    def keys(self, prefix: str, after: str = "") -> list[str]:
         check_prefix(prefix)
         top = self.root / prefix.rpartition("/")[0]
         with _translated(f"list {top}"):
             walk = os.walk(top, onerror=_unless_missing)
             found = [Path(folder, name) for folder, _, names in walk for name in names]
         listed = sorted(path.relative_to(self.root).as_posix() for path in found)
-        return [key for key in listed if key.startswith(prefix) and is_key(key)]
+        return [key for key in listed if key.startswith(prefix) and key > after and is_key(key)]
 
     def url(self, key: str) -> str:
         return str(self.root / key)

@@ -36,6 +36,19 @@ def _numbers(names: str) -> list[Any]:
     return [pa.field(name, pa.float64()) for name in names.split()]
 
 
+_FORECASTS = [
+    _always("ticker", pa.string()),
+    _always("origin_date", DAY),
+    _always("target_date", DAY),
+    _always("horizon", pa.int32()),
+    *_numbers("last_close prediction lower_50 upper_50 lower_80 upper_80 lower_90 upper_90"),
+    *_numbers("lower_95 upper_95 lower_98 upper_98 sigma"),
+    _always("status", pa.string()),
+    _always("model_version", pa.string()),
+    _always("vintage_sha256", pa.string()),
+    _always("issued_at", INSTANT),
+]
+
 SCHEMAS = {
     "bars": pa.schema(
         [
@@ -44,22 +57,8 @@ SCHEMAS = {
             *_numbers("open high low close volume dividend split"),
         ]
     ),
-    "forecasts": pa.schema(
-        [
-            _always("ticker", pa.string()),
-            _always("origin_date", DAY),
-            _always("target_date", DAY),
-            _always("horizon", pa.int32()),
-            *_numbers(
-                "last_close prediction lower_50 upper_50 lower_80 upper_80 lower_90 upper_90"
-            ),
-            *_numbers("lower_95 upper_95 lower_98 upper_98 sigma"),
-            _always("status", pa.string()),
-            _always("model_version", pa.string()),
-            _always("vintage_sha256", pa.string()),
-            _always("issued_at", INSTANT),
-        ]
-    ),
+    "forecasts": pa.schema(_FORECASTS),
+    "baselines": pa.schema([*_FORECASTS, _always("model", pa.string())]),
     "scores": pa.schema(
         [
             _always("ticker", pa.string()),

@@ -48,11 +48,13 @@ class S3Objects:
         with self._translated("replace", key):
             self._s3.put_object(**self._at(key), Body=data)
 
-    def keys(self, prefix: str) -> list[str]:
+    def keys(self, prefix: str, after: str = "") -> list[str]:
         check_prefix(prefix)
         with self._translated("list", prefix):
             pages = self._s3.get_paginator("list_objects_v2").paginate(
-                Bucket=self.bucket, Prefix=self._full(prefix)
+                Bucket=self.bucket,
+                Prefix=self._full(prefix),
+                **({"StartAfter": self._full(after)} if after else {}),
             )
             found = [item["Key"] for page in pages for item in page.get("Contents", ())]
         # Folder markers, which S3's console leaves, are no keys.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 
@@ -12,7 +13,7 @@ import pytest
 from pipeline.adapters.parquet import ParquetTables
 from pipeline.bars import RawBars
 from pipeline.daily import DailyJob, run
-from pipeline.errors import IncompleteRun, Reason, SourceUnavailable, StoreError
+from pipeline.errors import IncompleteRun, Reason, RequestError, SourceUnavailable, StoreError
 from pipeline.model import Model
 from pipeline.ports import Reading
 from pipeline.summary import Outcome
@@ -79,11 +80,17 @@ def test_every_ticker_gets_five_rows_of_the_next_sessions(model: Model) -> None:
 def test_objects_are_written_in_order_and_the_manifest_commits(model: Model) -> None:
     store = MemoryObjects()
     run(job(model, market(), store), EVENING)
-    assert store.written == [
+    bundle = f"bundles/{model.bundle.version}"
+    assert [re.sub(r"manifest\.\w+\.", "manifest.", key) for key in store.written] == [
         "bars/month=2024-12/2024-12-27.00.parquet",
+        f"{bundle}/manifest.json",
+        f"{bundle}/model.onnx",
+        "calibration/2024-12-27.00.json",
         FORECASTS,
+        "baselines/month=2024-12/2024-12-27.00.parquet",
         "runs/2024-12-27.00.json",
         "latest.json",
+        "track_record.json",
     ]
 
 
@@ -161,7 +168,8 @@ def test_a_retry_publishes_what_was_missing_as_the_next_part(model: Model) -> No
     assert [m.part for m in summary.manifests] == [0, 1]
     assert set(forecasts(store, FORECASTS.replace(".00.", ".01."))["ticker"]) == {"DIA", "IWM"}
     kept = {key: data for key, data in store.objects.items() if key in first}
-    assert {key for key in first if kept[key] != first[key]} == {"latest.json"}
+    changed = {key for key in first if kept[key] != first[key]}
+    assert changed == {"latest.json", "track_record.json"}
 
 
 def test_a_part_after_the_first_holds_only_what_it_publishes(model: Model) -> None:
@@ -219,13 +227,16 @@ def test_forecasts_of_another_vintage_are_a_store_error(model: Model) -> None:
         run(job(model, market(), store), EVENING)
 
 
-def test_an_older_session_does_not_take_over_the_latest_view(model: Model) -> None:
+def test_nothing_is_added_behind_the_newest_session(model: Model) -> None:
     store = MemoryObjects()
     run(job(model, market(), store), EVENING)
-    view = store.objects["latest.json"]
-    run(job(model, market(), store), EVENING - timedelta(days=1))
-    assert store.objects["latest.json"] == view
-    assert store.keys("runs/") == ["runs/2024-12-26.00.json", "runs/2024-12-27.00.json"]
+    before = dict(store.objects)
+    with pytest.raises(
+        RequestError,
+        match=r"2024-12-26: expected no later session in the store, found .*2024-12-27",
+    ):
+        run(job(model, market(), store), EVENING - timedelta(days=1))
+    assert store.objects == before
 
 
 def test_a_manifest_that_is_no_manifest_is_named(model: Model) -> None:

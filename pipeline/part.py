@@ -1,0 +1,267 @@
+"""Part: every object of a part of the record, a pure function of vintage, bundle and the record.
+
+The daily run writes them, a backfill makes thousands, and a replay compares them with what lies
+in the store: all by the same function.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Protocol
+
+import numpy as np
+
+from pipeline.bars import Bars, RawBars
+from pipeline.bundle import ModelBundle
+from pipeline.chain import Before
+from pipeline.errors import DataError, InvalidBars, Reason, StoreError
+from pipeline.forecast import Forecast, forecast
+from pipeline.intervals import NEUTRAL
+from pipeline.issued_baselines import BASELINE_SESSIONS, ISSUED, Quantiles, histories, issued
+from pipeline.model import Model
+from pipeline.ports import Columns, Tables
+from pipeline.realised import by_month, score_realised
+from pipeline.record import (
+    SCHEMA_VERSION,
+    RunManifest,
+    bundle_keys,
+    calibration_key,
+    scores_key,
+    sha256,
+    table_key,
+    to_json,
+)
+from pipeline.revisions import revisions
+from pipeline.state import State, advanced, begun
+from pipeline.tables import Stamp, baseline_columns, forecast_columns
+from pipeline.vintage import VIX, Vintage
+
+# Writes an object, or finds it written, and returns what lies under the key now.
+Write = Callable[[str, bytes], bytes]
+
+
+class Forecaster(Protocol):
+    """What forecasts from the bars of a vintage: made for it, or looked up in a long history."""
+
+    @property
+    def bundle(self) -> ModelBundle: ...
+
+    def forecast(self, bars: Sequence[Bars], vix: RawBars | None) -> Forecast:
+        """Return the forecast from the last session of each ticker, gains not applied."""
+
+    def baselines(self, bars: RawBars) -> dict[str, Quantiles]:
+        """Return the baselines of one ticker, n = 1; raises DataError where bars do not allow."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """What a part is a function of, beside the forecaster.
+
+    Attributes
+    ----------
+    number : 0 for the first part of its session
+    expected : the exchange's sessions up to the origin
+    following : target dates, one per horizon
+    vintage : the vintage's Parquet bytes
+    """
+
+    number: int
+    expected: Sequence[date]
+    following: tuple[date, ...]
+    vintage: bytes
+    before: Before
+
+    @property
+    def session(self) -> date:
+        return self.expected[-1]
+
+    def key(self, table: str) -> str:
+        """Return the key of this part's table of that name."""
+        return table_key(table, self.session, self.number)
+
+
+class FreshForecaster:
+    """Forecasts made from the bars given."""
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+
+    @property
+    def bundle(self) -> ModelBundle:
+        return self._model.bundle
+
+    def forecast(self, bars: Sequence[Bars], vix: RawBars | None) -> Forecast:
+        """Return the forecast from the last session of each ticker, gains not applied."""
+        return forecast(bars, self._model, NEUTRAL, vix)
+
+    def baselines(self, bars: RawBars) -> dict[str, Quantiles]:
+        """Return the baselines of one ticker, n = 1.
+
+        Raises
+        ------
+        InvalidBars
+            When there are fewer than 300 bars, or one of the last 300 is not valid.
+        """
+        return issued(histories(baseline_bars(bars))[-1:], garch_of(self.bundle, bars.ticker))
+
+
+def garch_of(bundle: ModelBundle, ticker: str) -> Mapping[str, float] | None:
+    """Return the ticker's GARCH(1,1)-t parameters, None where the bundle has none."""
+    return bundle.manifest.baselines.get("garch_t", {}).get(ticker)
+
+
+def baseline_bars(bars: RawBars) -> Bars:
+    """Return the bars a baseline sees; raises InvalidBars where there are not enough good ones."""
+    valid = Bars.validated(bars.tail(BASELINE_SESSIONS))
+    if len(valid) < BASELINE_SESSIONS:
+        raise InvalidBars(
+            f"{bars.ticker}: expected {BASELINE_SESSIONS} bars, got {len(valid)}",
+            Reason.NOT_ENOUGH_HISTORY,
+        )
+    return valid
+
+
+def publish(part: Part, forecaster: Forecaster, tables: Tables, write: Write) -> RunManifest:
+    """Write every object of a part in order, the manifest last, and return the manifest.
+
+    Raises
+    ------
+    StoreError
+        When an object is there already that belongs to another vintage.
+    """
+    vintage = Vintage.decode(tables, part.vintage)
+    good, withheld = vintage.usable(part.expected, part.before.bars)
+    objects = {part.key("bars"): sha256(part.vintage)}
+
+    def put(key: str, data: bytes) -> bytes:
+        stored = write(key, data)
+        objects[key] = sha256(stored)
+        return stored
+
+    objects |= _keep_bundle(forecaster.bundle, part.before.manifest, put)
+    state = _score(part, good, forecaster.bundle, tables, put)
+    stamp = Stamp(
+        origin_date=part.session,
+        target_dates=part.following,
+        model_version=forecaster.bundle.version,
+        vintage_sha256=sha256(part.vintage),
+        issued_at=vintage.info.issued_at,
+    )
+    made = forecaster.forecast(good, vintage.bars.get(VIX)).calibrated(state.calibration)
+    broken = dict.fromkeys(np.array(made.tickers, object)[~made.finite], Reason.NON_FINITE_OUTPUT)
+    forecasts = forecast_columns(made.where(made.finite), withheld | broken, stamp)
+    stored = put(part.key("forecasts"), tables.encode("forecasts", forecasts, {}))
+    baselines = _baselines(vintage, made, withheld, forecaster, stamp)
+    put(part.key("baselines"), tables.encode("baselines", baselines, {}))
+    manifest = _manifest(part, vintage, _checked(stored, part, tables), objects)
+    write(manifest.key, to_json(manifest))
+    return manifest
+
+
+def _keep_bundle(bundle: ModelBundle, head: RunManifest | None, put: Write) -> dict[str, str]:
+    """Write the bundle unless the part before kept it, and return its objects' digests."""
+    manifest = to_json(bundle.manifest)
+    keys = bundle_keys(bundle.version, sha256(manifest))
+    kept = dict(zip(keys, (sha256(manifest), bundle.manifest.onnx_sha256), strict=True))
+    if head is None or not kept.items() <= head.objects.items():
+        put(keys[0], manifest)
+        put(keys[1], bundle.onnx)
+    return kept
+
+
+def _score(
+    part: Part, good: Sequence[Bars], bundle: ModelBundle, tables: Tables, put: Write
+) -> State:
+    """Write the scores of what the vintage realises and the state after them; return the state."""
+    before, scored = part.before, None
+    if before.issued is not None:
+        columns = {name: column for name, column in before.issued.items() if name != "mode"}
+        scored = score_realised(columns, before.issued["mode"], good)
+    if scored is not None:
+        for month, rows in by_month(scored.scores).items():
+            key = scores_key(month, part.session, part.number)
+            put(key, tables.encode("scores", rows, {}))
+    named = begun(before.state, before.state_digest, bundle.manifest, part.session, part.number)
+    state = advanced(named, before.manifest, bundle.manifest, scored)
+    key = calibration_key(part.session, part.number)
+    return State.decode(put(key, state.encode()), key)
+
+
+def _baselines(
+    vintage: Vintage,
+    ours: Forecast,
+    withheld: Mapping[str, str],
+    forecaster: Forecaster,
+    stamp: Stamp,
+) -> Columns:
+    """Return the baselines table of the tickers we forecast; the others are withheld alike."""
+    made: dict[str, dict[str, Quantiles]] = {name: {} for name in ISSUED}
+    refused = {name: dict(withheld) for name in ISSUED}
+    for ticker in ours.tickers:
+        try:
+            of_ticker = forecaster.baselines(vintage.bars[ticker])
+        except DataError as exc:
+            for name in ISSUED:
+                refused[name][ticker] = exc.reason
+            continue
+        for name, quantiles in of_ticker.items():
+            made[name][ticker] = quantiles
+    forecasts = {name: _as_forecast(ours, found) for name, found in made.items()}
+    return baseline_columns(forecasts, refused, stamp)
+
+
+def _as_forecast(ours: Forecast, found: Mapping[str, Quantiles]) -> Forecast:
+    rows = np.array([ticker in found for ticker in ours.tickers], bool)
+    of = ours.where(rows)
+    shape = (len(of.tickers), *ours.log_return_quantiles.shape[1:])
+    quantiles = np.array([found[ticker].log_return[0] for ticker in of.tickers]).reshape(shape)
+    sigma = np.array([found[ticker].sigma[0] for ticker in of.tickers]).reshape(shape[:2])
+    return Forecast(
+        tickers=of.tickers,
+        origin_date=of.origin_date,
+        last_close=of.last_close,
+        horizons=ours.horizons,
+        log_return_quantiles=quantiles,
+        sigma=sigma,
+        finite=np.ones(len(of.tickers), bool),
+    )
+
+
+def _checked(stored: bytes, part: Part, tables: Tables) -> Columns:
+    columns, _ = tables.decode("forecasts", stored)
+    if set(columns["vintage_sha256"]) != {sha256(part.vintage)}:
+        raise StoreError(
+            f"{part.key('forecasts')}: expected forecasts of vintage {sha256(part.vintage)}"
+        )
+    return columns
+
+
+def _manifest(
+    part: Part,
+    vintage: Vintage,
+    forecasts: Columns,
+    objects: Mapping[str, str],
+) -> RunManifest:
+    link = part.before.link
+    changed = {
+        ticker: revisions(vintage.bars[ticker], part.before.bars[ticker])
+        for ticker in vintage.bars
+        if ticker in part.before.bars
+    }
+    return RunManifest(
+        schema_version=SCHEMA_VERSION,
+        session=part.session,
+        part=part.number,
+        mode=vintage.info.mode,
+        issued_at=vintage.info.issued_at,
+        source=vintage.info.source,
+        model_version=forecasts["model_version"][0],
+        tickers=dict(zip(forecasts["ticker"], forecasts["status"], strict=True)),
+        horizons=len(part.following),
+        objects=objects,
+        revisions={ticker: found for ticker, found in changed.items() if found},
+        previous_key=link.manifest.key if link else None,
+        previous=link.digest if link else None,
+    )

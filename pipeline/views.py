@@ -1,0 +1,33 @@
+"""Views: what is served of the newest session, made again from the record after every run."""
+
+from __future__ import annotations
+
+from pipeline.chain import newest
+from pipeline.latest import latest_view
+from pipeline.ports import ObjectStore, Tables
+from pipeline.record import LATEST, TRACK_RECORD, to_json
+from pipeline.state import read_state
+from pipeline.track_record import track_record
+
+
+def refresh_views(store: ObjectStore, tables: Tables) -> None:
+    """Make latest.json and track_record.json show the newest session on the record.
+
+    Writes, then looks again: of two runs at once, the one that writes last also looks last, so
+    neither leaves behind a view without the other's part.
+    """
+    while changed := _changed(store, tables):
+        for key, view in changed.items():
+            store.replace(key, view)
+
+
+def _changed(store: ObjectStore, tables: Tables) -> dict[str, bytes]:
+    link = newest(store)
+    if link is None:
+        return {}
+    state = read_state(store, link.manifest)
+    views = {
+        LATEST: latest_view(store, tables, link.manifest.session),
+        TRACK_RECORD: to_json(track_record(state, link)),
+    }
+    return {key: view for key, view in views.items() if store.read(key) != view}
