@@ -103,12 +103,14 @@ def _publish_missing(
         data = create_or_adopt(job.store, key, vintage.encode(job.tables))
     horizons = len(job.model.manifest.horizons)
     following = tuple(job.calendar.following(before.session, horizons))
-    manifest = publish(
-        Part(part, expected, following, data, record),
+    stored = Vintage.decode(job.tables, data)
+    issued = publish(
+        Part(part, expected, following, stored, data, record),
         FreshForecaster(job.model),
         job.tables,
         partial(create_or_adopt, job.store),
     )
+    manifest = issued.link.manifest
     manifests = (*before.manifests, manifest)
     withheld = _withheld(job.tickers, manifests)
     return Summary(
@@ -117,7 +119,7 @@ def _publish_missing(
         published=tuple(sorted(manifest.published)),
         withheld=withheld,
         manifests=manifests,
-        data_lag_sessions=_lag(Vintage.decode(job.tables, data), expected),
+        data_lag_sessions=_lag(stored, expected),
     )
 
 

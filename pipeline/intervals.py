@@ -68,15 +68,17 @@ def apply_gains(quantiles: Floats, gains: Floats) -> Floats:
 
 
 # Step of the tracker, in log gain per miss; bounds keep a run of misses from running away.
-STEP = 0.01
+STEP = 0.025
 MAX_LOG_GAIN = float(np.log(2.0))
 
 
-def updated_log_gains(log_gains: Floats, issued: Floats, realised: Floats) -> Floats:
+def updated_log_gains(
+    log_gains: Floats, issued: Floats, realised: Floats, step: float = STEP
+) -> Floats:
     """Return log gains after one more outcome, the online calibrator.
 
-    A level grows by STEP x (1 - its tail probability) when the realised value lies beyond it and
-    shrinks by STEP x its tail probability when not, so that in the long run each level is missed
+    A level grows by `step` x (1 - its tail probability) when the realised value lies beyond it and
+    shrinks by `step` x its tail probability when not, so that in the long run each level is missed
     as often as it should be, whatever the model. One outcome moves a gain by one step at most.
 
     Parameters
@@ -94,12 +96,14 @@ def updated_log_gains(log_gains: Floats, issued: Floats, realised: Floats) -> Fl
     y = realised[..., None]
     beyond = np.where(levels < 0.5, y < issued, y > issued)
     tail = np.minimum(levels, 1.0 - levels)
-    moved = np.where(levels == 0.5, 0.0, STEP * (beyond - tail))
+    moved = np.where(levels == 0.5, 0.0, step * (beyond - tail))
     updated = np.where(np.isnan(y), log_gains, log_gains + moved)
     return np.clip(updated, -MAX_LOG_GAIN, MAX_LOG_GAIN)
 
 
-def calibrated_history(quantiles: Floats, realised: Floats) -> tuple[Floats, Floats]:
+def calibrated_history(
+    quantiles: Floats, realised: Floats, step: float = STEP
+) -> tuple[Floats, Floats]:
     """Return one ticker's quantiles as the online calibrator would have published them.
 
     At each origin the gains know every outcome of that day and before, and no later one; they
@@ -121,6 +125,8 @@ def calibrated_history(quantiles: Floats, realised: Floats) -> tuple[Floats, Flo
         for i in range(min(origin, quantiles.shape[1])):
             # Horizon i + 1 of the origin i + 1 sessions ago is realised today.
             past = origin - i - 1
-            log_gains[i] = updated_log_gains(log_gains[i], published[past, i], realised[past, i])
+            log_gains[i] = updated_log_gains(
+                log_gains[i], published[past, i], realised[past, i], step
+            )
         published[origin] = apply_gains(quantiles[origin], np.exp(log_gains))
     return published, np.exp(log_gains)

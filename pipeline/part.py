@@ -15,7 +15,7 @@ import numpy as np
 
 from pipeline.bars import Bars, RawBars
 from pipeline.bundle import ModelBundle
-from pipeline.chain import Before
+from pipeline.chain import Before, Link
 from pipeline.errors import DataError, InvalidBars, Reason, StoreError
 from pipeline.forecast import Forecast, forecast
 from pipeline.intervals import NEUTRAL
@@ -64,13 +64,14 @@ class Part:
     number : 0 for the first part of its session
     expected : the exchange's sessions up to the origin
     following : target dates, one per horizon
-    vintage : the vintage's Parquet bytes
+    vintage, data : the vintage and its Parquet bytes
     """
 
     number: int
     expected: Sequence[date]
     following: tuple[date, ...]
-    vintage: bytes
+    vintage: Vintage
+    data: bytes
     before: Before
 
     @property
@@ -123,17 +124,27 @@ def baseline_bars(bars: RawBars) -> Bars:
     return valid
 
 
-def publish(part: Part, forecaster: Forecaster, tables: Tables, write: Write) -> RunManifest:
-    """Write every object of a part in order, the manifest last, and return the manifest.
+@dataclass(frozen=True, slots=True, eq=False)
+class Issued:
+    """A part as it was published: what the next one needs of it."""
+
+    link: Link
+    state: State
+    forecasts: Columns
+    baselines: Columns
+
+
+def publish(part: Part, forecaster: Forecaster, tables: Tables, write: Write) -> Issued:
+    """Write every object of a part in order, the manifest last.
 
     Raises
     ------
     StoreError
         When an object is there already that belongs to another vintage.
     """
-    vintage = Vintage.decode(tables, part.vintage)
+    vintage = part.vintage
     good, withheld = vintage.usable(part.expected, part.before.bars)
-    objects = {part.key("bars"): sha256(part.vintage)}
+    objects = {part.key("bars"): sha256(part.data)}
 
     def put(key: str, data: bytes) -> bytes:
         stored = write(key, data)
@@ -146,18 +157,31 @@ def publish(part: Part, forecaster: Forecaster, tables: Tables, write: Write) ->
         origin_date=part.session,
         target_dates=part.following,
         model_version=forecaster.bundle.version,
-        vintage_sha256=sha256(part.vintage),
+        vintage_sha256=objects[part.key("bars")],
         issued_at=vintage.info.issued_at,
     )
     made = forecaster.forecast(good, vintage.bars.get(VIX)).calibrated(state.calibration)
     broken = dict.fromkeys(np.array(made.tickers, object)[~made.finite], Reason.NON_FINITE_OUTPUT)
-    forecasts = forecast_columns(made.where(made.finite), withheld | broken, stamp)
-    stored = put(part.key("forecasts"), tables.encode("forecasts", forecasts, {}))
-    baselines = _baselines(vintage, made, withheld, forecaster, stamp)
-    put(part.key("baselines"), tables.encode("baselines", baselines, {}))
-    manifest = _manifest(part, vintage, _checked(stored, part, tables), objects)
-    write(manifest.key, to_json(manifest))
-    return manifest
+    rows = forecast_columns(made.where(made.finite), withheld | broken, stamp)
+    forecasts = _put_table(put, tables, part, "forecasts", rows)
+    rows_of_baselines = _baselines(vintage, made, withheld, forecaster, stamp)
+    baselines = _put_table(put, tables, part, "baselines", rows_of_baselines)
+    manifest = _manifest(part, vintage, forecasts, objects)
+    link = Link(manifest, sha256(write(manifest.key, to_json(manifest))))
+    return Issued(link, state, forecasts, baselines)
+
+
+def _put_table(put: Write, tables: Tables, part: Part, name: str, made: Columns) -> Columns:
+    """Write a table of the part, and return it, or what an earlier run wrote in its place."""
+    data = tables.encode(name, made, {})
+    stored = put(part.key(name), data)
+    columns = made if stored == data else tables.decode(name, stored)[0]
+    if set(columns["vintage_sha256"]) != set(made["vintage_sha256"]):
+        raise StoreError(
+            f"{part.key(name)}: expected rows of vintage {made['vintage_sha256'][0]}, got of "
+            f"{columns['vintage_sha256'][0]}"
+        )
+    return columns
 
 
 def _keep_bundle(bundle: ModelBundle, head: RunManifest | None, put: Write) -> dict[str, str]:
@@ -185,8 +209,9 @@ def _score(
             put(key, tables.encode("scores", rows, {}))
     named = begun(before.state, before.state_digest, bundle.manifest, part.session, part.number)
     state = advanced(named, before.manifest, bundle.manifest, scored)
-    key = calibration_key(part.session, part.number)
-    return State.decode(put(key, state.encode()), key)
+    key, data = calibration_key(part.session, part.number), state.encode()
+    stored = put(key, data)
+    return state if stored == data else State.decode(stored, key)
 
 
 def _baselines(
@@ -229,22 +254,13 @@ def _as_forecast(ours: Forecast, found: Mapping[str, Quantiles]) -> Forecast:
     )
 
 
-def _checked(stored: bytes, part: Part, tables: Tables) -> Columns:
-    columns, _ = tables.decode("forecasts", stored)
-    if set(columns["vintage_sha256"]) != {sha256(part.vintage)}:
-        raise StoreError(
-            f"{part.key('forecasts')}: expected forecasts of vintage {sha256(part.vintage)}"
-        )
-    return columns
-
-
 def _manifest(
     part: Part,
     vintage: Vintage,
     forecasts: Columns,
     objects: Mapping[str, str],
 ) -> RunManifest:
-    link = part.before.link
+    before = part.before.link
     changed = {
         ticker: revisions(vintage.bars[ticker], part.before.bars[ticker])
         for ticker in vintage.bars
@@ -262,6 +278,6 @@ def _manifest(
         horizons=len(part.following),
         objects=objects,
         revisions={ticker: found for ticker, found in changed.items() if found},
-        previous_key=link.manifest.key if link else None,
-        previous=link.digest if link else None,
+        previous_key=before.manifest.key if before else None,
+        previous=before.digest if before else None,
     )

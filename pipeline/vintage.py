@@ -118,6 +118,8 @@ def fit_for_forecast(raw: RawBars, expected: Sequence[date]) -> Bars:
 
 
 def _check_sessions(bars: Bars, expected: np.ndarray) -> None:
+    if np.array_equal(bars.session, expected):
+        return
     missing = np.setdiff1d(expected, bars.session)
     unexpected = np.setdiff1d(bars.session[bars.session >= expected[0]], expected)
     if unexpected.size:

@@ -223,7 +223,7 @@ def test_forecasts_of_another_vintage_are_a_store_error(model: Model) -> None:
     other, store = MemoryObjects(), MemoryObjects()
     run(job(model, down("SPY"), other), EVENING)
     store.objects[FORECASTS] = other.objects[FORECASTS]
-    with pytest.raises(StoreError, match="expected forecasts of vintage"):
+    with pytest.raises(StoreError, match="forecasts.*: expected rows of vintage"):
         run(job(model, market(), store), EVENING)
 
 
