@@ -16,7 +16,7 @@ from handlers.settings import DailySettings
 from handlers.telemetry import Timed, count, logger, measured, metrics, tracer
 from pipeline.adapters.calendar import ExchangeCalendar
 from pipeline.daily import DailyJob, at_its_time, run
-from pipeline.record import manifest_key
+from pipeline.record import sha256, to_json
 from pipeline.summary import Summary
 from pipeline.wiring import daily_job, open_source
 
@@ -55,7 +55,8 @@ def _answer(summary: Summary) -> dict[str, Any]:
         "session": summary.session.isoformat(),
         "published": list(summary.published),
         "withheld": dict(summary.withheld),
-        "manifests": [manifest_key(part.session, part.part) for part in summary.manifests],
+        # Noted in the log, a digest shows later whether the record was rewritten.
+        "manifests": {part.key: sha256(to_json(part)) for part in summary.manifests},
         "store": settings.store,
     }
 

@@ -38,11 +38,13 @@ def measured(metric: str) -> Iterator[None]:
 
 
 def count(summary: Summary) -> None:
-    """Emit what a run published and withheld, and how old its bars were if it read any."""
+    """Emit what a run published and withheld, how old its bars were, and how forecasts fare."""
     metrics.add_metric("forecasts_published", MetricUnit.Count, len(summary.published))
     metrics.add_metric("tickers_withheld", MetricUnit.Count, len(summary.withheld))
     if summary.data_lag_sessions is not None:
         metrics.add_metric("data_lag_sessions", MetricUnit.Count, summary.data_lag_sessions)
+    for name, share in summary.headline.items():
+        metrics.add_metric(name, MetricUnit.NoUnit, share)
 
 
 @dataclass(frozen=True, slots=True)

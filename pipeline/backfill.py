@@ -28,9 +28,9 @@ from pipeline.issued_baselines import BASELINE_SESSIONS, Quantiles, histories, i
 from pipeline.part import FreshForecaster, Issued, Part, baseline_bars, garch_of, publish
 from pipeline.ports import Calendar, Columns, ObjectStore, Reading
 from pipeline.record import create_or_adopt, table_key
+from pipeline.refresh import refresh_views
 from pipeline.state import Outstanding, outstanding
 from pipeline.tables import concatenated
-from pipeline.views import refresh_views
 from pipeline.vintage import HISTORY_SESSIONS, VIX, ReadInfo, Vintage
 from pipeline.windows import MIN_SESSIONS
 

@@ -92,10 +92,11 @@ def walk(store: ObjectStore, link: Link | None) -> Iterator[Link]:
     """
     while link is not None:
         yield link
-        link = _link_before(store, link)
+        link = link_before(store, link)
 
 
-def _link_before(store: ObjectStore, link: Link) -> Link | None:
+def link_before(store: ObjectStore, link: Link) -> Link | None:
+    """Return the link before one, None where the record begins; raises StoreError as `walk`."""
     key, expected = link.manifest.previous_key, link.manifest.previous
     if key is None:
         return None

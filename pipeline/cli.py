@@ -1,4 +1,4 @@
-"""The command line: `forecaster run | show | fetch | train | backtest`.
+"""The command line: `forecaster run | show | fetch | train | backtest` and those on the record.
 
 Exit codes: 0 done, 1 failed (a ticker withheld, or data, model or store unusable), 2 wrong use.
 """
@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 import typer
 from typer.exceptions import TyperException
 
-from pipeline import cli_training, console, daily, options
+from pipeline import cli_record, cli_training, console, daily, options
 from pipeline.errors import ConfigError, ForecasterError, StoreError
 from pipeline.fetch import fetch
 from pipeline.latest import latest_session
@@ -176,6 +176,7 @@ def train(
 app.command("backtest", epilog="Example: forecaster backtest --bars ./bars --from 2010")(
     cli_training.backtest_command
 )
+cli_record.register(app)
 
 
 def _training() -> tuple[Any, Callable[[], Any]]:

@@ -22,8 +22,10 @@ from pipeline.model import Model
 from pipeline.part import FreshForecaster, Part, publish
 from pipeline.ports import BarSource, Calendar, ObjectStore, Tables
 from pipeline.record import RunManifest, committed, create_or_adopt, table_key
+from pipeline.refresh import refresh_views
+from pipeline.state import read_state
 from pipeline.summary import Outcome, Summary
-from pipeline.views import refresh_views
+from pipeline.track_record import headline, track_record
 from pipeline.vintage import HISTORY_SESSIONS, ReadInfo, Vintage
 
 
@@ -76,7 +78,8 @@ def run(job: DailyJob, at: datetime) -> Summary:
     if missing:
         summary = _publish_missing(job, missing, summary, at)
     refresh_views(job.store, job.tables)
-    return summary
+    head = newest(job.store)
+    return summary if head is None else replace(summary, headline=_headline(job.store, head))
 
 
 def _publish_missing(
@@ -142,6 +145,10 @@ def _check_source(job: DailyJob, head: Link | None) -> None:
             f"{head.manifest.session}: expected {head.manifest.source} to go on with the record, "
             f"got {job.source.label}; another source needs another store"
         )
+
+
+def _headline(store: ObjectStore, head: Link) -> dict[str, float]:
+    return headline(track_record(read_state(store, head.manifest), head))
 
 
 def _read(job: DailyJob, tickers: Sequence[str], expected: Sequence[date], at: datetime) -> Vintage:

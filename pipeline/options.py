@@ -30,15 +30,19 @@ DEFAULT_SYMBOLS = f"{DEFAULT_TICKERS},^VIX"
 DEFAULT_PROOF = date(2019, 1, 1)
 
 
-def _day(text: str | date) -> date:
+def parse_day(text: str | date) -> date:
+    """Return the date of `2024-12-27`; raises BadParameter for anything else."""
     try:
         return text if isinstance(text, date) else date.fromisoformat(text)
     except ValueError:
         raise typer.BadParameter(f"expected a date like 2024-12-27, got {text!r}") from None
 
 
-def _day_option(name: str, meaning: str) -> typer.models.OptionInfo:
-    option: typer.models.OptionInfo = typer.Option(name, parser=_day, metavar="DATE", help=meaning)
+def day_option(name: str, meaning: str) -> typer.models.OptionInfo:
+    """Return an option that takes a date."""
+    option: typer.models.OptionInfo = typer.Option(
+        name, parser=parse_day, metavar="DATE", help=meaning
+    )
     return option
 
 
@@ -58,13 +62,13 @@ Out = Annotated[Path, typer.Option(metavar="DIR", help="Folder to write to; made
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document, for machines.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace files that are there already.")]
 AsOf = Annotated[
-    date | None, _day_option("--as-of", "Act as at the end of this day in New York, not now.")
+    date | None, day_option("--as-of", "Act as at the end of this day in New York, not now.")
 ]
-First = Annotated[date | None, _day_option("--from", "First session; else the last 320 sessions.")]
-Last = Annotated[date | None, _day_option("--to", "Last session; else the last one closed.")]
-Until = Annotated[date | None, _day_option("--until", "Learn from no later session.")]
+First = Annotated[date | None, day_option("--from", "First session; else the last 320 sessions.")]
+Last = Annotated[date | None, day_option("--to", "Last session; else the last one closed.")]
+Until = Annotated[date | None, day_option("--until", "Learn from no later session.")]
 ProveFrom = Annotated[
-    date, _day_option("--prove-from", "Score, from here on, a model trained on what came before.")
+    date, day_option("--prove-from", "Score, from here on, a model trained on what came before.")
 ]
 Version = Annotated[
     bool,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from time import monotonic
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
@@ -30,6 +31,18 @@ def progress_bar(doing: str) -> Iterator[Callable[[Progress], None]]:
             bar.update(task, completed=now.done, total=now.total, left=time_left(now.seconds_left))
 
         yield move
+
+
+@contextmanager
+def counting_bar(doing: str) -> Iterator[Callable[[int, int], None]]:
+    """Show a bar as above; what is yielded is called with (done, total)."""
+    started = monotonic()
+    with progress_bar(doing) as move:
+
+        def count(done: int, total: int) -> None:
+            move(Progress(done, total, (monotonic() - started) / done * (total - done)))
+
+        yield count
 
 
 def time_left(seconds: float | None) -> str:

@@ -35,6 +35,7 @@ class Summary:
     published : tickers this run published
     withheld : ticker -> reason, of all tickers still without a forecast
     manifests : of all parts of the session
+    headline : figures of the track record that alarms watch, by name
     data_lag_sessions : sessions the newest bar read is behind, at the worst ticker that has bars;
         None where this run read none
     """
@@ -44,6 +45,7 @@ class Summary:
     published: tuple[str, ...] = ()
     withheld: Mapping[str, str] = field(default_factory=dict)
     manifests: tuple[RunManifest, ...] = ()
+    headline: Mapping[str, float] = field(default_factory=dict)
     data_lag_sessions: int | None = None
 
     def require_complete(self) -> None:

@@ -22,12 +22,17 @@ def refresh_views(store: ObjectStore, tables: Tables) -> None:
 
 
 def _changed(store: ObjectStore, tables: Tables) -> dict[str, bytes]:
+    views = views_of(store, tables)
+    return {key: view for key, view in views.items() if store.read(key) != view}
+
+
+def views_of(store: ObjectStore, tables: Tables) -> dict[str, bytes]:
+    """Return the views as the record has them, key -> bytes; none where the record is empty."""
     link = newest(store)
     if link is None:
         return {}
     state = read_state(store, link.manifest)
-    views = {
+    return {
         LATEST: latest_view(store, tables, link.manifest.session),
         TRACK_RECORD: to_json(track_record(state, link)),
     }
-    return {key: view for key, view in views.items() if store.read(key) != view}
