@@ -5,17 +5,28 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from pipeline.bundle import load_bundle
+from pipeline.record import bundle_keys, sha256, to_json
+
 EVENTS = Path(__file__).resolve().parent / "golden" / "events"
 EVENT_FILE = EVENTS / "schedule.json"
 SCHEDULE = json.loads(EVENT_FILE.read_text())
 SCHEDULE_INPUT = json.loads((EVENTS / "schedule_input.json").read_text())
 FORECASTS = "forecasts/month=2024-12/2024-12-27.00.parquet"
-KEYS = [
-    "bars/month=2024-12/2024-12-27.00.parquet",
-    FORECASTS,
-    "latest.json",
-    "runs/2024-12-27.00.json",
-]
+MANIFEST = "runs/2024-12-27.00.json"
+VIEWS = {"latest.json", "track_record.json"}
+_BUNDLE = load_bundle(Path(__file__).resolve().parents[1] / "models" / "default")
+KEYS = sorted(
+    [
+        "bars/month=2024-12/2024-12-27.00.parquet",
+        "baselines/month=2024-12/2024-12-27.00.parquet",
+        *bundle_keys(_BUNDLE.version, sha256(to_json(_BUNDLE.manifest))),
+        "calibration/2024-12-27.00.json",
+        FORECASTS,
+        MANIFEST,
+        *VIEWS,
+    ]
+)
 METRICS = {
     "forecasts_published",
     "tickers_withheld",

@@ -19,8 +19,9 @@ from pipeline.adapters.calendar import ExchangeCalendar
 from pipeline.adapters.folder import FolderObjects
 from pipeline.adapters.simulated import SimulatedMarket
 from pipeline.fetch import fetch
+from pipeline.record import sha256
 from tests.e2e.emulator import ROOT, Emulator, emulator
-from tests.expected import EVENT_FILE, FORECASTS, KEYS, METRICS, SCHEDULE
+from tests.expected import EVENT_FILE, FORECASTS, KEYS, MANIFEST, METRICS, SCHEDULE
 from tests.s3_server import BUCKET, S3, s3_server
 
 pytestmark = pytest.mark.emulator
@@ -73,7 +74,7 @@ def test_a_schedule_s_event_becomes_forecasts_once(store: Store, tmp_path: Path)
         "session": "2024-12-27",
         "published": ["DIA", "IWM", "QQQ", "SPY"],
         "withheld": {},
-        "manifests": ["runs/2024-12-27.00.json"],
+        "manifests": {MANIFEST: sha256(objects[MANIFEST])},
         "store": store.environ["FORECASTER_STORE"],
     }
     assert sorted(objects) == KEYS

@@ -27,7 +27,17 @@ from pipeline.adapters.folder import FolderObjects
 from pipeline.adapters.simulated import SimulatedMarket
 from pipeline.errors import ConfigError, IncompleteRun, RequestError, StoreError
 from pipeline.fetch import fetch
-from tests.expected import EVENT_FILE, KEYS, METRICS, SCHEDULE, SCHEDULE_INPUT
+from pipeline.record import sha256
+from tests.expected import (
+    EVENT_FILE,
+    FORECASTS,
+    KEYS,
+    MANIFEST,
+    METRICS,
+    SCHEDULE,
+    SCHEDULE_INPUT,
+    VIEWS,
+)
 from tests.s3_server import BUCKET, S3, s3_server
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -124,17 +134,17 @@ class TestEvents:
         self, store: Store, cold_start: ColdStart
     ) -> None:
         answer = cold_start(store.environ).handler(SCHEDULE, DeskContext())
+        objects = store.objects()
         assert answer == {
             "outcome": "published",
             "session": "2024-12-27",
             "published": ["DIA", "IWM", "QQQ", "SPY"],
             "withheld": {},
-            "manifests": ["runs/2024-12-27.00.json"],
+            "manifests": {MANIFEST: sha256(objects[MANIFEST])},
             "store": store.url,
         }
-        objects = store.objects()
         assert sorted(objects) == KEYS
-        table = pq.read_table(io.BytesIO(objects[KEYS[1]]), partitioning=None).to_pydict()
+        table = pq.read_table(io.BytesIO(objects[FORECASTS]), partitioning=None).to_pydict()
         assert len(table["ticker"]) == 4 * 5
         assert set(table["status"]) == {"ok"}
         assert set(table["issued_at"]) == {datetime(2024, 12, 27, 23, 30, tzinfo=UTC)}
@@ -258,10 +268,10 @@ class TestAWithheldTicker:
         write_simulated(folder_of_bars, "IWM")
         answer = daily.handler(SCHEDULE, DeskContext())
         assert (answer["published"], answer["withheld"]) == (["IWM"], {})
-        assert answer["manifests"] == ["runs/2024-12-27.00.json", "runs/2024-12-27.01.json"]
+        assert list(answer["manifests"]) == [MANIFEST, MANIFEST.replace(".00.", ".01.")]
         after = store.objects()
-        assert {key: after[key] for key in KEYS if key != "latest.json"} == {
-            key: before[key] for key in KEYS if key != "latest.json"
+        assert {key: after[key] for key in KEYS if key not in VIEWS} == {
+            key: before[key] for key in KEYS if key not in VIEWS
         }
 
     def test_the_log_has_the_summary_and_one_error(
@@ -277,6 +287,18 @@ class TestAWithheldTicker:
 
 
 class TestTelemetry:
+    def test_a_run_that_realised_forecasts_tells_how_they_fare(
+        self, cold_start: ColdStart, capsys: Any
+    ) -> None:
+        daily = cold_start()
+        for day in ("26", "27"):
+            daily.handler(SCHEDULE | {"time": f"2024-12-{day}T23:30:00Z"}, DeskContext())
+        lines = capsys.readouterr().out.splitlines()
+        metrics = emitted(lines[-1])
+        assert set(metrics) == METRICS | {"coverage_95_250", "crps_skill_60"}
+        assert metrics["coverage_95_250"] == [1.0]
+        assert -1 < metrics["crps_skill_60"][0] < 1
+
     def test_a_first_run_emits_every_metric(self, cold_start: ColdStart, capsys: Any) -> None:
         cold_start().handler(SCHEDULE, DeskContext())
         metrics = emitted(capsys.readouterr().out)
@@ -377,8 +399,8 @@ class TestColdStart:
         milliseconds = [1_500, 60_000]
         monkeypatch.setattr("pipeline.wiring.open_source", open_source)
         daily = cold_start(FORECASTER_BARS="yahoo")
-        daily.handler(SCHEDULE, Context())
         daily.handler({"time": "2024-12-26T23:30:00Z"}, Context())
+        daily.handler(SCHEDULE, Context())
         assert (seen["spec"], left) == ("yahoo", [60.0, 1.5])
         assert Path(tempfile.gettempdir()) in seen["cache_dir"].parents
 
