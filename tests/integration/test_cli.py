@@ -468,13 +468,19 @@ def test_a_mistake_of_our_own_keeps_its_traceback(monkeypatch: pytest.MonkeyPatc
 
 def test_show_prints_what_the_newest_run_printed(forecaster: Forecaster) -> None:
     args = ("run", "--bars", "simulated", "--as-of")
-    newest = forecaster(*args, SESSION)
     assert forecaster(*args, BEFORE).code == 0
+    newest = forecaster(*args, SESSION)
     shown = forecaster("show")
     assert shown.out == newest.out.removesuffix("Published just now.\n")
     document = forecaster("show", "--json").document
     assert document["session"] == SESSION
     assert len(document["forecasts"]) == 20
+
+
+def test_a_session_behind_the_newest_is_refused_by_name(forecaster: Forecaster) -> None:
+    args = ("run", "--bars", "simulated", "--as-of")
+    assert forecaster(*args, SESSION).code == 0
+    assert_refused(forecaster(*args, BEFORE), 1, f"{BEFORE}: expected no later session")
 
 
 @pytest.mark.parametrize("store", ["nowhere", "empty"])
@@ -538,7 +544,7 @@ def test_another_source_does_not_complete_a_session(forecaster: Forecaster, bars
     (bars / "IWM.csv").unlink()
     assert forecaster("run", "--bars", bars, "--as-of", SESSION).code == 1
     answer = forecaster("run", "--bars", "simulated", "--as-of", SESSION)
-    assert_refused(answer, 1, "to complete what it began", "another source needs another store")
+    assert_refused(answer, 1, "to go on with the record", "another source needs another store")
 
 
 def test_forecasts_changed_after_publication_are_not_shown(forecaster: Forecaster) -> None:

@@ -202,7 +202,7 @@ class TestEncodeRefuses:
             TABLES.encode(table, columns, {})
 
     def test_an_unknown_table(self) -> None:
-        self.refused({}, "expected a table of bars, forecasts, scores, got 'nonsense'", "nonsense")
+        self.refused({}, "expected a table of bars, forecasts, baselines, scores, got 'nonsense'", "nonsense")
 
     def test_a_missing_column(self) -> None:
         columns = forecasts()
@@ -265,7 +265,7 @@ class TestDecodeRefuses:
             TABLES.decode(table, data)
 
     def test_an_unknown_table(self) -> None:
-        self.refused(b"", "expected a table of bars, forecasts, scores, got 'nonsense'", "nonsense")
+        self.refused(b"", "expected a table of bars, forecasts, baselines, scores, got 'nonsense'", "nonsense")
 
     @pytest.mark.parametrize("data", [b"", b"PAR1", b"PAR1PAR1", b"Date,Open\n", b"\x00" * 4096])
     def test_bytes_that_are_no_parquet(self, data: bytes) -> None:
