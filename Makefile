@@ -43,6 +43,10 @@ bench: $(VENV)/.dev ## Measure memory of the daily run and time of 5,000 series
 	$(BIN)/python -m benchmarks.daily_memory
 	$(BIN)/python -m benchmarks.five_thousand
 
+.PHONY: openapi
+openapi: $(VENV)/.dev ## Write the OpenAPI document of the HTTPS function anew
+	$(BIN)/python -m handlers.openapi_build
+
 .PHONY: train
 train: $(VENV)/.dev ## Train a bundle into out/bundle: make train BARS=folder
 	$(BIN)/forecaster train --bars $(BARS) --out out/bundle
