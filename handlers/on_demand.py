@@ -8,6 +8,7 @@ from time import monotonic, perf_counter
 from typing import Any
 
 from handlers.messages import Request, Response
+from handlers.problems import NOT_PUBLISHED
 from handlers.routes import Service, refused
 from handlers.settings import API_KEY, OnDemandSettings
 from handlers.signals import SERVICE, Signals
@@ -40,7 +41,7 @@ def _answered(event: Any, told: dict[str, Any]) -> Response:
         return service.answer(request)
     except Exception as exc:
         response, told["code"] = refused(exc)
-        if response.status >= 500:
+        if response.status >= 500 and told["code"] != NOT_PUBLISHED:
             told |= _explained(exc)
         return response
 
