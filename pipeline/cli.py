@@ -1,4 +1,4 @@
-"""The command line: `forecaster run | show | fetch | train | backtest` and those on the record.
+"""The command line: `forecaster run | show | fetch | train | backtest | serve` and so on.
 
 Exit codes: 0 done, 1 failed (a ticker withheld, or data, model or store unusable), 2 wrong use.
 """
@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 import typer
 from typer.exceptions import TyperException
 
-from pipeline import cli_record, cli_training, console, daily, options
+from pipeline import cli_record, cli_serving, cli_training, console, daily, options
 from pipeline.errors import ConfigError, ForecasterError, StoreError
 from pipeline.fetch import fetch
 from pipeline.latest import latest_session
@@ -177,6 +177,10 @@ app.command("backtest", epilog="Example: forecaster backtest --bars ./bars --fro
     cli_training.backtest_command
 )
 cli_record.register(app)
+app.command("serve", epilog="Example: forecaster serve --store ./store --port 8000")(
+    cli_serving.serve
+)
+app.add_typer(cli_serving.api_key_app, name="api-key")
 
 
 def _training() -> tuple[Any, Callable[[], Any]]:

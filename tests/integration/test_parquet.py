@@ -19,6 +19,7 @@ from pipeline.backtest import scored
 from pipeline.errors import StoreError
 from tests.builders import bars, raw_bars
 
+UNKNOWN_TABLE = "expected a table of bars, forecasts, baselines, scores, got 'nonsense'"
 GOLDEN = Path(__file__).parents[1] / "golden"
 TABLES = ParquetTables()
 PRICES = ["last_close", "prediction", "sigma"] + [
@@ -202,7 +203,9 @@ class TestEncodeRefuses:
             TABLES.encode(table, columns, {})
 
     def test_an_unknown_table(self) -> None:
-        self.refused({}, "expected a table of bars, forecasts, baselines, scores, got 'nonsense'", "nonsense")
+        self.refused(
+            {}, UNKNOWN_TABLE, "nonsense"
+        )
 
     def test_a_missing_column(self) -> None:
         columns = forecasts()
@@ -265,7 +268,11 @@ class TestDecodeRefuses:
             TABLES.decode(table, data)
 
     def test_an_unknown_table(self) -> None:
-        self.refused(b"", "expected a table of bars, forecasts, baselines, scores, got 'nonsense'", "nonsense")
+        self.refused(
+            b"",
+            UNKNOWN_TABLE,
+            "nonsense",
+        )
 
     @pytest.mark.parametrize("data", [b"", b"PAR1", b"PAR1PAR1", b"Date,Open\n", b"\x00" * 4096])
     def test_bytes_that_are_no_parquet(self, data: bytes) -> None:
