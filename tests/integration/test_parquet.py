@@ -203,9 +203,7 @@ class TestEncodeRefuses:
             TABLES.encode(table, columns, {})
 
     def test_an_unknown_table(self) -> None:
-        self.refused(
-            {}, UNKNOWN_TABLE, "nonsense"
-        )
+        self.refused({}, UNKNOWN_TABLE, "nonsense")
 
     def test_a_missing_column(self) -> None:
         columns = forecasts()
