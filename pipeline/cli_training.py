@@ -16,8 +16,8 @@ from pipeline.backtest import GARCH, backtest, concatenated, fixed_baselines, sc
 from pipeline.bars import Bars, RawBars
 from pipeline.bundle import load_bundle
 from pipeline.errors import ConfigError, DataError
-from pipeline.leaderboard import Leaderboard, summarise
-from pipeline.leaderboard_text import print_leaderboard
+from pipeline.leaderboard.board import Leaderboard, summarise
+from pipeline.leaderboard.text import print_leaderboard
 from pipeline.model import Model
 from pipeline.ports import BarSource, Columns
 from pipeline.progress_bar import progress_bar

@@ -14,7 +14,7 @@ from pipeline.bars import Bars, RawBars
 from pipeline.bundle import MANIFEST, load_bundle
 from pipeline.errors import ModelError
 from pipeline.ports import BarSource
-from pipeline.score_cube import FORECASTER
+from pipeline.leaderboard.cube import FORECASTER
 from pipeline.training.proof import Proof, prove
 from pipeline.training.tracking import Run, Tracker, keep_scores
 from pipeline.training.train import MIN_TRAINING_SESSIONS, save_bundle

@@ -16,7 +16,7 @@ from pipeline.baselines import HORIZONS, Baseline
 from pipeline.bundle import ModelBundle
 from pipeline.model import Model
 from pipeline.ports import Columns
-from pipeline.score_cube import FORECASTER
+from pipeline.leaderboard.cube import FORECASTER
 from pipeline.training.provenance import bars_digest, code_digest
 
 

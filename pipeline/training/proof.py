@@ -10,9 +10,9 @@ from pipeline.backtest import concatenated, forecast_span, score_baseline
 from pipeline.bars import Bars, RawBars
 from pipeline.baselines import OriginQuantiles
 from pipeline.intervals import Calibration
-from pipeline.leaderboard import REFERENCE, Leaderboard, Row, summarise
+from pipeline.leaderboard.board import REFERENCE, Leaderboard, Row, summarise
 from pipeline.model import Model
-from pipeline.score_cube import FORECASTER
+from pipeline.leaderboard.cube import FORECASTER
 from pipeline.training.baseline_set import BASELINES
 from pipeline.training.parts import Trainer
 

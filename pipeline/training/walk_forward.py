@@ -24,7 +24,7 @@ from pipeline.baselines import Baseline
 from pipeline.bundle import load_bundle
 from pipeline.errors import BundleMismatch, ConfigError, DataError, Reason, StoreError
 from pipeline.ports import Columns
-from pipeline.score_cube import FORECASTER
+from pipeline.leaderboard.cube import FORECASTER
 from pipeline.training.pace import Pace, Progress
 from pipeline.training.parts import Filtered, Made, Market, Part, Refitted, Trainer
 from pipeline.training.train import save_bundle

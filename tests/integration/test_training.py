@@ -13,9 +13,9 @@ from pipeline.adapters.files import FolderBars
 from pipeline.bundle import ModelBundle, load_bundle
 from pipeline.errors import DataError, ModelError
 from pipeline.intervals import LEVELS
-from pipeline.leaderboard import REFERENCE
+from pipeline.leaderboard.board import REFERENCE
 from pipeline.model import Model
-from pipeline.score_cube import FORECASTER
+from pipeline.leaderboard.cube import FORECASTER
 from pipeline.training import trainers
 from pipeline.training.har import FittedHar, fit_har
 from pipeline.training.inputs import INPUT_NAMES, Inputs

@@ -10,12 +10,12 @@ from datetime import date
 import msgspec
 
 from pipeline.bars import Flags, RawBars
-from pipeline.cuts import CONFIRMED, Cut, cuts, vix_limits
+from pipeline.leaderboard.cuts import CONFIRMED, Cut, cuts, vix_limits
 from pipeline.intervals import INTERVALS
 from pipeline.ports import Columns
-from pipeline.score_cube import BASELINES, FORECASTER, LOSSES, ScoreCube
+from pipeline.leaderboard.cube import BASELINES, FORECASTER, LOSSES, ScoreCube
 from pipeline.significance import christoffersen, kupiec
-from pipeline.skill import (
+from pipeline.leaderboard.skill import (
     Difference,
     HitTest,
     PriceLevel,

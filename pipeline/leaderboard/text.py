@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pipeline.console import new_table, print_line, print_whole
-from pipeline.leaderboard import Leaderboard
-from pipeline.leaderboard_tables import TextTable, tables
-from pipeline.leaderboard_words import findings, proof_lines, scored_lines
+from pipeline.leaderboard.board import Leaderboard
+from pipeline.leaderboard.tables import TextTable, tables
+from pipeline.leaderboard.words import findings, proof_lines, scored_lines
 
 
 def print_leaderboard(board: Leaderboard) -> None:
