@@ -14,9 +14,9 @@ from pipeline.bundle import Manifest
 from pipeline.errors import DataError, Reason
 from pipeline.forecast import forecast_history
 from pipeline.intervals import INTERVALS, LEVELS, MEDIAN, NEUTRAL, Calibration
+from pipeline.leaderboard.cube import FORECASTER
 from pipeline.model import Model
 from pipeline.ports import Columns
-from pipeline.leaderboard.cube import FORECASTER
 from pipeline.scoring import covered, crps, interval_score, pit
 from pipeline.volatility import garch_t_quantiles
 from pipeline.windows import MIN_SESSIONS, log_returns_ahead

@@ -10,11 +10,9 @@ from datetime import date
 import msgspec
 
 from pipeline.bars import Flags, RawBars
-from pipeline.leaderboard.cuts import CONFIRMED, Cut, cuts, vix_limits
 from pipeline.intervals import INTERVALS
-from pipeline.ports import Columns
 from pipeline.leaderboard.cube import BASELINES, FORECASTER, LOSSES, ScoreCube
-from pipeline.significance import christoffersen, kupiec
+from pipeline.leaderboard.cuts import CONFIRMED, Cut, cuts, vix_limits
 from pipeline.leaderboard.skill import (
     Difference,
     HitTest,
@@ -24,6 +22,8 @@ from pipeline.leaderboard.skill import (
     difference,
     price_levels,
 )
+from pipeline.ports import Columns
+from pipeline.significance import christoffersen, kupiec
 
 SCHEMA_VERSION = 1
 REFERENCE = "garch_t"

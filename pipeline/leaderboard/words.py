@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from pipeline.leaderboard.cuts import CHOSEN_UNTIL, CONFIRMED
 from pipeline.leaderboard.board import REFERENCE, Leaderboard, Row
+from pipeline.leaderboard.cuts import CHOSEN_UNTIL, CONFIRMED
 
 NAMES = {
     "garch_t": "GARCH(1,1)-t",

@@ -16,11 +16,12 @@ from pipeline.model import OUTPUTS
 from pipeline.scoring import pinball_loss
 from pipeline.training.graph import IR_VERSION, OPSET, finished, joined
 from pipeline.training.har import fit_har
-from pipeline.training.inputs import Inputs, inputs_graph
-from pipeline.training.lstm import fit_lstm
+from pipeline.training.inputs import Inputs
+from pipeline.training.lstm_fit import fit_lstm
 from pipeline.training.members import FittedMember, TrainingRows
 from pipeline.training.tracking import NoTracking, Tracker
 from pipeline.training.trees import fit_trees
+from pipeline.training.window_graph import inputs_graph
 
 UPPER, LOWER = LEVELS.index(0.95), LEVELS.index(0.05)
 AVERAGE_GRAPH = """

@@ -13,8 +13,8 @@ import numpy as np
 from pipeline.bars import Bars, RawBars
 from pipeline.bundle import MANIFEST, load_bundle
 from pipeline.errors import ModelError
-from pipeline.ports import BarSource
 from pipeline.leaderboard.cube import FORECASTER
+from pipeline.ports import BarSource
 from pipeline.training.proof import Proof, prove
 from pipeline.training.tracking import Run, Tracker, keep_scores
 from pipeline.training.train import MIN_TRAINING_SESSIONS, save_bundle

@@ -11,10 +11,10 @@ from pipeline.adapters.folder import FolderObjects
 from pipeline.bars import Sessions
 from pipeline.bundle import Manifest
 from pipeline.leaderboard.board import REFERENCE, Leaderboard
+from pipeline.leaderboard.cube import ScoreCube
 from pipeline.leaderboard.tables import TextTable, tables
 from pipeline.leaderboard.words import findings, name_of, proof_lines, scored_lines
 from pipeline.ports import Columns
-from pipeline.leaderboard.cube import ScoreCube
 from pipeline.training.plots import WORST_YEARS, plots
 
 CARD, PLOTS = "model-card.md", "model-card"

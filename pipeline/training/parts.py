@@ -14,9 +14,9 @@ from pipeline.backtest import backtest, concatenated, score_baseline
 from pipeline.bars import Bars, RawBars
 from pipeline.baselines import HORIZONS, Baseline
 from pipeline.bundle import ModelBundle
+from pipeline.leaderboard.cube import FORECASTER
 from pipeline.model import Model
 from pipeline.ports import Columns
-from pipeline.leaderboard.cube import FORECASTER
 from pipeline.training.provenance import bars_digest, code_digest
 
 

@@ -14,8 +14,8 @@ from scipy.stats import binom
 from pipeline.bars import Floats, Sessions
 from pipeline.intervals import LEVELS
 from pipeline.leaderboard.board import REFERENCE
-from pipeline.leaderboard.words import name_of
 from pipeline.leaderboard.cube import BASELINES, ScoreCube, daily_mean
+from pipeline.leaderboard.words import name_of
 from pipeline.training.plot_style import (
     BAND,
     FAINT,

@@ -11,8 +11,8 @@ from pipeline.bars import Bars, RawBars
 from pipeline.baselines import OriginQuantiles
 from pipeline.intervals import Calibration
 from pipeline.leaderboard.board import REFERENCE, Leaderboard, Row, summarise
-from pipeline.model import Model
 from pipeline.leaderboard.cube import FORECASTER
+from pipeline.model import Model
 from pipeline.training.baseline_set import BASELINES
 from pipeline.training.parts import Trainer
 

@@ -27,8 +27,9 @@ from threadpoolctl import threadpool_limits
 from pipeline.bars import Flags, Floats, Sessions
 from pipeline.intervals import LEVELS
 from pipeline.training.graph import DOUBLE, OPSET, model_of
-from pipeline.training.inputs import INPUT_NAMES, VIX_NAMES, Inputs
+from pipeline.training.inputs import Inputs
 from pipeline.training.members import TrainingRows
+from pipeline.training.window_graph import INPUT_NAMES, VIX_NAMES
 
 Z_LIMIT = 5.0
 FOLDS = 4

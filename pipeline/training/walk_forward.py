@@ -23,8 +23,8 @@ from pipeline.bars import Bars
 from pipeline.baselines import Baseline
 from pipeline.bundle import load_bundle
 from pipeline.errors import BundleMismatch, ConfigError, DataError, Reason, StoreError
-from pipeline.ports import Columns
 from pipeline.leaderboard.cube import FORECASTER
+from pipeline.ports import Columns
 from pipeline.training.pace import Pace, Progress
 from pipeline.training.parts import Filtered, Made, Market, Part, Refitted, Trainer
 from pipeline.training.train import save_bundle

@@ -591,7 +591,7 @@ def test_a_ticker_without_bars_in_the_span_is_named(forecaster: Forecaster, bars
 @pytest.fixture
 def history(forecaster: Forecaster, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Folder of one ETF's simulated bars of five years, and a net that learns in a moment."""
-    monkeypatch.setattr(importlib.import_module("pipeline.training.lstm"), "STEPS", 20)
+    monkeypatch.setattr(importlib.import_module("pipeline.training.lstm_fit"), "STEPS", 20)
     args = ("--from", "2020-01-02", "--to", "2025-01-31", "--tickers", "SPY")
     assert forecaster("fetch", "--bars", "simulated", "--out", "history", *args).code == 0
     return Path("history")

@@ -14,16 +14,17 @@ from pipeline.bundle import ModelBundle, load_bundle
 from pipeline.errors import DataError, ModelError
 from pipeline.intervals import LEVELS
 from pipeline.leaderboard.board import REFERENCE
-from pipeline.model import Model
 from pipeline.leaderboard.cube import FORECASTER
+from pipeline.model import Model
 from pipeline.training import trainers
 from pipeline.training.har import FittedHar, fit_har
-from pipeline.training.inputs import INPUT_NAMES, Inputs
+from pipeline.training.inputs import Inputs
 from pipeline.training.job import read_all, refuse_worse
 from pipeline.training.members import TrainingRows
 from pipeline.training.proof import prove
 from pipeline.training.train import save_bundle
 from pipeline.training.trainers import ensemble, range_har_alone
+from pipeline.training.window_graph import INPUT_NAMES
 from pipeline.windows import Windows
 from tests.builders import bars, raw_bars
 

@@ -11,13 +11,13 @@ from pipeline.bars import RawBars
 from pipeline.errors import DataError
 from pipeline.intervals import INTERVALS
 from pipeline.leaderboard.board import Leaderboard, summarise
+from pipeline.leaderboard.cube import LOSSES
+from pipeline.leaderboard.skill import coverage_p, days_to_prove, hac_lags
 from pipeline.leaderboard.tables import tables
 from pipeline.leaderboard.text import print_leaderboard
 from pipeline.ports import Columns
 from pipeline.record import to_json
-from pipeline.leaderboard.cube import LOSSES
 from pipeline.significance import diebold_mariano, kupiec
-from pipeline.leaderboard.skill import coverage_p, days_to_prove, hac_lags
 from tests.builders import raw_bars, scores_table
 
 SCALES = {"ewma": 1.5, "garch_t": 1.2, "forecaster": 1.0, "lstm": 1.05}
