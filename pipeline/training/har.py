@@ -120,6 +120,11 @@ def fit_har(rows: TrainingRows) -> FittedHar:
     return FittedHar(*(np.stack(pair) for pair in parts))
 
 
+def har_params() -> dict[str, float]:
+    """Return what was set by hand: name -> value."""
+    return {"ridge": RIDGE, "inputs": len(WITHOUT_VIX), "inputs_with_vix": len(WITH_VIX)}
+
+
 def increasing(steps: Floats) -> Floats:
     """Return non-decreasing quantiles: the first step, then rises of softplus of the others."""
     rises = np.logaddexp(0.0, steps[..., 1:])

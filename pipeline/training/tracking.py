@@ -53,6 +53,21 @@ class NoTracking:
         pass
 
 
+class WithScores:
+    """Tracker that also keeps, in the run of each member, how that member scored on `board`."""
+
+    def __init__(self, tracker: Tracker, board: Leaderboard) -> None:
+        self._tracker, self._board = tracker, board
+        self.ensemble = tracker.ensemble
+
+    @contextmanager
+    def member(self, name: str, params: Mapping[str, object]) -> Iterator[Run]:
+        with self._tracker.member(name, params) as run:
+            if name in self._board.models:
+                keep_scores(run, self._board, name)
+            yield run
+
+
 def keep_scores(run: Run, board: Leaderboard, model: str) -> None:
     """Keep a model's scores of the first horizon: each calendar year's, the year as step, and all.
 

@@ -176,6 +176,13 @@ def test_a_year_without_bars_is_refused_before_anything_is_trained() -> None:
         WalkForward(MARKET, shipped, {}, LAST, FIRST)
 
 
+def test_prices_adjusted_in_part_are_refused_before_anything_is_trained() -> None:
+    cents = {name: np.round(getattr(SPY, name), 2) for name in ("open", "high", "low", "close")}
+    raw = RawBars("SPY", SPY.session, **cents, **kept(SPY))
+    with pytest.raises(DataError, match="QQQ: expected prices in cents, like SPY"):
+        WalkForward(Market((Bars.validated(raw), QQQ)), shipped, {}, FIRST, LAST)
+
+
 # resuming
 
 
