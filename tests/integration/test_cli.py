@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from pipeline import cli, options
+from pipeline import cli, console, options
 from pipeline.adapters.files import FolderBars
 from pipeline.adapters.parquet import ParquetTables
 from pipeline.bars import COLUMNS
@@ -25,7 +25,7 @@ from pipeline.bundle import load_bundle
 from pipeline.console import OUTCOMES
 from pipeline.errors import Reason
 from pipeline.fetch import to_csv
-from pipeline.reasons import MEANINGS
+from pipeline.reasons import MEANINGS, Withheld
 from pipeline.summary import Outcome
 from tests.builders import raw_bars
 
@@ -306,11 +306,23 @@ def test_withheld_tickers_are_printed_with_reason_and_meaning(
     assert answer.code == 1
     assert "Published just now: SPY. Withheld: DIA, NOPE, the reasons are" in answer.out
     table = " ".join(answer.out.partition("Withheld ")[2].split())
-    assert f"DIA non_positive_price DIA: on {SESSION} a price is not positive: open 440" in table
-    assert "NOPE unknown_ticker NOPE: expected one of NOPE.csv" in table
+    assert f"DIA non_positive_price on {SESSION} a price is not positive: open 440" in table
+    assert "NOPE unknown_ticker expected one of NOPE.csv" in table
     shown = forecaster("show")
     assert shown.code == 0
     assert f"DIA non_positive_price {MEANINGS['non_positive_price']}" in " ".join(shown.out.split())
+
+
+def test_what_withholds_several_tickers_is_said_once(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    down = {t: Withheld("source_unavailable", f"{t}: expected bars, got none") for t in TICKERS}
+    stale = Withheld("stale", "NOPE: expected a bar of 2025-06-30")
+    console.print_withheld(down | {"NOPE": stale})
+    words = capsys.readouterr().out.split()
+    assert words[-1:] == ["2025-06-30"]
+    assert words.count("source_unavailable") == 1
+    assert [word for word in words if word in TICKERS] == list(TICKERS)
 
 
 def test_a_mended_ticker_is_published_by_the_next_run(forecaster: Forecaster, bars: Path) -> None:
