@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
@@ -15,34 +14,13 @@ from pipeline.errors import ConfigError, DataError
 from pipeline.leaderboard.board import Leaderboard
 from pipeline.leaderboard.cube import CALIBRATED
 from pipeline.model import Model
-from pipeline.ports import BarSource, Columns
+from pipeline.ports import Columns
 from pipeline.progress_bar import progress_bar
-from pipeline.vintage import VIX
 
-# Before the first bar that any source has.
-EARLIEST = date(1970, 1, 1)
 WHAT_LOST = "what-lost.md"
 
 Span = tuple[date, date]
 Market = tuple[list[Bars], RawBars | None]
-
-
-def read_market(source: BarSource, tickers: Sequence[str], last: date, notes: list[str]) -> Market:
-    """Return all bars up to `last` and the VIX where the source has it; adds to `notes`.
-
-    Raises
-    ------
-    DataError
-        Of the first ticker without bars, or with bars that break a rule.
-    """
-    reading = source.read([*tickers, VIX], EARLIEST, last)
-    for ticker in tickers:
-        if ticker in reading.failures:
-            raise reading.failures[ticker]
-    vix = reading.bars.get(VIX)
-    if vix is None:
-        notes.append(f"no VIX: {reading.failures[VIX]}")
-    return [Bars.validated(reading.bars[ticker]) for ticker in tickers], vix
 
 
 def score_bundle(model: Model, market: Market, span: Span, notes: list[str]) -> Columns:

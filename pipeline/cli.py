@@ -14,10 +14,11 @@ from typing import Any, NoReturn
 import typer
 from typer.exceptions import TyperException
 
-from pipeline import backtests, cli_training, console, daily, options
+from pipeline import cli_training, console, daily, options
 from pipeline.errors import ConfigError, ForecasterError, StoreError, WorseModel
 from pipeline.fetch import fetch
 from pipeline.latest import latest_session
+from pipeline.market import EARLIEST
 from pipeline.published import read_published
 from pipeline.reasons import RememberingSource, Withheld
 from pipeline.wiring import daily_job
@@ -161,7 +162,7 @@ def train(
             calendar = options.exchange()
             source = options.open_bars(bars, calendar)
             newest = calendar.last_closed(at)
-            read, vix = training.read_all(source, names, backtests.EARLIEST, newest)
+            read, vix = training.read_all(source, names, EARLIEST, newest)
             task = training.Task(read, vix, prove_from)
             trained = training.train_and_prove(task, out, tracker(), phase.update)
     except WorseModel as exc:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 from typing import Annotated
@@ -11,12 +12,16 @@ from typing import Annotated
 import typer
 
 from pipeline import backtests, console, options
+from pipeline.bars import Bars
 from pipeline.bundle import load_bundle
 from pipeline.errors import ConfigError, WorseModel
 from pipeline.leaderboard.board import summarise
 from pipeline.leaderboard.text import print_leaderboard, print_side_by_side
+from pipeline.market import EARLIEST, read_market
 from pipeline.model import Model
+from pipeline.ports import BarSource
 from pipeline.record import to_json
+from pipeline.vintage import VIX
 
 YEAR = re.compile(r"\d{4}")
 SCORES, SUMMARY = "scores.parquet", "summary.json"
@@ -91,11 +96,7 @@ def backtest_command(
     if bundle and not no_refit:
         raise ConfigError("--bundle: expected --no-refit beside it, else models are trained anew")
     folder = options.open_folder("--out", out)
-    with console.progress("Reading bars"):
-        calendar = options.exchange()
-        source = options.open_bars(bars, calendar)
-        notes: list[str] = []
-        market = backtests.read_market(source, names, calendar.last_closed(options.now()), notes)
+    source, market, notes = _read(bars, names)
     if no_refit:
         with console.progress("Forecasting and scoring"):
             model = Model(load_bundle(bundle or options.DEFAULT_BUNDLE))
@@ -119,6 +120,17 @@ def backtest_command(
             console.print_line(f"Note: {note}", "yellow")
         print_leaderboard(board)
         console.print_line(f"Parquet   {folder.url(SCORES)}\nSummary   {folder.url(SUMMARY)}")
+
+
+def _read(bars: str, names: Sequence[str]) -> tuple[BarSource, backtests.Market, list[str]]:
+    """Return the source that `--bars` names, all of its bars and what to note of them."""
+    with console.progress("Reading bars"):
+        calendar = options.exchange()
+        source = options.open_bars(bars, calendar)
+        reading = read_market(source, names, EARLIEST, calendar.last_closed(options.now()))
+        read = [Bars.validated(reading.bars[name]) for name in names]
+        notes = [f"no VIX: {reading.failures[VIX]}"] if VIX in reading.failures else []
+        return source, (read, reading.bars.get(VIX)), notes
 
 
 def print_refused(refused: WorseModel, *, json: bool) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 from pipeline.adapters.folder import FolderObjects
 from pipeline.bars import Bars, RawBars
 from pipeline.leaderboard.cube import FORECASTER, ScoreCube
+from pipeline.market import read_market
 from pipeline.ports import BarSource
 from pipeline.training.adjusted import check_unmixed
 from pipeline.training.gate import current_scores, refuse_worse
@@ -58,10 +59,7 @@ def read_all(
         Of the first ticker without bars, or with bars that break a rule; when some prices are
         adjusted for dividends and others are not.
     """
-    reading = source.read([*tickers, VIX], first, last)
-    for ticker in tickers:
-        if ticker in reading.failures:
-            raise reading.failures[ticker]
+    reading = read_market(source, tickers, first, last)
     check_unmixed([reading.bars[ticker] for ticker in tickers])
     return [Bars.validated(reading.bars[ticker]) for ticker in tickers], reading.bars.get(VIX)
 
