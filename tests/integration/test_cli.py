@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from pipeline import cli, console, options
+from pipeline import cli, cli_training, console, options
 from pipeline.adapters.files import FolderBars
 from pipeline.adapters.parquet import ParquetTables
 from pipeline.bars import COLUMNS
@@ -812,7 +812,9 @@ def test_a_backtest_refits_every_year_beside_every_baseline(
     from pipeline.training import trainers
 
     monkeypatch.setattr(trainers, "ensemble", trainers.range_har_alone)
+    monkeypatch.setattr(cli_training, "DRAWN_FROM", date(2024, 10, 1))
     args = ("backtest", "--bars", history, "--tickers", "SPY", "--workers", "1", "--json")
+    args = (*args, "--card", "docs")
     answer = forecaster(*args, "--from", "2024-11-15", "--to", "2025-01-31")
     assert (answer.code, answer.err) == (0, "")
     board = answer.document["leaderboard"]
@@ -821,8 +823,31 @@ def test_a_backtest_refits_every_year_beside_every_baseline(
     for year, last in ((2024, date(2023, 12, 29)), (2025, date(2024, 12, 31))):
         bundle = load_bundle(Path(f"out/backtest/bundles/{year}"))
         assert bundle.manifest.training.last_session == last
+    assert board["first_origin"] == "2024-11-15"
+    scores, _ = ParquetTables().decode("scores", Path("out/backtest/scores.parquet").read_bytes())
+    begins = {name: str(scores["origin_date"][scores["model"] == name].min()) for name in BEGINS}
+    assert begins == BEGINS
+    card = Path("docs/model-card.md").read_text()
+    assert "The pictures begin with the origin of 2024-10-01, before the leaderboard does." in card
     again = forecaster(*args, "--from", "2024-11-15", "--to", "2025-01-31")
     assert again == answer
+
+
+# The calibrator begins with the leaderboard, so that pictures change no number of it.
+BEGINS = {
+    "forecaster": "2024-10-01",
+    "garch_t": "2024-10-01",
+    "forecaster_calibrated": "2024-11-15",
+}
+
+
+def test_pictures_begin_early_only_where_every_ticker_has_bars_to_learn_from() -> None:
+    from pipeline.training.train import learnable_before
+
+    old, young = raw_bars("OLD", 1500), raw_bars("YOUNG", 1100)
+    assert learnable_before([old], date(2023, 6, 1))
+    assert not learnable_before([old, young], date(2023, 6, 1))
+    assert learnable_before([old, young], date(2024, 12, 1))
 
 
 def test_a_year_without_bars_is_refused(forecaster: Forecaster, history: Path) -> None:
