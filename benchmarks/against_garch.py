@@ -13,8 +13,8 @@ from pathlib import Path
 from pipeline.adapters.files import FolderBars
 from pipeline.errors import ForecasterError
 from pipeline.intervals import INTERVALS
-from pipeline.leaderboard import REFERENCE
-from pipeline.score_cube import FORECASTER
+from pipeline.leaderboard.board import REFERENCE
+from pipeline.realised import FORECASTER
 from pipeline.training.job import read_all
 from pipeline.training.proof import Proof, prove
 from pipeline.training.trainers import ensemble

@@ -13,16 +13,15 @@ from pipeline.baselines import Baseline, OriginQuantiles, ewma, first_origin, pe
 from pipeline.bundle import Manifest
 from pipeline.errors import DataError, Reason
 from pipeline.forecast import forecast_history
-from pipeline.intervals import INTERVALS, LEVELS, MEDIAN, NEUTRAL, Calibration
+from pipeline.intervals import LEVELS, NEUTRAL, Calibration
 from pipeline.model import Model
 from pipeline.ports import Columns
-from pipeline.score_cube import FORECASTER
-from pipeline.scoring import covered, crps, interval_score, pit
+from pipeline.realised import FORECASTER, score_columns
+from pipeline.tables import concatenated
 from pipeline.volatility import garch_t_quantiles
 from pipeline.windows import MIN_SESSIONS, log_returns_ahead
 
 LEVEL_GRID = np.array(LEVELS)
-SCORED_INTERVALS = (80, 95)
 GARCH = "garch_t"
 
 
@@ -142,17 +141,9 @@ def scored(
         "model": _repeated(model, len(target)),
         "realised_close": bars.close[target],
         "realised_return": realised,
-        "error": realised - of_levels[:, MEDIAN],
-        "pit": pit(of_levels, realised, LEVEL_GRID),
-        "crps": crps(of_levels, realised, LEVEL_GRID),
-        **_intervals(of_levels, realised),
+        **score_columns(of_levels, realised),
         "model_version": _repeated(model_version, len(target)),
     }
-
-
-def concatenated(parts: Sequence[Columns]) -> Columns:
-    """Return tables of equal columns as one, rows in the order given; at least one table."""
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 def _needed(bars: Bars, first: date, last: date) -> Bars:
@@ -160,16 +151,6 @@ def _needed(bars: Bars, first: date, last: date) -> Bars:
     known = bars.as_of(last)
     origins = int((known.session >= np.datetime64(first)).sum())
     return known.tail(max(origins, 1) + MIN_SESSIONS - 1)
-
-
-def _intervals(quantiles: Floats, realised: Floats) -> Columns:
-    limits = {c: (quantiles[:, low], quantiles[:, high]) for c, (low, high) in INTERVALS.items()}
-    scores = {
-        f"interval_score_{c}": interval_score(*limits[c], realised, c / 100)
-        for c in SCORED_INTERVALS
-    }
-    inside = {f"covered_{c}": covered(*ends, realised) for c, ends in limits.items()}
-    return {**scores, **inside}
 
 
 def _repeated(text: str, n: int) -> NDArray[np.object_]:

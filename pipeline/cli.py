@@ -15,9 +15,10 @@ import typer
 from typer.exceptions import TyperException
 
 from pipeline import cli_record, cli_serving, cli_training, console, daily, options
-from pipeline.errors import ConfigError, ForecasterError, StoreError
+from pipeline.errors import ConfigError, ForecasterError, StoreError, WorseModel
 from pipeline.fetch import fetch
 from pipeline.latest import latest_session
+from pipeline.market import EARLIEST
 from pipeline.published import read_published
 from pipeline.reasons import RememberingSource, Withheld
 from pipeline.vintage import HISTORY_SESSIONS
@@ -155,15 +156,19 @@ def train(
 ) -> None:
     """Train a model on all bars, prove it beside GARCH(1,1)-t and write its bundle."""
     names, at = options.parse_tickers(tickers), options.event_time("--until", until)
-    with console.progress("Reading bars") as phase:
-        training, tracker = _training()
-        options.open_folder("--out", out)
-        calendar = options.exchange()
-        source = options.open_bars(bars, calendar)
-        newest = calendar.last_closed(at)
-        read, vix = training.read_all(source, names, cli_training.EARLIEST, newest)
-        task = training.Task(read, vix, prove_from)
-        trained = training.train_and_prove(task, out, tracker(), phase.update)
+    try:
+        with console.progress("Reading bars") as phase:
+            training, tracker = _training()
+            options.open_folder("--out", out)
+            calendar = options.exchange()
+            source = options.open_bars(bars, calendar)
+            newest = calendar.last_closed(at)
+            read, vix = training.read_all(source, names, EARLIEST, newest)
+            task = training.Task(read, vix, prove_from)
+            trained = training.train_and_prove(task, out, tracker(), phase.update)
+    except WorseModel as exc:
+        cli_training.print_refused(exc, json=json)
+        raise
     if json:
         document = {"source": source.label, "bundle": str(out), "prove_from": prove_from}
         console.print_json(document | asdict(trained))

@@ -1,4 +1,4 @@
-"""The command that proves a model: `forecaster backtest`."""
+"""The command that proves a model, `forecaster backtest`, and what a refused one has to say."""
 
 from __future__ import annotations
 
@@ -11,24 +11,22 @@ from typing import Annotated
 
 import typer
 
-from pipeline import console, options
-from pipeline.backtest import GARCH, backtest, concatenated, fixed_baselines, score_baseline
-from pipeline.bars import Bars, RawBars
+from pipeline import backtests, console, options
+from pipeline.bars import Bars
 from pipeline.bundle import load_bundle
-from pipeline.errors import ConfigError, DataError
-from pipeline.leaderboard import Leaderboard, summarise
-from pipeline.leaderboard_text import print_leaderboard
+from pipeline.errors import ConfigError, WorseModel
+from pipeline.leaderboard.board import summarise
+from pipeline.leaderboard.text import print_leaderboard, print_side_by_side
+from pipeline.market import EARLIEST, read_market
 from pipeline.model import Model
-from pipeline.ports import BarSource, Columns
-from pipeline.progress_bar import progress_bar
+from pipeline.ports import BarSource
 from pipeline.record import to_json
+from pipeline.vintage import VIX
 
-# Before the first bar that any source has.
-EARLIEST = date(1970, 1, 1)
-VIX = "^VIX"
 YEAR = re.compile(r"\d{4}")
 SCORES, SUMMARY = "scores.parquet", "summary.json"
-WHAT_LOST = "what-lost.md"
+# The pictures of the card show 2008 too.
+DRAWN_FROM = date(2008, 1, 1)
 
 
 def _first_day(text: str | date) -> date:
@@ -89,7 +87,8 @@ def backtest_command(
 
     Each year is forecast by a model trained on what came before it.
 
-    Interrupted and started again, it goes on where it was.
+    Interrupted and started again, it goes on where it was. With --card, models are trained from
+    2008 on where bars reach back so far: pictures begin there, the leaderboard with --from.
     """
     names = options.parse_tickers(tickers)
     if first > last:
@@ -97,22 +96,21 @@ def backtest_command(
     if bundle and not no_refit:
         raise ConfigError("--bundle: expected --no-refit beside it, else models are trained anew")
     folder = options.open_folder("--out", out)
-    with console.progress("Reading bars"):
-        calendar = options.exchange()
-        source = options.open_bars(bars, calendar)
-        read, vix, notes = _read(source, names, calendar.last_closed(options.now()))
+    source, market, notes = _read(bars, names)
     if no_refit:
         with console.progress("Forecasting and scoring"):
             model = Model(load_bundle(bundle or options.DEFAULT_BUNDLE))
-            scores = _score_bundle(model, read, vix, (first, last), notes)
+            scores = backtests.score_bundle(model, market, (first, last), notes)
     else:
-        scores = _walk_forward(read, vix, (first, last), out, workers or os.cpu_count() or 1)
+        drawn_from = DRAWN_FROM if card else None
+        workers = workers or os.cpu_count() or 1
+        scores = backtests.score_refits(market, (first, last), drawn_from, out, workers)
     with console.progress("Comparing"):
-        board = summarise(scores, vix)
-        folder.replace(SCORES, _parquet(scores, source.label))
+        board = summarise(backtests.since(scores, first), market[1])
+        folder.replace(SCORES, backtests.as_parquet(scores, source.label))
         folder.replace(SUMMARY, to_json(board))
         if card:
-            _write_card(scores, board, bundle or options.DEFAULT_BUNDLE, card)
+            backtests.write_card(scores, board, bundle or options.DEFAULT_BUNDLE, card)
     if json:
         files = {"scores": folder.url(SCORES), "summary": folder.url(SUMMARY)}
         console.print_json({"source": source.label, **files, "notes": notes, "leaderboard": board})
@@ -124,73 +122,21 @@ def backtest_command(
         console.print_line(f"Parquet   {folder.url(SCORES)}\nSummary   {folder.url(SUMMARY)}")
 
 
-def _read(
-    source: BarSource, tickers: Sequence[str], last: date
-) -> tuple[list[Bars], RawBars | None, list[str]]:
-    """Return bars, the VIX where the source has it, and notes; raises DataError without bars."""
-    reading = source.read([*tickers, VIX], EARLIEST, last)
-    for ticker in tickers:
-        if ticker in reading.failures:
-            raise reading.failures[ticker]
-    vix = reading.bars.get(VIX)
-    notes = [] if vix is not None else [f"no VIX: {reading.failures[VIX]}"]
-    return [Bars.validated(reading.bars[ticker]) for ticker in tickers], vix, notes
+def _read(bars: str, names: Sequence[str]) -> tuple[BarSource, backtests.Market, list[str]]:
+    """Return the source that `--bars` names, all of its bars and what to note of them."""
+    with console.progress("Reading bars"):
+        calendar = options.exchange()
+        source = options.open_bars(bars, calendar)
+        reading = read_market(source, names, EARLIEST, calendar.last_closed(options.now()))
+        read = [Bars.validated(reading.bars[name]) for name in names]
+        notes = [f"no VIX: {reading.failures[VIX]}"] if VIX in reading.failures else []
+        return source, (read, reading.bars.get(VIX)), notes
 
 
-def _score_bundle(
-    model: Model,
-    bars: Sequence[Bars],
-    vix: RawBars | None,
-    span: tuple[date, date],
-    notes: list[str],
-) -> Columns:
-    """Return the scores of a bundle and of baselines that need no fitting; adds to `notes`."""
-    trained = model.manifest.training.last_session
-    if trained >= span[0]:
-        notes.append(f"trained on data up to {trained}: forecasts from before then prove nothing")
-    parts = [backtest(bars, model, *span, vix)]
-    baselines = fixed_baselines(model.manifest, [one.ticker for one in bars])
-    if GARCH in baselines:
-        notes.append(f"{GARCH} is not refitted either: its parameters are stored in the bundle")
+def print_refused(refused: WorseModel, *, json: bool) -> None:
+    """Print what a new bundle scored beside the current one, which stays."""
+    if json:
+        told = {"current": refused.current, "new": refused.new}
+        console.print_json({"refused": str(refused), **told})
     else:
-        notes.append(f"without {GARCH}: the bundle has no parameters of it for these tickers")
-    for name, baseline in baselines.items():
-        try:
-            parts.append(score_baseline(bars, baseline, *span, name))
-        except DataError as exc:
-            notes.append(f"without {name}: {exc}")
-    return concatenated(parts)
-
-
-def _walk_forward(
-    bars: Sequence[Bars], vix: RawBars | None, span: tuple[date, date], out: Path, workers: int
-) -> Columns:
-    try:
-        from pipeline.training.baseline_set import BASELINES  # noqa: PLC0415
-        from pipeline.training.calibrated import CALIBRATED, calibrated  # noqa: PLC0415
-        from pipeline.training.parts import Market  # noqa: PLC0415
-        from pipeline.training.trainers import ensemble  # noqa: PLC0415
-        from pipeline.training.walk_forward import WalkForward, walk_forward  # noqa: PLC0415
-    except ModuleNotFoundError as exc:
-        raise ConfigError(
-            f"expected the libraries that train a model, got: {exc}; pip install '.[training]', "
-            "or score a trained one: --no-refit"
-        ) from exc
-    plan = WalkForward(Market(tuple(bars), vix), ensemble, BASELINES, *span)
-    with progress_bar("Training and forecasting") as report:
-        scores = walk_forward(plan, out, workers, report)
-    return concatenated([scores, score_baseline(bars, calibrated(out, vix), *span, CALIBRATED)])
-
-
-def _write_card(scores: Columns, board: Leaderboard, bundle: Path, folder: Path) -> None:
-    from pipeline.training.model_card import write_model_card  # noqa: PLC0415
-
-    lost = folder / WHAT_LOST
-    told = lost.read_text() if lost.exists() else ""
-    write_model_card(scores, board, load_bundle(bundle).manifest, told, folder)
-
-
-def _parquet(scores: Columns, source: str) -> bytes:
-    from pipeline.adapters.parquet import ParquetTables  # noqa: PLC0415
-
-    return ParquetTables().encode("scores", scores, {"source": source})
+        print_side_by_side(refused.current, refused.new)

@@ -149,10 +149,13 @@ def _print_forecasts(rows: Sequence[Mapping[str, Any]]) -> None:
 def _print_reasons(title: str, reasons: Mapping[str, tuple[str, str]]) -> None:
     if not reasons:
         return
+    alike: dict[tuple[str, str], list[str]] = {}
+    for ticker, (reason, message) in reasons.items():
+        alike.setdefault((reason, message.removeprefix(f"{ticker}: ")), []).append(ticker)
     table = new_table(title, "Reason")
     table.add_column("What it means")
-    for ticker, (reason, message) in reasons.items():
-        table.add_row(ticker, reason, Text(message))
+    for (reason, message), tickers in alike.items():
+        table.add_row("\n".join(tickers), reason, Text(message))
     _console().print(table)
 
 

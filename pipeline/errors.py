@@ -12,7 +12,8 @@
     │   └── SourceUnavailable  the source gave no bars: throttled, down, timed out, unreadable
     ├── ModelError             the model cannot be used
     │   ├── BundleMismatch     manifest, digest and ONNX file do not fit each other or the code
-    │   └── NonFiniteOutput    the model answered NaN or infinity
+    │   ├── NonFiniteOutput    the model answered NaN or infinity
+    │   └── WorseModel         a new model would replace a better one
     ├── StoreError             the store cannot be read or written, or holds what it should not
     │   └── NotPublished       not there yet; a later run will publish it
     └── IncompleteRun          some tickers were withheld; the rest are published
@@ -124,6 +125,20 @@ class BundleMismatch(ModelError):
 
 class NonFiniteOutput(ModelError):
     """The model answered NaN or infinity."""
+
+
+class WorseModel(ModelError):
+    """A new model would replace a better one; `current` and `new` map scores' names to values."""
+
+    def __init__(
+        self, message: str, current: Mapping[str, float], new: Mapping[str, float]
+    ) -> None:
+        super().__init__(message)
+        self.current, self.new = dict(current), dict(new)
+
+    def __reduce__(self) -> tuple[type[Self], tuple[str, dict[str, float], dict[str, float]]]:
+        """Survive the way from one process to another, which knows only `args`."""
+        return type(self), (str(self), self.current, self.new)
 
 
 class StoreError(ForecasterError):

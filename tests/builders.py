@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.backtest import concatenated, scored
+from pipeline.backtest import scored
 from pipeline.bars import Bars, Panel, RawBars
 from pipeline.features import compute_features
 from pipeline.intervals import LEVELS
 from pipeline.ports import Columns
+from pipeline.tables import concatenated
 
 
 def weekdays(n: int, last: str = "2024-12-27") -> np.ndarray:

@@ -48,6 +48,8 @@ class YahooBars:
         no more than `reserve` of them are left
     timeout : seconds one HTTP request may take
     attempts : how often a ticker that is unavailable is tried
+    index_attempts : the same for an index, ^ in front: forecasts read those as covariates and can
+        do without, so that waiting for one only delays them
     reserve : seconds to leave for the slowest ticker and for what follows the reading
     """
 
@@ -55,6 +57,7 @@ class YahooBars:
     remaining_seconds: Callable[[], float]
     timeout: float = 10.0
     attempts: int = 5
+    index_attempts: int = 2
     reserve: float = 60.0
     sleep: Callable[[float], None] = time.sleep
     random: Callable[[], float] = random.random
@@ -75,7 +78,7 @@ class YahooBars:
         failures: dict[str, DataError] = {t: _no_time(t) for t in tickers}
         client = _Client(self.timeout)
         for attempt in range(self.attempts):
-            retried = [t for t, why in failures.items() if isinstance(why, SourceUnavailable)]
+            retried = [t for t, why in failures.items() if self._again(t, why, attempt)]
             if not retried or (attempt and not self._wait(attempt)):
                 break
             for ticker in retried:
@@ -87,6 +90,10 @@ class YahooBars:
                 except DataError as error:
                     failures[ticker] = error
         return Reading(bars, failures)
+
+    def _again(self, ticker: str, failure: DataError, attempt: int) -> bool:
+        attempts = self.index_attempts if ticker.startswith("^") else self.attempts
+        return attempt < attempts and isinstance(failure, SourceUnavailable)
 
     def _wait(self, attempt: int) -> bool:
         # Full jitter: callers that were throttled together do not come back together.

@@ -16,8 +16,6 @@ from pipeline.model import Model
 from pipeline.training.walk_forward import bundle_folder
 from pipeline.windows import log_returns_ahead
 
-CALIBRATED = "forecaster_calibrated"
-
 
 def calibrated(folder: Path, vix: RawBars | None) -> Baseline:
     """Return the forecaster with the online calibrator on top, from the bundles of each year.

@@ -15,12 +15,14 @@ from pipeline.intervals import LEVELS, calibrated_history
 from pipeline.model import OUTPUTS
 from pipeline.scoring import pinball_loss
 from pipeline.training.graph import IR_VERSION, OPSET, finished, joined
-from pipeline.training.har import fit_har
-from pipeline.training.inputs import Inputs, inputs_graph
-from pipeline.training.lstm import fit_lstm
+from pipeline.training.har import fit_har, har_params
+from pipeline.training.inputs import Inputs
+from pipeline.training.lstm_fit import fit_lstm, lstm_params
 from pipeline.training.members import FittedMember, TrainingRows
 from pipeline.training.tracking import NoTracking, Tracker
+from pipeline.training.trees import PARAMS as TREES_PARAMS
 from pipeline.training.trees import fit_trees
+from pipeline.training.window_graph import inputs_graph
 
 UPPER, LOWER = LEVELS.index(0.95), LEVELS.index(0.05)
 # Slower than the record's calibrator: these gains must last without it.
@@ -125,11 +127,12 @@ def with_spread(
 
 
 def _fit_members(rows: TrainingRows, seed: int, tracker: Tracker) -> dict[str, FittedMember]:
-    with tracker.member(HAR, {"rows": len(rows.origin)}):
+    common: dict[str, object] = {"rows": len(rows.origin), "seed": seed}
+    with tracker.member(HAR, {**common, **har_params()}):
         har = fit_har(rows)
-    with tracker.member(LSTM, {"rows": len(rows.origin), "seed": seed}) as run:
+    with tracker.member(LSTM, {**common, **lstm_params()}) as run:
         lstm = fit_lstm(rows, har, seed, run.metric)
-    with tracker.member(TREES, {"rows": len(rows.origin), "seed": seed}):
+    with tracker.member(TREES, {**common, **TREES_PARAMS}):
         trees = fit_trees(rows, seed)
     return {HAR: har, LSTM: lstm, TREES: trees}
 

@@ -22,27 +22,14 @@ from torch import nn
 from pipeline.bars import Floats
 from pipeline.intervals import LEVELS
 from pipeline.training.graph import DOUBLE, model_of
-from pipeline.training.inputs import HALF_LIVES, INPUT_NAMES, Inputs
+from pipeline.training.inputs import Inputs
 from pipeline.training.members import TrainingRows
+from pipeline.training.window_graph import FALLS, INPUT_NAMES, VOLATILITIES
 
 RIDGE = 1e-4
 # ONNX Runtime promises no equal bits across CPUs; on a grid the last bits are equal.
 GRID = 1e6
-WITHOUT_VIX = (
-    "level",
-    "volatility_1",
-    "range_1",
-    "volatility_5",
-    "volatility_66",
-    "downside_22",
-    *(f"volatility_half_life_{h}" for h in HALF_LIVES),
-    "volatility_60",
-    "fall",
-    "rise",
-    "slide_5",
-    "drawdown",
-    *(f"falls_half_life_{h}" for h in HALF_LIVES),
-)
+WITHOUT_VIX = ("level", *VOLATILITIES, "fall", "rise", "slide_5", "drawdown", *FALLS)
 WITH_VIX = (*WITHOUT_VIX, "vix_on_own_scale")
 
 
@@ -131,6 +118,11 @@ def fit_har(rows: TrainingRows) -> FittedHar:
         with_ = _fit(rows.rows(known), WITH_VIX) if known.any() else without
     parts = zip(without, with_, strict=True)
     return FittedHar(*(np.stack(pair) for pair in parts))
+
+
+def har_params() -> dict[str, float]:
+    """Return what was set by hand: name -> value."""
+    return {"ridge": RIDGE, "inputs": len(WITHOUT_VIX), "inputs_with_vix": len(WITH_VIX)}
 
 
 def increasing(steps: Floats) -> Floats:

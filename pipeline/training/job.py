@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import msgspec
 import numpy as np
 
+from pipeline.adapters.folder import FolderObjects
 from pipeline.bars import Bars, RawBars
-from pipeline.bundle import MANIFEST, load_bundle
-from pipeline.errors import ModelError
+from pipeline.leaderboard.cube import ScoreCube
+from pipeline.market import read_market
 from pipeline.ports import BarSource
-from pipeline.score_cube import FORECASTER
+from pipeline.realised import FORECASTER
+from pipeline.training.adjusted import check_unmixed
+from pipeline.training.gate import current_scores, refuse_worse
+from pipeline.training.plots import plots
 from pipeline.training.proof import Proof, prove
-from pipeline.training.tracking import Run, Tracker, keep_scores
+from pipeline.training.tracking import Run, Tracker, WithScores, keep_scores
 from pipeline.training.train import MIN_TRAINING_SESSIONS, save_bundle
 from pipeline.training.trainers import ensemble
 from pipeline.vintage import VIX
 
 MIN_PROOF_SESSIONS = 22
-CRPS = "crps_ratio_vs_garch_t"
-# What two trainings on nearly the same bars may differ by.
-TOLERANCE = 0.002
-COVERAGE_95 = (0.94, 0.96)
+PLOTS = "plots"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +57,11 @@ def read_all(
     Raises
     ------
     DataError
-        Of the first ticker without bars, or with bars that break a rule.
+        Of the first ticker without bars, or with bars that break a rule; when some prices are
+        adjusted for dividends and others are not.
     """
-    reading = source.read([*tickers, VIX], first, last)
-    for ticker in tickers:
-        if ticker in reading.failures:
-            raise reading.failures[ticker]
+    reading = read_market(source, tickers, first, last)
+    check_unmixed([reading.bars[ticker] for ticker in tickers])
     return [Bars.validated(reading.bars[ticker]) for ticker in tickers], reading.bars.get(VIX)
 
 
@@ -78,58 +79,47 @@ def train_and_prove(
     DataError
         When bars are too few or constant.
     ModelError
-        When graph and Python model differ, or the bundle does not pass the gate.
+        When graph and Python model differ.
+    WorseModel
+        When the bundle does not pass the gate; the one in `folder` stays.
     StoreError
         When the folder or the run cannot be written.
     """
-    params = {"seed": task.seed, "tickers": ",".join(one.ticker for one in task.bars)}
-    with tracker.ensemble("ensemble", params) as run:
+    with tracker.ensemble("ensemble", _params(task)) as run:
         note = why_no_proof(task.bars, task.prove_from)
-        scores = {} if note else _proven(task, run, say).scores()
+        proof = None if note else _proven(task, run, say)
+        scores = proof.scores() if proof else {}
         refuse_worse(scores, current_scores(folder))
         say("Training")
-        bundle = ensemble(task.bars, task.vix, task.seed, tracker).bundle
+        members = WithScores(tracker, proof.board) if proof else tracker
+        bundle = ensemble(task.bars, task.vix, task.seed, members).bundle
         manifest = msgspec.structs.replace(bundle.manifest, scores=scores)
         save_bundle(replace(bundle, manifest=manifest), folder)
+        for name, share in manifest.members.items():
+            run.metric(f"share/{name}", share)
         run.artifact(folder)
     return Trained(bundle.version, scores, note)
 
 
-def current_scores(folder: Path) -> Mapping[str, float]:
-    """Return the scores of the bundle in `folder`, none without one; BundleMismatch if damaged."""
-    return load_bundle(folder).manifest.scores if (folder / MANIFEST).exists() else {}
-
-
-def refuse_worse(new: Mapping[str, float], current: Mapping[str, float]) -> None:
-    """Raise ModelError if the new bundle is worse on the years that confirm it: the gate.
-
-    Its pooled CRPS may not be above the current one's, and no ticker's 95 % interval may cover
-    outside 94 to 96 % unless the current one's does so by as much. Nothing is compared where
-    either has no proof.
-    """
-    if not new or not current:
-        return
-    problems = []
-    if new[CRPS] > current[CRPS] + TOLERANCE:
-        problems.append(f"CRPS {new[CRPS]:.4f} against {current[CRPS]:.4f} of GARCH(1,1)-t")
-    for name in [name for name in new if name.startswith("coverage_95_")]:
-        if _outside(new[name]) > _outside(current.get(name, 0.95)) + TOLERANCE:
-            problems.append(f"{name} {new[name]:.4f} against {current.get(name, 0.95):.4f}")
-    if problems:
-        raise ModelError(
-            "expected a bundle not worse than the current one, which stays; got "
-            + "; ".join(problems)
-        )
-
-
-def _outside(coverage: float) -> float:
-    return max(COVERAGE_95[0] - coverage, coverage - COVERAGE_95[1], 0.0)
+def _params(task: Task) -> dict[str, object]:
+    return {
+        "seed": task.seed,
+        "tickers": ",".join(one.ticker for one in task.bars),
+        "vix": task.vix is not None,
+        "last_session": max(one.session[-1] for one in task.bars),
+        "prove_from": task.prove_from,
+    }
 
 
 def _proven(task: Task, run: Run, say: Callable[[str], None]) -> Proof:
     say(f"Proving, origins from {task.prove_from} on")
     proof = prove(task.bars, task.vix, task.prove_from, ensemble)
     keep_scores(run, proof.board, FORECASTER)
+    with TemporaryDirectory() as folder:
+        drawn = FolderObjects(Path(folder) / PLOTS)
+        for name, data in plots(ScoreCube.of(proof.scored)).items():
+            drawn.replace(name, data)
+        run.artifact(Path(folder) / PLOTS)
     return proof
 
 

@@ -10,11 +10,11 @@ import numpy as np
 from pipeline.adapters.folder import FolderObjects
 from pipeline.bars import Sessions
 from pipeline.bundle import Manifest
-from pipeline.leaderboard import REFERENCE, Leaderboard
-from pipeline.leaderboard_tables import TextTable, tables
-from pipeline.leaderboard_words import findings, name_of, proof_lines, scored_lines
+from pipeline.leaderboard.board import REFERENCE, Leaderboard
+from pipeline.leaderboard.cube import ScoreCube
+from pipeline.leaderboard.tables import TextTable, tables
+from pipeline.leaderboard.words import findings, name_of, proof_lines, scored_lines
 from pipeline.ports import Columns
-from pipeline.score_cube import ScoreCube
 from pipeline.training.plots import WORST_YEARS, plots
 
 CARD, PLOTS = "model-card.md", "model-card"

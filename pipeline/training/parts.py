@@ -10,13 +10,14 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from pipeline.backtest import backtest, concatenated, score_baseline
+from pipeline.backtest import backtest, score_baseline
 from pipeline.bars import Bars, RawBars
 from pipeline.baselines import HORIZONS, Baseline
 from pipeline.bundle import ModelBundle
 from pipeline.model import Model
 from pipeline.ports import Columns
-from pipeline.score_cube import FORECASTER
+from pipeline.realised import FORECASTER
+from pipeline.tables import concatenated
 from pipeline.training.provenance import bars_digest, code_digest
 
 

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.container import BarContainer
 from matplotlib.figure import Figure
 
-from pipeline.score_cube import BASELINES
+from pipeline.leaderboard.cube import BASELINES
 
 # Okabe and Ito's colours, told apart by colour-blind readers too; markers differ as well.
 COLOURS = {

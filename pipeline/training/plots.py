@@ -13,9 +13,9 @@ from scipy.stats import binom
 
 from pipeline.bars import Floats, Sessions
 from pipeline.intervals import LEVELS
-from pipeline.leaderboard import REFERENCE
-from pipeline.leaderboard_words import name_of
-from pipeline.score_cube import BASELINES, ScoreCube, daily_mean
+from pipeline.leaderboard.board import REFERENCE
+from pipeline.leaderboard.cube import BASELINES, ScoreCube, daily_mean
+from pipeline.leaderboard.words import name_of
 from pipeline.training.plot_style import (
     BAND,
     FAINT,

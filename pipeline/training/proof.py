@@ -6,23 +6,33 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from pipeline.backtest import concatenated, forecast_span, score_baseline
+from pipeline.backtest import forecast_span, score_baseline
 from pipeline.bars import Bars, RawBars
-from pipeline.baselines import OriginQuantiles
+from pipeline.baselines import Baseline
+from pipeline.bundle import ModelBundle
 from pipeline.intervals import Calibration
-from pipeline.leaderboard import REFERENCE, Leaderboard, Row, summarise
+from pipeline.leaderboard.board import REFERENCE, Leaderboard, Row, summarise
 from pipeline.model import Model
-from pipeline.score_cube import FORECASTER
+from pipeline.ports import Columns
+from pipeline.realised import FORECASTER
+from pipeline.tables import concatenated
 from pipeline.training.baseline_set import BASELINES
 from pipeline.training.parts import Trainer
 
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """How a trainer's bundle did from `first` on: never refitted, gains left as trained."""
+    """How a trainer's bundle did from `first` on: never refitted, gains left as trained.
+
+    Attributes
+    ----------
+    board : the forecaster, its members and GARCH(1,1)-t
+    scored : columns of the scores contract, what `board` was made of
+    """
 
     first: date
     board: Leaderboard
+    scored: Columns
 
     @property
     def rows(self) -> list[Row]:
@@ -49,12 +59,15 @@ def prove(bars: Sequence[Bars], vix: RawBars | None, first: date, trainer: Train
     """
     known, last = first - timedelta(days=1), max(one.session[-1] for one in bars).item()
     known_vix = None if vix is None else vix.as_of(known)
-    bundle = trainer([one.as_of(known) for one in bars], known_vix).bundle
-    model, calibration = Model(bundle), Calibration.stored(bundle.manifest.gains)
+    trained = trainer([one.as_of(known) for one in bars], known_vix)
 
-    def published(one: Bars, start: date) -> OriginQuantiles:
-        return forecast_span(one, model, (start, last), vix, calibration)
+    def published(bundle: ModelBundle) -> Baseline:
+        model, calibration = Model(bundle), Calibration.stored(bundle.manifest.gains)
+        return lambda one, start: forecast_span(one, model, (start, last), vix, calibration)
 
-    methods = {FORECASTER: published, REFERENCE: BASELINES[REFERENCE]}
+    ours = {FORECASTER: trained.bundle, **trained.members}
+    methods = {name: published(bundle) for name, bundle in ours.items()}
+    methods[REFERENCE] = BASELINES[REFERENCE]
     scores = [score_baseline(bars, f, first, last, name) for name, f in methods.items()]
-    return Proof(first, summarise(concatenated(scores), vix))
+    scored = concatenated(scores)
+    return Proof(first, summarise(scored, vix), scored)

@@ -7,8 +7,8 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Protocol
 
-from pipeline.leaderboard import Leaderboard, Row
-from pipeline.score_cube import LOSSES
+from pipeline.leaderboard.board import Leaderboard, Row
+from pipeline.leaderboard.cube import LOSSES
 
 
 class Run(Protocol):
@@ -51,6 +51,21 @@ class NoTracking:
 
     def artifact(self, path: Path) -> None:
         pass
+
+
+class WithScores:
+    """Tracker that also keeps, in the run of each member, how that member scored on `board`."""
+
+    def __init__(self, tracker: Tracker, board: Leaderboard) -> None:
+        self._tracker, self._board = tracker, board
+        self.ensemble = tracker.ensemble
+
+    @contextmanager
+    def member(self, name: str, params: Mapping[str, object]) -> Iterator[Run]:
+        with self._tracker.member(name, params) as run:
+            if name in self._board.models:
+                keep_scores(run, self._board, name)
+            yield run
 
 
 def keep_scores(run: Run, board: Leaderboard, model: str) -> None:

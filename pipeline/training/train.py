@@ -26,6 +26,7 @@ from pipeline.errors import DataError, Reason
 from pipeline.features import FEATURE_NAMES, LOOKBACK
 from pipeline.intervals import LEVELS
 from pipeline.record import to_json
+from pipeline.training.adjusted import check_unmixed
 from pipeline.training.garch import garch_t_parameters
 
 LIBRARIES = ("numpy", "torch", "scikit-learn", "onnx", "skl2onnx", "onnxruntime", "arch")
@@ -43,9 +44,10 @@ def save_bundle(bundle: ModelBundle, folder: Path) -> None:
 
 
 def check_trainable(bars: Sequence[Bars]) -> None:
-    """Raise DataError for bars unfit to learn from: too few, or a price that never moves."""
+    """Raise DataError for bars unfit to learn from: too few, constant, or adjusted in part."""
     for one in bars:
         _check_trainable(one)
+    check_unmixed(bars)
 
 
 def _check_trainable(bars: Bars) -> None:
@@ -60,6 +62,12 @@ def _check_trainable(bars: Bars) -> None:
             f"{bars.ticker}: expected prices that move, got a constant close of {bars.close[0]:g}",
             Reason.UNREADABLE,
         )
+
+
+def learnable_before(bars: Sequence[Bars], day: date) -> bool:
+    """Return whether every ticker has bars enough to train on before `day`."""
+    before = (int((one.session < np.datetime64(day)).sum()) for one in bars)
+    return min(before) >= MIN_TRAINING_SESSIONS
 
 
 def bundle_of(

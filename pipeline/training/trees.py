@@ -27,9 +27,18 @@ from threadpoolctl import threadpool_limits
 from pipeline.bars import Flags, Floats, Sessions
 from pipeline.intervals import LEVELS
 from pipeline.training.graph import DOUBLE, OPSET, model_of
-from pipeline.training.inputs import INPUT_NAMES, VIX_NAMES, Inputs
+from pipeline.training.inputs import Inputs
 from pipeline.training.members import TrainingRows
+from pipeline.training.window_graph import INPUT_NAMES, VIX_NAMES
 
+PARAMS: Mapping[str, Any] = {
+    "loss": "poisson",
+    "learning_rate": 0.05,
+    "max_iter": 120,
+    "max_leaf_nodes": 8,
+    "min_samples_leaf": 100,
+    "l2_regularization": 5.0,
+}
 Z_LIMIT = 5.0
 FOLDS = 4
 # Calendar days that hold the sessions to the farthest horizon.
@@ -102,16 +111,7 @@ def _matrix(inputs: Inputs) -> Floats:
 
 
 def _fit(x: Floats, y: Floats, seed: int) -> HistGradientBoostingRegressor:
-    regressor = HistGradientBoostingRegressor(
-        loss="poisson",
-        learning_rate=0.05,
-        max_iter=120,
-        max_leaf_nodes=8,
-        min_samples_leaf=100,
-        l2_regularization=5.0,
-        early_stopping=False,
-        random_state=seed,
-    )
+    regressor = HistGradientBoostingRegressor(**PARAMS, early_stopping=False, random_state=seed)
     without_vix = np.where(OF_VIX, 0.0, x)
     return regressor.fit(np.concatenate([x, without_vix]), np.concatenate([y, y]))
 

@@ -18,13 +18,14 @@ import numpy as np
 
 from pipeline.adapters.folder import FolderObjects
 from pipeline.adapters.parquet import ParquetTables
-from pipeline.backtest import concatenated
 from pipeline.bars import Bars
 from pipeline.baselines import Baseline
 from pipeline.bundle import load_bundle
 from pipeline.errors import BundleMismatch, ConfigError, DataError, Reason, StoreError
 from pipeline.ports import Columns
-from pipeline.score_cube import FORECASTER
+from pipeline.realised import FORECASTER
+from pipeline.tables import concatenated
+from pipeline.training.adjusted import check_unmixed
 from pipeline.training.pace import Pace, Progress
 from pipeline.training.parts import Filtered, Made, Market, Part, Refitted, Trainer
 from pipeline.training.train import save_bundle
@@ -43,7 +44,8 @@ class WalkForward:
     ConfigError
         On construction, when `first` is after `last`.
     DataError
-        On construction, when a ticker has no bars in one of the years.
+        On construction, when a ticker has no bars in one of the years, or some prices are adjusted
+        for dividends and others are not.
     """
 
     market: Market
@@ -58,6 +60,7 @@ class WalkForward:
         for first, last in self._years():
             for one in self.market.bars:
                 _check_bars(one, first, last)
+        check_unmixed(self.market.bars)
 
     def parts(self) -> Iterator[Part]:
         """Yield all parts, year by year."""

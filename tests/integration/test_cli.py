@@ -8,7 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from pipeline import cli, options
+from pipeline import cli, cli_training, console, options
 from pipeline.adapters.files import FolderBars
 from pipeline.adapters.parquet import ParquetTables
 from pipeline.bars import COLUMNS
@@ -25,7 +25,7 @@ from pipeline.bundle import load_bundle
 from pipeline.console import OUTCOMES
 from pipeline.errors import Reason
 from pipeline.fetch import to_csv
-from pipeline.reasons import MEANINGS
+from pipeline.reasons import MEANINGS, Withheld
 from pipeline.summary import Outcome
 from tests.builders import raw_bars
 
@@ -306,11 +306,23 @@ def test_withheld_tickers_are_printed_with_reason_and_meaning(
     assert answer.code == 1
     assert "Published just now: SPY. Withheld: DIA, NOPE, the reasons are" in answer.out
     table = " ".join(answer.out.partition("Withheld ")[2].split())
-    assert f"DIA non_positive_price DIA: on {SESSION} a price is not positive: open 440" in table
-    assert "NOPE unknown_ticker NOPE: expected one of NOPE.csv" in table
+    assert f"DIA non_positive_price on {SESSION} a price is not positive: open 440" in table
+    assert "NOPE unknown_ticker expected one of NOPE.csv" in table
     shown = forecaster("show")
     assert shown.code == 0
     assert f"DIA non_positive_price {MEANINGS['non_positive_price']}" in " ".join(shown.out.split())
+
+
+def test_what_withholds_several_tickers_is_said_once(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    down = {t: Withheld("source_unavailable", f"{t}: expected bars, got none") for t in TICKERS}
+    stale = Withheld("stale", "NOPE: expected a bar of 2025-06-30")
+    console.print_withheld(down | {"NOPE": stale})
+    words = capsys.readouterr().out.split()
+    assert words[-1:] == ["2025-06-30"]
+    assert words.count("source_unavailable") == 1
+    assert [word for word in words if word in TICKERS] == list(TICKERS)
 
 
 def test_a_mended_ticker_is_published_by_the_next_run(forecaster: Forecaster, bars: Path) -> None:
@@ -597,7 +609,7 @@ def test_a_ticker_without_bars_in_the_span_is_named(forecaster: Forecaster, bars
 @pytest.fixture
 def history(forecaster: Forecaster, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Folder of one ETF's simulated bars of five years, and a net that learns in a moment."""
-    monkeypatch.setattr(importlib.import_module("pipeline.training.lstm"), "STEPS", 20)
+    monkeypatch.setattr(importlib.import_module("pipeline.training.lstm_fit"), "STEPS", 20)
     args = ("--from", "2020-01-02", "--to", "2025-01-31", "--tickers", "SPY")
     assert forecaster("fetch", "--bars", "simulated", "--out", "history", *args).code == 0
     return Path("history")
@@ -618,6 +630,70 @@ def test_a_trained_bundle_carries_its_proof_and_forecasts(
         assert answer.out.count(f" {manifest.scores[name]:.3f}") >= 2
     ran = forecaster("run", "--bars", "simulated", "--as-of", SESSION, "--bundle", "bundle")
     assert ran.code == 0
+    assert_tracked(manifest.members)
+
+
+def assert_tracked(members: Mapping[str, float]) -> None:
+    """The run of the ensemble, and one of each member, are kept with all that belongs to them."""
+    from mlflow.tracking import MlflowClient
+
+    client = MlflowClient("sqlite:///mlflow.db")
+    experiment = client.get_experiment_by_name("forecaster")
+    runs = {run.info.run_name: run for run in client.search_runs([experiment.experiment_id])}
+    assert set(runs) == {"ensemble", *members}
+    for name, run in runs.items():
+        assert run.info.status == "FINISHED"
+        assert run.data.params["seed"] == "0"
+        assert {"crps_ratio", "coverage_95", "year/crps_ratio"} <= set(run.data.metrics)
+        years = client.get_metric_history(run.info.run_id, "year/crps_ratio")
+        assert [year.step for year in years] == [2024]
+        assert (run.data.tags["kind"] == "ensemble") == (name == "ensemble")
+    ensemble = runs["ensemble"].info.run_id
+    kept = {
+        file.path for top in ("bundle", "plots") for file in client.list_artifacts(ensemble, top)
+    }
+    assert kept >= {"bundle/model.onnx", "bundle/manifest.json", "plots/pit.svg"}
+    shares = {name: runs["ensemble"].data.metrics[f"share/{name}"] for name in members}
+    assert shares == pytest.approx(members)
+
+
+def test_a_worse_bundle_is_refused_with_both_leaderboards(
+    forecaster: Forecaster, history: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pipeline.training import job, trainers
+
+    quick = trainers.range_har_alone
+    monkeypatch.setattr(job, "ensemble", lambda bars, vix, *_: quick(bars, vix))
+    shutil.copytree(options.DEFAULT_BUNDLE, "bundle")
+    manifest = Path("bundle/manifest.json")
+    better = {"crps_ratio_vs_garch_t": 0.5, "coverage_95": 0.95, "crps_ratio_vs_garch_t_QQQ": 0.6}
+    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"scores": better}))
+    before = digests(Path("bundle"))
+    args = ("train", "--bars", history, "--tickers", "SPY", "--prove-from", "2024-10-01")
+    args = (*args, "--out", "bundle")
+    machine = forecaster(*args, "--json")
+    assert machine.code == 1
+    assert machine.document["current"] == better
+    assert machine.document["refused"] in machine.err
+    new = machine.document["new"]["crps_ratio_vs_garch_t"]
+    refused = forecaster(*args)
+    assert refused.code == 1
+    assert refused.err.startswith("error: expected a bundle not worse than the current one, which")
+    assert f"CRPS {new:.4f} against 0.5000 of GARCH(1,1)-t's" in refused.err
+    [row] = [line.split() for line in refused.out.splitlines() if line.startswith(" CRPS ")]
+    assert row == ["CRPS", "0.500", f"{new:.3f}", "0.600", f"{new:.3f}"]
+    assert digests(Path("bundle")) == before
+
+
+def test_prices_adjusted_in_part_stop_the_training(forecaster: Forecaster, history: Path) -> None:
+    lines = (history / "SPY.csv").read_text().splitlines()
+    rows = [line.split(",") for line in lines]
+    for row in rows[1:700]:
+        row[4] = str(0.97 * float(row[4]))
+    (history / "SPY.csv").write_text("\n".join(",".join(row) for row in rows) + "\n")
+    answer = forecaster("train", "--bars", history, "--tickers", "SPY", "--out", "bundle")
+    assert_refused(answer, 1, "SPY: expected closes between low and high", "adjusted for dividends")
+    assert list(Path("bundle").iterdir()) == []
 
 
 def test_without_enough_bars_to_prove_the_bundle_says_so(
@@ -742,7 +818,9 @@ def test_a_backtest_refits_every_year_beside_every_baseline(
     from pipeline.training import trainers
 
     monkeypatch.setattr(trainers, "ensemble", trainers.range_har_alone)
+    monkeypatch.setattr(cli_training, "DRAWN_FROM", date(2024, 10, 1))
     args = ("backtest", "--bars", history, "--tickers", "SPY", "--workers", "1", "--json")
+    args = (*args, "--card", "docs")
     answer = forecaster(*args, "--from", "2024-11-15", "--to", "2025-01-31")
     assert (answer.code, answer.err) == (0, "")
     board = answer.document["leaderboard"]
@@ -751,8 +829,31 @@ def test_a_backtest_refits_every_year_beside_every_baseline(
     for year, last in ((2024, date(2023, 12, 29)), (2025, date(2024, 12, 31))):
         bundle = load_bundle(Path(f"out/backtest/bundles/{year}"))
         assert bundle.manifest.training.last_session == last
+    assert board["first_origin"] == "2024-11-15"
+    scores, _ = ParquetTables().decode("scores", Path("out/backtest/scores.parquet").read_bytes())
+    begins = {name: str(scores["origin_date"][scores["model"] == name].min()) for name in BEGINS}
+    assert begins == BEGINS
+    card = Path("docs/model-card.md").read_text()
+    assert "The pictures begin with the origin of 2024-10-01, before the leaderboard does." in card
     again = forecaster(*args, "--from", "2024-11-15", "--to", "2025-01-31")
     assert again == answer
+
+
+# The calibrator begins with the leaderboard, so that pictures change no number of it.
+BEGINS = {
+    "forecaster": "2024-10-01",
+    "garch_t": "2024-10-01",
+    "forecaster_calibrated": "2024-11-15",
+}
+
+
+def test_pictures_begin_early_only_where_every_ticker_has_bars_to_learn_from() -> None:
+    from pipeline.training.train import learnable_before
+
+    old, young = raw_bars("OLD", 1500), raw_bars("YOUNG", 1100)
+    assert learnable_before([old], date(2023, 6, 1))
+    assert not learnable_before([old, young], date(2023, 6, 1))
+    assert learnable_before([old, young], date(2024, 12, 1))
 
 
 def test_a_year_without_bars_is_refused(forecaster: Forecaster, history: Path) -> None:

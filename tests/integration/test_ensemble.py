@@ -12,8 +12,9 @@ from pipeline.forecast import forecast
 from pipeline.intervals import NEUTRAL
 from pipeline.model import Model
 from pipeline.training import lstm
-from pipeline.training.inputs import HALF_LIVES, INPUT_NAMES, derive
+from pipeline.training.inputs import derive
 from pipeline.training.trainers import Trained, ensemble
+from pipeline.training.window_graph import HALF_LIVES, INPUT_NAMES
 from pipeline.windows import all_windows
 from tests.builders import bars, raw_bars
 

@@ -13,9 +13,9 @@ import pytest
 
 from pipeline.bundle import ModelBundle
 from pipeline.errors import StoreError
-from pipeline.leaderboard import summarise
+from pipeline.leaderboard.board import summarise
+from pipeline.leaderboard.cube import ScoreCube
 from pipeline.ports import Columns
-from pipeline.score_cube import ScoreCube
 from pipeline.training.model_card import write_model_card
 from pipeline.training.plots import plots
 from tests.builders import scores_table

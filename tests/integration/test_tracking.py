@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pipeline.errors import StoreError
-from pipeline.leaderboard import summarise
+from pipeline.leaderboard.board import summarise
 from pipeline.training.mlflow_tracker import MlflowTracker
 from pipeline.training.tracking import NoTracking, Run, Tracker, keep_scores
 from tests.builders import scores_table

@@ -10,22 +10,25 @@ import numpy as np
 import pytest
 
 from pipeline.adapters.files import FolderBars
+from pipeline.bars import PRICES, RawBars
 from pipeline.bundle import ModelBundle, load_bundle
-from pipeline.errors import DataError, ModelError
+from pipeline.errors import BundleMismatch, DataError, ModelError, WorseModel
 from pipeline.intervals import LEVELS
-from pipeline.leaderboard import REFERENCE
+from pipeline.leaderboard.board import REFERENCE
 from pipeline.model import Model
-from pipeline.score_cube import FORECASTER
+from pipeline.realised import FORECASTER
 from pipeline.training import trainers
+from pipeline.training.gate import current_scores, refuse_worse
 from pipeline.training.har import FittedHar, fit_har
-from pipeline.training.inputs import INPUT_NAMES, Inputs
-from pipeline.training.job import read_all, refuse_worse
+from pipeline.training.inputs import Inputs
+from pipeline.training.job import read_all
 from pipeline.training.members import TrainingRows
 from pipeline.training.proof import prove
 from pipeline.training.train import save_bundle
 from pipeline.training.trainers import ensemble, range_har_alone
+from pipeline.training.window_graph import INPUT_NAMES
 from pipeline.windows import Windows
-from tests.builders import bars, raw_bars
+from tests.builders import bars
 
 MARKET = [bars("SPY", 1200, seed=3), bars("QQQ", 1200, seed=4)]
 
@@ -99,16 +102,43 @@ def test_a_constant_series_is_said_before_anything_is_trained() -> None:
         range_har_alone([constant], None)
 
 
-def test_a_missing_ticker_and_a_hole_stop_the_training(tmp_path: Path) -> None:
-    raw = raw_bars("SPY")
-    lines = [f"{day},{o},{o},{o},{o}" for day, o in zip(raw.session, raw.open, strict=True)]
-    (tmp_path / "SPY.csv").write_text("Date,Open,High,Low,Close\n" + "\n".join(lines))
-    (tmp_path / "QQQ.csv").write_text("Date,Open,High,Low,Close\n" + f"{lines[0][:10]},1,1,1,\n")
-    span = (date(2000, 1, 1), date(2025, 1, 1))
+def write_csv(folder: Path, of: RawBars, **columns: np.ndarray) -> None:
+    prices = [columns.get(name, getattr(of, name)) for name in PRICES]
+    lines = [",".join(map(str, row)) for row in zip(of.session, *prices, strict=True)]
+    text = "\n".join(["Date,Open,High,Low,Close", *lines])
+    (folder / f"{of.ticker}.csv").write_text(text.replace("nan", ""))
+
+
+SPAN = (date(2000, 1, 1), date(2025, 1, 1))
+
+
+def test_a_missing_ticker_stops_the_training(tmp_path: Path) -> None:
+    write_csv(tmp_path, MARKET[0])
     with pytest.raises(DataError, match="DIA: expected one of DIA.csv"):
-        read_all(FolderBars(tmp_path), ["SPY", "DIA"], *span)
-    with pytest.raises(DataError, match="QQQ: on .* a price is NaN"):
-        read_all(FolderBars(tmp_path), ["SPY", "QQQ"], *span)
+        read_all(FolderBars(tmp_path), ["SPY", "DIA"], *SPAN)
+
+
+@pytest.mark.parametrize("name", PRICES)
+def test_a_hole_stops_the_training(tmp_path: Path, name: str) -> None:
+    write_csv(tmp_path, MARKET[0])
+    hole = np.where(np.arange(1200) == 700, np.nan, getattr(MARKET[1], name))
+    write_csv(tmp_path, MARKET[1], **{name: hole})
+    with pytest.raises(DataError, match=f"QQQ: on {MARKET[1].session[700]} a price is NaN"):
+        read_all(FolderBars(tmp_path), ["SPY", "QQQ"], *SPAN)
+
+
+def test_closes_adjusted_among_raw_prices_stop_the_training(tmp_path: Path) -> None:
+    write_csv(tmp_path, MARKET[0])
+    factor = np.linspace(0.8, 1.0, 1200)
+    write_csv(tmp_path, MARKET[1], close=MARKET[1].close * factor)
+    with pytest.raises(DataError, match="QQQ: expected closes between low and high, got .* on 20"):
+        read_all(FolderBars(tmp_path), ["SPY", "QQQ"], *SPAN)
+
+
+def test_a_ticker_adjusted_among_raw_ones_is_said_before_anything_is_trained() -> None:
+    cents = {name: np.round(getattr(MARKET[0], name), 2) for name in PRICES}
+    with pytest.raises(DataError, match="QQQ: expected prices in cents, like SPY, got on 2021-01"):
+        range_har_alone([dataclasses.replace(MARKET[0], **cents), MARKET[1]], None)
 
 
 def test_the_proof_scores_both_models_on_the_same_days_and_never_before_the_date() -> None:
@@ -127,35 +157,68 @@ def test_the_proof_scores_both_models_on_the_same_days_and_never_before_the_date
     assert 0.8 < board.overall(FORECASTER).ratios["crps"] < 1.2
 
 
-GOOD = {"crps_ratio_vs_garch_t": 0.97, "coverage_95_SPY": 0.951, "coverage_95_QQQ": 0.942}
+GOOD = {
+    "crps_ratio_vs_garch_t": 0.97,
+    "coverage_50": 0.47,
+    "coverage_95": 0.947,
+    "coverage_50_QQQ": 0.5,
+    "coverage_95_SPY": 0.951,
+    "coverage_95_QQQ": 0.942,
+}
 
 
 @pytest.mark.parametrize(
-    "new",
+    "other",
     [
-        GOOD,
-        {**GOOD, "crps_ratio_vs_garch_t": 0.9715},
-        {**GOOD, "crps_ratio_vs_garch_t": 0.95, "coverage_95_SPY": 0.9595},
         {},
+        {"crps_ratio_vs_garch_t": 0.9715},
+        {"crps_ratio_vs_garch_t": 0.95, "coverage_95_SPY": 0.9595},
+        {"coverage_50": 0.466},
+        {"coverage_50": 0.505},
+        {"coverage_50_QQQ": 0.44},
     ],
-    ids=["equal", "within noise", "better", "without proof"],
+    ids=["equal", "within noise", "better", "as far off", "nearer", "one ticker's 50 %"],
 )
-def test_the_gate_lets_through_what_is_not_worse(new: dict[str, float]) -> None:
-    refuse_worse(new, GOOD)
-    refuse_worse(new, {})
+def test_the_gate_lets_through_what_is_not_worse(other: dict[str, float]) -> None:
+    refuse_worse(GOOD | other, GOOD)
+
+
+def test_the_gate_lets_anything_replace_what_has_no_proof() -> None:
+    refuse_worse(GOOD | {"crps_ratio_vs_garch_t": 1.5}, {})
+    refuse_worse({}, {})
 
 
 @pytest.mark.parametrize(
-    ("new", "message"),
+    ("other", "message"),
     [
-        ({**GOOD, "crps_ratio_vs_garch_t": 0.98}, "CRPS 0.9800 against 0.9700"),
-        ({**GOOD, "coverage_95_QQQ": 0.93}, "coverage_95_QQQ 0.9300 against 0.9420"),
-        ({**GOOD, "coverage_95_SPY": 0.97}, "coverage_95_SPY 0.9700 against 0.9510"),
+        ({"crps_ratio_vs_garch_t": 0.98}, "CRPS 0.9800 against 0.9700"),
+        ({"coverage_50": 0.46}, "coverage_50 0.4600 against 0.4700"),
+        ({"coverage_95": 0.97}, "coverage_95 0.9700 against 0.9470"),
+        ({"coverage_95_QQQ": 0.93}, "coverage_95_QQQ 0.9300 against 0.9420"),
+        ({"coverage_95_SPY": 0.97}, "coverage_95_SPY 0.9700 against 0.9510"),
     ],
 )
-def test_the_gate_names_what_is_worse(new: dict[str, float], message: str) -> None:
-    with pytest.raises(ModelError, match=f"not worse than the current one.*{message}"):
-        refuse_worse(new, GOOD)
+def test_the_gate_names_what_is_worse(other: dict[str, float], message: str) -> None:
+    with pytest.raises(WorseModel, match=f"not worse than the current one.*{message}") as refused:
+        refuse_worse(GOOD | other, GOOD)
+    assert refused.value.current == GOOD
+    assert refused.value.new == GOOD | other
+
+
+def test_the_gate_lets_nothing_unproven_replace_what_is_proven() -> None:
+    with pytest.raises(WorseModel, match="got one without proof"):
+        refuse_worse({}, GOOD)
+
+
+def test_the_current_scores_are_those_of_the_folders_bundle(
+    bundle: ModelBundle, tmp_path: Path
+) -> None:
+    assert current_scores(tmp_path) == {}
+    save_bundle(bundle, tmp_path)
+    assert current_scores(tmp_path) == bundle.manifest.scores
+    (tmp_path / "model.onnx").write_bytes(b"damaged")
+    with pytest.raises(BundleMismatch):
+        current_scores(tmp_path)
 
 
 @pytest.mark.slow

@@ -2,105 +2,46 @@
 
 from __future__ import annotations
 
-import ast
-import os
-import pickle
-import select
-import signal
-import subprocess
-import sys
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from datetime import date
-from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from pipeline import errors
 from pipeline.backtest import backtest
 from pipeline.bars import Bars, RawBars
-from pipeline.baselines import ewma, persistence
-from pipeline.bundle import ModelBundle, load_bundle
-from pipeline.errors import ConfigError, DataError, ForecasterError, Reason, StoreError
+from pipeline.bundle import load_bundle
+from pipeline.errors import ConfigError, DataError, StoreError
 from pipeline.model import Model
 from pipeline.ports import Columns
-from pipeline.progress_bar import time_left
-from pipeline.training import provenance
-from pipeline.training.pace import Pace, Progress
+from pipeline.training.pace import Progress
 from pipeline.training.parts import Market
-from pipeline.training.provenance import code_digest
-from pipeline.training.trainers import range_har_alone
 from pipeline.training.walk_forward import WalkForward, bundle_folder, walk_forward
 from tests.builders import bars, raw_bars
-from tests.conftest import DEFAULT_BUNDLE
-
-ROOT = Path(__file__).resolve().parents[2]
-FIRST, LAST = date(2022, 11, 1), date(2024, 1, 31)
-YEARS = (2022, 2023, 2024)
-SPY, QQQ = bars("SPY", 1850, seed=3), bars("QQQ", 1850, seed=4)
-MARKET = Market((SPY, QQQ))
-
-trained: list[date] = []
-interrupted: set[int] = set()
-
-
-@dataclass(frozen=True)
-class Alone:
-    bundle: ModelBundle
-    members: Mapping[str, ModelBundle] = field(default_factory=dict)
-
-
-def range_har(of: Sequence[Bars], vix: RawBars | None) -> Alone:
-    """Train what takes a second."""
-    return Alone(range_har_alone(of, vix).bundle)
-
-
-def shipped(of: Sequence[Bars], vix: RawBars | None) -> Alone:
-    """Train nothing; remember the last session seen."""
-    if of[0].session[-1].item().year in interrupted:
-        raise KeyboardInterrupt
-    trained.append(of[0].session[-1].item())
-    bundle = load_bundle(DEFAULT_BUNDLE)
-    return Alone(bundle, {"member": bundle})
-
-
-def dying(of: Sequence[Bars], vix: RawBars | None) -> Alone:
-    os.kill(os.getpid(), signal.SIGKILL)
-    return shipped(of, vix)
-
-
-def refusing(of: Sequence[Bars], vix: RawBars | None) -> Alone:
-    raise DataError("SPY: expected more", Reason.NOT_ENOUGH_HISTORY)
-
-
-def plan(trainer: Callable[..., Alone] = shipped, market: Market = MARKET) -> WalkForward:
-    return WalkForward(market, trainer, {"ewma": ewma, "persistence": persistence}, FIRST, LAST)
-
-
-def assert_equal(came: Columns, expected: Columns) -> None:
-    assert list(came) == list(expected)
-    for name, column in came.items():
-        np.testing.assert_array_equal(column, expected[name], err_msg=name, strict=True)
-
-
-def files(folder: Path) -> dict[str, str]:
-    found = (path for path in folder.rglob("*") if path.is_file())
-    return {str(path.relative_to(folder)): sha256(path.read_bytes()).hexdigest() for path in found}
+from tests.walks import (
+    FIRST,
+    LAST,
+    MARKET,
+    QQQ,
+    SPY,
+    YEARS,
+    Alone,
+    assert_equal,
+    files,
+    interrupted,
+    plan,
+    range_har,
+    seen,
+    shipped,
+    trained,
+)
 
 
 @pytest.fixture(autouse=True)
 def _nothing_trained() -> None:
     trained.clear()
     interrupted.clear()
-
-
-@pytest.fixture(scope="module")
-def walked(tmp_path_factory: pytest.TempPathFactory) -> tuple[Columns, Path]:
-    """Scores and folder of an undisturbed run with the range-HAR."""
-    folder = tmp_path_factory.mktemp("walked")
-    return walk_forward(plan(range_har), folder), folder
 
 
 # what is learnt, and what is scored
@@ -176,6 +117,13 @@ def test_a_year_without_bars_is_refused_before_anything_is_trained() -> None:
         WalkForward(MARKET, shipped, {}, LAST, FIRST)
 
 
+def test_prices_adjusted_in_part_are_refused_before_anything_is_trained() -> None:
+    cents = {name: np.round(getattr(SPY, name), 2) for name in ("open", "high", "low", "close")}
+    raw = RawBars("SPY", SPY.session, **cents, **kept(SPY))
+    with pytest.raises(DataError, match="QQQ: expected prices in cents, like SPY"):
+        WalkForward(Market((Bars.validated(raw), QQQ)), shipped, {}, FIRST, LAST)
+
+
 # resuming
 
 
@@ -247,159 +195,3 @@ def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     (tmp_path / "years").write_text("in the way")
     with pytest.raises(StoreError, match="years"):
         walk_forward(plan(), tmp_path)
-
-
-# code
-
-
-def test_code_counts_and_comments_do_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(provenance, "ROOT", tmp_path)
-
-    def digest_of(top: str, below: str) -> str:
-        (tmp_path / "top.py").write_text(top)
-        (tmp_path / "below.py").write_text(below)
-        provenance._digest_of.cache_clear()
-        return code_digest(method)
-
-    def method() -> None: ...
-
-    method.__module__ = "top"
-    before = digest_of("from below import x\n", "import top\nx = 1\n")
-    assert digest_of("from below import x  # why\n", "import top\n\n\nx = 1\n") == before
-    assert digest_of("from below import x\n", "import top\nx = 2\n") != before
-    assert digest_of("from below import x\nimport numpy\n", "import top\nx = 1\n") != before
-    provenance._digest_of.cache_clear()
-
-
-def test_what_a_trainer_is_made_of_is_found() -> None:
-    tree = ast.parse((ROOT / "pipeline/training/trainers.py").read_text())
-    assert "pipeline.training.train" in set(provenance._imported(tree))
-    assert code_digest(range_har) != code_digest(persistence)
-    assert code_digest(range_har) != code_digest(shipped)
-
-
-# workers
-
-
-def test_two_workers_give_what_one_gives(walked: tuple[Columns, Path], tmp_path: Path) -> None:
-    scores = walk_forward(plan(range_har), tmp_path, workers=2)
-    assert_equal(scores, walked[0])
-    assert files(tmp_path) == files(walked[1])
-    assert "OMP_NUM_THREADS" not in os.environ
-
-
-def test_what_a_worker_raises_arrives_here(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="SPY: expected more") as raised:
-        walk_forward(plan(refusing), tmp_path, workers=2)
-    assert raised.value.reason is Reason.NOT_ENOUGH_HISTORY
-
-
-def test_a_killed_worker_is_said(tmp_path: Path) -> None:
-    with pytest.raises(ForecasterError, match="got one that was killed"):
-        walk_forward(plan(dying), tmp_path, workers=2)
-
-
-def test_every_error_survives_the_way_between_processes() -> None:
-    made = [
-        errors.StaleBars("late"),
-        errors.InvalidBars("broken", Reason.BAR_NAN),
-        errors.IncompleteRun("some", {"SPY": "stale"}),
-        errors.StoreError("gone"),
-    ]
-    for error in made:
-        came = pickle.loads(pickle.dumps(error))
-        assert (type(came), str(came), vars(came)) == (type(error), str(error), vars(error))
-
-
-SCRIPT = """
-import signal
-import sys
-from pathlib import Path
-from tests.integration.test_walk_forward import plan, range_har, walk_forward
-
-def say(now):
-    print(now.done, flush=True)
-    if now.done:
-        sys.stdin.read()  # stays in the middle until it is killed, however fast the rest is
-
-if __name__ == "__main__":
-    # A job started in the background inherits that Ctrl-C is ignored.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    walk_forward(plan(range_har), Path(sys.argv[1]), 2, say)
-"""
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="children are looked up in /proc")
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
-def test_killed_in_the_middle_no_worker_is_left_and_the_next_run_ends_the_same(
-    walked: tuple[Columns, Path], tmp_path: Path, how: signal.Signals
-) -> None:
-    script, folder = tmp_path / "walk.py", tmp_path / "walk"
-    script.write_text(SCRIPT)
-    command = [sys.executable, str(script), str(folder)]
-    with subprocess.Popen(
-        command,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        text=True,
-        start_new_session=True,
-    ) as running:
-        assert running.stdout is not None
-        while int(running.stdout.readline()) == 0:
-            pass
-        workers = children(running.pid)
-        if how is signal.SIGINT:
-            os.killpg(running.pid, how)  # as a terminal does: everyone is told
-        else:
-            running.kill()
-        stderr = running.communicate(timeout=60)[1]
-    assert len(workers) >= 2
-    assert all(map(ended, workers)), "a worker outlives the one that started it"
-    for worker in workers:
-        os.close(worker)
-    assert stderr.count("Traceback") == (1 if how is signal.SIGINT else 0)
-    assert running.returncode != 0
-    # A killed writer may leave a hidden file, which nobody reads.
-    assert set(seen(folder)) < set(files(walked[1]))
-    assert_equal(walk_forward(plan(range_har), folder), walked[0])
-    assert seen(folder) == files(walked[1])
-
-
-def seen(folder: Path) -> dict[str, str]:
-    return {name: digest for name, digest in files(folder).items() if "/." not in name}
-
-
-def children(pid: int) -> list[int]:
-    """Return a descriptor of each child process: readable once it has ended."""
-    listed = Path(f"/proc/{pid}/task/{pid}/children").read_text()
-    return [os.pidfd_open(int(child)) for child in listed.split()]
-
-
-def ended(process: int) -> bool:
-    return bool(select.select([process], [], [], 60)[0])
-
-
-# pace
-
-
-def test_time_left_is_foretold_by_kind_and_shared_by_the_workers() -> None:
-    pace = Pace(8, ["slow", "fast", "slow", "fast", "slow"], workers=2)
-    assert pace.progress() == Progress(3, 8, None)
-    pace.took("slow", 10.0)
-    assert pace.progress() == Progress(4, 8, None)
-    pace.took("fast", 1.0)
-    pace.took("slow", 20.0)
-    assert pace.progress() == Progress(6, 8, (15.0 + 1.0) / 2)
-    pace.took("fast", 1.0)
-    pace.took("slow", 12.0)
-    assert pace.progress() == Progress(8, 8, 0.0)
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [(None, ""), (0.0, "0 s left"), (89.4, "89 s left"), (3600.0, "60 min left")],
-)
-def test_time_left_is_said_in_minutes_once_it_is_long(seconds: float | None, words: str) -> None:
-    assert time_left(seconds) == words

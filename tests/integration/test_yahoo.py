@@ -390,6 +390,19 @@ def test_an_unknown_ticker_is_not_asked_again_beside_one_in_trouble(
     assert len(yahoo.charts("DIA")) == 2
 
 
+def test_an_index_which_a_forecast_can_do_without_is_tried_only_twice(
+    yahoo: LoopbackYahoo, source: YahooBars, clock: Clock
+) -> None:
+    yahoo.knows(raw_bars("^VIX"))
+    yahoo.misbehaves("^VIX", repeat(THROTTLED))
+    reading = source.read(["SPY", "^VIX"], FIRST, LAST)
+    assert set(reading.bars) == {"SPY"}
+    assert reading.failures["^VIX"].reason is Reason.SOURCE_UNAVAILABLE
+    assert clock.slept == [2.0]
+    yahoo.misbehaves("^VIX", [THROTTLED, THROTTLED])
+    assert set(source.read(["^VIX"], FIRST, LAST).bars) == {"^VIX"}
+
+
 # Waiting
 
 

@@ -38,7 +38,8 @@ def test_a_folder_store_loads_no_boto3() -> None:
 
 
 @pytest.mark.parametrize(
-    "package", ["handlers", "pipeline", "pipeline/adapters", "pipeline/training"]
+    "package",
+    ["handlers", "pipeline", "pipeline/adapters", "pipeline/leaderboard", "pipeline/training"],
 )
 def test_a_package_imports_nothing(package: str) -> None:
     assert (ROOT / package / "__init__.py").read_text() == ""

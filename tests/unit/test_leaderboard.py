@@ -10,14 +10,16 @@ import pytest
 from pipeline.bars import RawBars
 from pipeline.errors import DataError
 from pipeline.intervals import INTERVALS
-from pipeline.leaderboard import Leaderboard, summarise
-from pipeline.leaderboard_tables import tables
-from pipeline.leaderboard_text import print_leaderboard
+from pipeline.leaderboard.board import Leaderboard, summarise
+from pipeline.leaderboard.cube import LOSSES
+from pipeline.leaderboard.side_by_side import side_by_side
+from pipeline.leaderboard.skill import coverage_p, days_to_prove, hac_lags
+from pipeline.leaderboard.tables import tables
+from pipeline.leaderboard.text import print_leaderboard
+from pipeline.leaderboard.words import findings
 from pipeline.ports import Columns
 from pipeline.record import to_json
-from pipeline.score_cube import LOSSES
 from pipeline.significance import diebold_mariano, kupiec
-from pipeline.skill import coverage_p, days_to_prove, hac_lags
 from tests.builders import raw_bars, scores_table
 
 SCALES = {"ewma": 1.5, "garch_t": 1.2, "forecaster": 1.0, "lstm": 1.05}
@@ -263,3 +265,26 @@ def test_a_terminal_shows_every_cut_and_how_long_a_record_must_be(
         f"Against GARCH(1,1)-t: {BOARD.days_to_prove['garch_t']} days",
     ):
         assert text in shown
+
+
+def test_what_the_online_calibrator_keeps_is_said_beside() -> None:
+    board = summarise(scores_table({"forecaster": 0.8, "forecaster_calibrated": 1.0}))
+    plain, calibrated = list(findings(board))[-2:]
+    assert plain.startswith("Every interval of every ETF covers what it promises within ")
+    assert calibrated.startswith("With the online calibrator on top: Every interval of every ETF")
+    off = [float(line.partition("within ")[2].split()[0]) for line in (plain, calibrated)]
+    assert off[1] < 3 < off[0]
+
+
+def test_two_leaderboards_stand_side_by_side() -> None:
+    current = {"crps_ratio_vs_garch_t": 0.97, "coverage_95": 0.95, "coverage_95_SPY": 0.94}
+    new = {"crps_ratio_vs_garch_t": 0.98, "coverage_95": 0.949, "coverage_95_QQQ": 0.961}
+    table = side_by_side(current, new)
+    assert table.columns == (
+        "Metric",
+        *(f"{name}\n{which}" for name in ("all", "SPY", "QQQ") for which in ("current", "new")),
+    )
+    rows = {row[0]: row[1:] for row in table.rows}
+    assert rows["CRPS"] == ("0.970", "0.980", "", "", "", "")
+    assert rows["Coverage 95 %"] == ("95.0", "94.9", "94.0", "", "", "96.1")
+    assert {len(row) for row in table.rows} == {len(table.columns)}

@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 
 from pipeline.bars import Flags, Floats
-from pipeline.score_cube import ScoreCube, daily_mean
+from pipeline.leaderboard.cube import ScoreCube, daily_mean
 from pipeline.significance import Significance, diebold_mariano
 
 # Normal quantiles of a one-sided test at 5 % that finds what is there four times in five.

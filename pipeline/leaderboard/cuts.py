@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.bars import Flags, Floats, RawBars, Sessions
-from pipeline.score_cube import ScoreCube
+from pipeline.leaderboard.cube import ScoreCube
 
 # What is in the model was chosen on years up to this one; later years confirm it.
 CHOSEN_UNTIL = 2018

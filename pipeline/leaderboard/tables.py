@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from pipeline.intervals import INTERVALS
-from pipeline.leaderboard import REFERENCE, Leaderboard, Row
-from pipeline.leaderboard_words import CHOSEN_NOTE, WHY_R2_SAYS_NOTHING, name_of
-from pipeline.score_cube import LOSSES
-from pipeline.skill import Difference, PriceLevel
+from pipeline.leaderboard.board import REFERENCE, Leaderboard, Row
+from pipeline.leaderboard.cube import LOSSES
+from pipeline.leaderboard.skill import Difference, PriceLevel
+from pipeline.leaderboard.words import CHOSEN_NOTE, WHY_R2_SAYS_NOTHING, name_of
 
 CUTS = {"period": "period", "ticker": "ETF", "year": "calendar year", "vix": "tercile of the VIX"}
 SCORE_COLUMNS = ("CRPS", "80 % score", "95 % score")

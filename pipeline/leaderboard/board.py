@@ -10,12 +10,10 @@ from datetime import date
 import msgspec
 
 from pipeline.bars import Flags, RawBars
-from pipeline.cuts import CONFIRMED, Cut, cuts, vix_limits
 from pipeline.intervals import INTERVALS
-from pipeline.ports import Columns
-from pipeline.score_cube import BASELINES, FORECASTER, LOSSES, ScoreCube
-from pipeline.significance import christoffersen, kupiec
-from pipeline.skill import (
+from pipeline.leaderboard.cube import BASELINES, LOSSES, ScoreCube
+from pipeline.leaderboard.cuts import CONFIRMED, Cut, cuts, vix_limits
+from pipeline.leaderboard.skill import (
     Difference,
     HitTest,
     PriceLevel,
@@ -24,6 +22,9 @@ from pipeline.skill import (
     difference,
     price_levels,
 )
+from pipeline.ports import Columns
+from pipeline.realised import FORECASTER
+from pipeline.significance import christoffersen, kupiec
 
 SCHEMA_VERSION = 1
 REFERENCE = "garch_t"

@@ -12,8 +12,10 @@ from pipeline.bars import Flags, Floats, Sessions
 from pipeline.errors import DataError, Reason
 from pipeline.intervals import INTERVALS
 from pipeline.ports import Columns
+from pipeline.realised import FORECASTER
 
-FORECASTER = "forecaster"
+# The forecaster with the online calibrator on top, as the daily record runs it.
+CALIBRATED = "forecaster_calibrated"
 # Baselines in the order in which they are shown; whatever else is scored is ours.
 BASELINES = ("garch_t", "gjr_skew_t", "ewma", "auto_ets", "persistence")
 COVERED = tuple(f"covered_{coverage}" for coverage in INTERVALS)

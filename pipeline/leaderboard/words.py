@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from pipeline.cuts import CHOSEN_UNTIL, CONFIRMED
-from pipeline.leaderboard import REFERENCE, Leaderboard, Row
+from pipeline.leaderboard.board import REFERENCE, Leaderboard, Row
+from pipeline.leaderboard.cube import CALIBRATED
+from pipeline.leaderboard.cuts import CHOSEN_UNTIL, CONFIRMED
 
 NAMES = {
     "garch_t": "GARCH(1,1)-t",
@@ -75,6 +76,9 @@ def findings(board: Leaderboard) -> Iterator[str]:
             f"95 % interval score in {score}."
         )
     yield _coverage_found(board.select("ticker", horizon, ours), years)
+    if CALIBRATED in board.models:
+        calibrated = (board.select(cut, horizon, CALIBRATED) for cut in ("ticker", "year"))
+        yield f"With the online calibrator on top: {_coverage_found(*calibrated)}"
 
 
 def _ratios(row: Row) -> str:

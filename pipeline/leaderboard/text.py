@@ -1,11 +1,14 @@
-"""The leaderboard for people at a terminal."""
+"""Leaderboards for people at a terminal."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from pipeline.console import new_table, print_line, print_whole
-from pipeline.leaderboard import Leaderboard
-from pipeline.leaderboard_tables import TextTable, tables
-from pipeline.leaderboard_words import findings, proof_lines, scored_lines
+from pipeline.leaderboard.board import Leaderboard
+from pipeline.leaderboard.side_by_side import side_by_side
+from pipeline.leaderboard.tables import TextTable, tables
+from pipeline.leaderboard.words import findings, proof_lines, scored_lines
 
 
 def print_leaderboard(board: Leaderboard) -> None:
@@ -16,6 +19,11 @@ def print_leaderboard(board: Leaderboard) -> None:
         _print_table(table)
     for line in proof_lines(board):
         print_line(line)
+
+
+def print_side_by_side(current: Mapping[str, float], new: Mapping[str, float]) -> None:
+    """Print the scores of two bundles' proofs, each number of the new one beside the current's."""
+    _print_table(side_by_side(current, new))
 
 
 def _print_table(table: TextTable) -> None:

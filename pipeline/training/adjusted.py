@@ -1,0 +1,95 @@
+"""Adjusted: prices of which some are adjusted for dividends and others are not, found before use.
+
+Mixed prices teach jumps that nobody traded. Bars alone show them in two ways:
+
+- A close that was adjusted while high and low were not lies below the low, by more the older it is.
+- Exchanges quote in cents, since 2001; a price times a factor for dividends is hardly ever whole
+  cents. So a ticker, or a year of one, that leaves the cents that others keep was adjusted. Splits
+  divide cents by small whole numbers; what is known of them is undone first.
+
+Not to be seen: prices that were rounded to cents after the adjustment, years before 2002, an
+adjustment of less than a full calendar year, and all tickers adjusted alike, which is not mixed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from pipeline.bars import PRICES, Flags, Floats, RawBars
+from pipeline.errors import InvalidBars, Reason
+
+# Sources round to different digits.
+HAIR = 5e-4
+# So many closes outside low to high in so many sessions are no mistakes of a source.
+STRETCH, TOO_MANY = 63, 7
+FIRST_IN_CENTS = 2002
+FULL_YEAR = 200
+CENT, SPLITS = 0.01, range(1, 31)
+# Prices come in single precision, or with six digits after the point.
+RELATIVE, ABSOLUTE = 1e-7, 1e-6
+MOST, FEW = 0.9, 0.5
+
+
+def check_unmixed(bars: Sequence[RawBars]) -> None:
+    """Raise InvalidBars if some prices are adjusted for dividends where others are not."""
+    for one in filter(len, bars):
+        _check_close(one)
+    shares = {one.ticker: _shares_in_cents(one) for one in bars}
+    in_cents = [t for t, years in shares.items() if any(s >= MOST for s in years.values())]
+    for one in bars:
+        off = [year for year, share in shares[one.ticker].items() if share < FEW]
+        if off and in_cents:
+            like = "the rest of it" if one.ticker in in_cents else in_cents[0]
+            raise _off_cents(one, off[0], like)
+
+
+def _check_close(bars: RawBars) -> None:
+    below, above = bars.close < bars.low * (1 - HAIR), bars.close > bars.high * (1 + HAIR)
+    outside: Flags = below | above
+    stretches = np.convolve(outside, np.ones(STRETCH))[: len(outside)]
+    if (stretches < TOO_MANY).all():
+        return
+    at = int(np.argmax(outside))
+    low, high, close = bars.low[at], bars.high[at], bars.close[at]
+    raise InvalidBars(
+        f"{bars.ticker}: expected closes between low and high, got {outside.sum()} outside, the "
+        f"first on {bars.session[at]}: low {low:g}, high {high:g}, close {close:g}; is Close "
+        "adjusted for dividends and the others not?",
+        Reason.INCONSISTENT_OHLC,
+    )
+
+
+def _shares_in_cents(bars: RawBars) -> dict[int, float]:
+    """Return the share of prices in cents, or in one small part of them, of each full year."""
+    years = bars.session.astype("datetime64[Y]").astype(int) + 1970
+    found = {}
+    for year in range(FIRST_IN_CENTS, int(years.max(initial=0)) + 1):
+        inside = years == year
+        if inside.sum() >= FULL_YEAR:
+            found[year] = max(_in_cents(bars, inside, k).mean() for k in SPLITS)
+    return found
+
+
+def _in_cents(bars: RawBars, chosen: Flags, split: int) -> Flags:
+    """Return which prices are whole cents divided by `split`, bool (n_prices, n_chosen)."""
+    prices: Floats = np.stack([getattr(bars, name) for name in PRICES])
+    later = np.cumprod(np.where(bars.split > 0, bars.split, 1.0)[::-1])[::-1]
+    # A split counts for the sessions before it.
+    undone = (prices * np.append(later[1:], 1.0))[:, chosen]
+    unit = CENT / split
+    near: Flags = np.abs(undone - np.round(undone / unit) * unit) <= RELATIVE * undone + ABSOLUTE
+    return near
+
+
+def _off_cents(bars: RawBars, year: int, like: str) -> InvalidBars:
+    of_year = np.flatnonzero(bars.session.astype("datetime64[Y]") == np.datetime64(str(year)))
+    in_cents = _in_cents(bars, np.isin(np.arange(len(bars)), of_year), 1).all(axis=0)
+    at = of_year[int(np.argmin(in_cents))]
+    came = ", ".join(f"{name} {getattr(bars, name)[at]:.10g}" for name in PRICES)
+    return InvalidBars(
+        f"{bars.ticker}: expected prices in cents, like {like}, got on {bars.session[at]} and most "
+        f"of that year {came}; are these adjusted for dividends and the others not?",
+        Reason.UNREADABLE,
+    )

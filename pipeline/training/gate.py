@@ -1,0 +1,61 @@
+"""The gate: a new bundle replaces the current one only if it is not worse on the same proof."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from pipeline.bundle import MANIFEST, load_bundle
+from pipeline.errors import WorseModel
+
+Scores = Mapping[str, float]
+
+CRPS = "crps_ratio_vs_garch_t"
+COVERAGE = re.compile(r"coverage_(?P<nominal>\d+)(?P<ticker>_.+)?")
+# What two trainings on nearly the same bars may differ by.
+CRPS_TOLERANCE, COVERAGE_TOLERANCE = 0.002, 0.005
+# How far from what it promises an interval may cover.
+BUDGET = 0.01
+
+
+def current_scores(folder: Path) -> Scores:
+    """Return the scores of the bundle in `folder`, none without one; BundleMismatch if damaged."""
+    return load_bundle(folder).manifest.scores if (folder / MANIFEST).exists() else {}
+
+
+def refuse_worse(new: Scores, current: Scores) -> None:
+    """Raise WorseModel if the new scores are worse than the current ones, or none where those are.
+
+    Pooled CRPS may not be higher; no interval pooled over the tickers, and no ticker's 95 %
+    interval, may cover more than a point beside its promise unless the current one does so too.
+    Without current scores there is nothing to be worse than.
+    """
+    problems = list(_worse(new, current)) if current else []
+    if problems:
+        raise WorseModel(
+            "expected a bundle not worse than the current one, which stays; got "
+            + "; ".join(problems),
+            current=current,
+            new=new,
+        )
+
+
+def _worse(new: Scores, current: Scores) -> Iterator[str]:
+    if not new:
+        yield "one without proof, while the current one has it; another folder takes it"
+        return
+    if new[CRPS] > current[CRPS] + CRPS_TOLERANCE:
+        yield f"CRPS {new[CRPS]:.4f} against {current[CRPS]:.4f} of GARCH(1,1)-t's"
+    for name, share in new.items():
+        found = COVERAGE.fullmatch(name)
+        if found is None or (found["ticker"] and found["nominal"] != "95"):
+            continue
+        nominal = int(found["nominal"]) / 100
+        before = current.get(name, nominal)
+        if _outside(share, nominal) > _outside(before, nominal) + COVERAGE_TOLERANCE:
+            yield f"{name} {share:.4f} against {before:.4f}"
+
+
+def _outside(share: float, nominal: float) -> float:
+    return max(abs(share - nominal) - BUDGET, 0.0)
