@@ -12,9 +12,14 @@ from pipeline.chain import Link
 from pipeline.evidence import e_value
 from pipeline.intervals import INTERVALS
 from pipeline.issued_baselines import ISSUED
-from pipeline.leaderboard.skill import MIN_DAYS, days_to_prove, hac_lags
 from pipeline.realised import FORECASTER
-from pipeline.significance import coverage_bounds, diebold_mariano
+from pipeline.significance import (
+    MIN_DAYS,
+    coverage_bounds,
+    days_to_prove,
+    diebold_mariano,
+    hac_lags,
+)
 from pipeline.state import State, counted
 from pipeline.track import MISSING, UNIT, Against, TickerTrack, Track
 

@@ -18,13 +18,12 @@ from pipeline.leaderboard.skill import (
     HitTest,
     PriceLevel,
     coverage_p,
-    days_to_prove,
     difference,
     price_levels,
 )
 from pipeline.ports import Columns
 from pipeline.realised import FORECASTER
-from pipeline.significance import christoffersen, kupiec
+from pipeline.significance import christoffersen, days_to_prove, kupiec
 
 SCHEMA_VERSION = 1
 REFERENCE = "garch_t"

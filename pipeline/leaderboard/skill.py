@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from math import ceil
 
 import msgspec
 import numpy as np
 
 from pipeline.bars import Flags, Floats
 from pipeline.leaderboard.cube import ScoreCube, daily_mean
-from pipeline.significance import Significance, diebold_mariano
-
-# Normal quantiles of a one-sided test at 5 % that finds what is there four times in five.
-ONE_SIDED_5, POWER_80 = 1.6449, 0.8416
-# Too few origins for a t statistic to mean anything.
-MIN_DAYS = 30
+from pipeline.significance import MIN_DAYS, Significance, diebold_mariano, hac_lags
 
 
 class Difference(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -60,20 +54,6 @@ def difference(ours: Floats, theirs: Floats, scored: Flags, horizon: int) -> Dif
         return None
     t, p = diebold_mariano(loss, benchmark, lags=hac_lags(len(loss), horizon))
     return Difference(t, p)
-
-
-def hac_lags(n_days: int, horizon: int) -> int:
-    """Return the lags of the long-run variance: Newey and West's rule, at least 2 x the horizon."""
-    return max(int(4 * (n_days / 100) ** (2 / 9)), 2 * horizon)
-
-
-def days_to_prove(t: float, n_days: int) -> int | None:
-    """Return how many days prove a skill as large as the one that gave `t` in `n_days`.
-
-    Sample size of a one-sided z test at 5 % with power 80 %: n ((1.645 + 0.842) / t)^2.
-    None where there is no skill.
-    """
-    return ceil(n_days * ((ONE_SIDED_5 + POWER_80) / t) ** 2) if t < 0 else None
 
 
 HitTest = Callable[[Flags, float], Significance]

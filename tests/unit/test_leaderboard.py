@@ -13,13 +13,13 @@ from pipeline.intervals import INTERVALS
 from pipeline.leaderboard.board import Leaderboard, summarise
 from pipeline.leaderboard.cube import LOSSES
 from pipeline.leaderboard.side_by_side import side_by_side
-from pipeline.leaderboard.skill import coverage_p, days_to_prove, hac_lags
+from pipeline.leaderboard.skill import coverage_p
 from pipeline.leaderboard.tables import tables
 from pipeline.leaderboard.text import print_leaderboard
 from pipeline.leaderboard.words import findings
 from pipeline.ports import Columns
 from pipeline.record import to_json
-from pipeline.significance import diebold_mariano, kupiec
+from pipeline.significance import days_to_prove, diebold_mariano, hac_lags, kupiec
 from tests.builders import raw_bars, scores_table
 
 SCALES = {"ewma": 1.5, "garch_t": 1.2, "forecaster": 1.0, "lstm": 1.05}
