@@ -6,6 +6,8 @@ TORCH_INDEX := https://download.pytorch.org/whl/cpu
 BARS ?= yahoo
 DEMO := demo
 MLFLOW_PORT ?= 5000
+VERSION := $(shell awk -F '"' '/^version =/ {print $$2}' pyproject.toml)
+IMAGE ?= financial-forecaster:$(VERSION)
 
 .DEFAULT_GOAL := help
 
@@ -42,6 +44,14 @@ format: $(VENV)/.dev ## Format the code and mend what the linter can
 bench: $(VENV)/.dev ## Measure memory of the daily run and time of 5,000 series
 	$(BIN)/python -m benchmarks.daily_memory
 	$(BIN)/python -m benchmarks.five_thousand
+
+# Lambda refuses the index that provenance makes of an image; podman makes none.
+.PHONY: image
+image: ENGINE ?= $(shell docker info >/dev/null 2>&1 && echo docker || echo podman)
+image: ## Build the image of both functions, by docker or podman
+	$(ENGINE) $(if $(filter docker,$(ENGINE)),buildx build --load --provenance=false,build) \
+		--platform linux/amd64 --tag $(IMAGE) --build-arg VERSION=$(VERSION) \
+		--build-arg REVISION=$$(git rev-parse HEAD 2>/dev/null || echo unknown) $(IMAGE_ARGS) .
 
 .PHONY: train
 train: $(VENV)/.dev ## Train a bundle into out/bundle: make train BARS=folder

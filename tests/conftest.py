@@ -16,6 +16,7 @@ REAL_BARS = Path(__file__).resolve().parents[2] / "shared" / "data" / "etfs"
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--no-skips", action="store_true", help="a skipped test is a failure")
+    parser.addoption("--image", help="test this image; without, one is built on a stand-in base")
 
 
 @pytest.hookimpl(wrapper=True)
