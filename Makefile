@@ -53,6 +53,10 @@ image: ## Build the image of both functions, by docker or podman
 		--platform linux/amd64 --tag $(IMAGE) --build-arg VERSION=$(VERSION) \
 		--build-arg REVISION=$$(git rev-parse HEAD 2>/dev/null || echo unknown) $(IMAGE_ARGS) .
 
+.PHONY: openapi
+openapi: $(VENV)/.dev ## Write the OpenAPI document of the HTTPS function anew
+	$(BIN)/python -m handlers.openapi_build
+
 .PHONY: train
 train: $(VENV)/.dev ## Train a bundle into out/bundle: make train BARS=folder
 	$(BIN)/forecaster train --bars $(BARS) --out out/bundle

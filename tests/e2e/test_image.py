@@ -9,19 +9,26 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
+from tests.builders import bars, url_event, window_rows
 from tests.e2e.containers import Function, Image, function, given_image, image_on_a_stand_in
 from tests.expected import FORECASTS, KEYS, SCHEDULE
 
 pytestmark = [pytest.mark.emulator, pytest.mark.slow]
 
-LIMIT = 550 * 2**20
+LIMIT = 550e6
 ABSENT = ("torch", "sklearn", "onnx", "mlflow", "arch", "statsforecast", "matplotlib", "typer")
 DAILY = {"FORECASTER_BARS": "simulated", "FORECASTER_STORE": "/tmp/store"}
+KEY = "a key of these tests"
+ON_DEMAND = {
+    "FORECASTER_STORE": "/tmp/store",
+    "FORECASTER_API_KEY_SHA256": sha256(KEY.encode()).hexdigest(),
+}
 SIZE = """
 import os, pathlib
 print(sum(p.lstat().st_size for p in pathlib.Path(os.environ["LAMBDA_TASK_ROOT"]).rglob("*")))
@@ -71,6 +78,12 @@ def daily(image: Image) -> Iterator[Function]:
         yield running
 
 
+@pytest.fixture(scope="module")
+def on_demand(image: Image) -> Iterator[Function]:
+    with function(image, ON_DEMAND, "handlers.on_demand.handler") as running:
+        yield running
+
+
 def test_the_daily_function_answers_in_512_mb_on_a_read_only_root(daily: Function) -> None:
     first = daily.invoke(SCHEDULE)
     objects = daily.files("/tmp/store")
@@ -85,6 +98,27 @@ def test_the_daily_function_answers_in_512_mb_on_a_read_only_root(daily: Functio
 def test_a_malformed_event_fails_its_own_call_only(daily: Function) -> None:
     assert daily.invoke({"time": "soon"})["errorType"] == "RequestError"
     assert daily.invoke(SCHEDULE)["outcome"] in ("published", "nothing_to_do")
+
+
+def test_the_on_demand_function_answers_a_window_from_the_same_image(
+    on_demand: Function,
+) -> None:
+    made = bars()
+    direct = {"body": json.dumps({"data": window_rows(made)})}
+    answers = [on_demand.invoke(direct) for _ in range(2)]
+    assert answers[0] == answers[1]
+    answer = json.loads(answers[0]["body"])
+    lower, upper = answer["interval_95"]
+    assert lower < answer["prediction"] < upper
+    assert answer["confidence_gap"] == pytest.approx((upper - lower) / 2)
+    assert answer["prediction"] == pytest.approx(made.close[-1], rel=0.05)
+
+
+def test_over_https_the_image_wants_a_key(on_demand: Function) -> None:
+    body = {"data": window_rows(bars())}
+    keys: list[dict[str, str]] = [{}, {"x-api-key": KEY}]
+    events = [url_event("POST", "/predict", body, headers) for headers in keys]
+    assert [on_demand.invoke(event)["statusCode"] for event in events] == [401, 200]
 
 
 def test_it_runs_as_a_user_who_owns_nothing(daily: Function) -> None:
