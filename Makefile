@@ -32,7 +32,7 @@ check: $(VENV)/.dev ## Format, lint, types, import contracts and the fast tests
 	$(BIN)/pytest -m "not slow and not emulator" tests/unit tests/properties $(PYTEST_ARGS)
 
 .PHONY: test
-test: $(VENV)/.dev $(VENV)-lambda/.made ## Every test; those that lack something here say what
+test: $(VENV)/.dev $(VENV)-lambda/.made node_modules/.made ## Every test; those that lack something here say what
 	$(BIN)/pytest $(PYTEST_ARGS)
 
 .PHONY: format
@@ -84,7 +84,7 @@ lock: $(VENV)/.dev ## Lock the image's dependencies with hashes
 
 .PHONY: clean
 clean: ## Remove what was made here, environments included
-	rm -rf $(VENV) $(VENV)-lambda .cache $(DEMO) out .mypy_cache .ruff_cache \
+	rm -rf $(VENV) $(VENV)-lambda node_modules .cache $(DEMO) out .mypy_cache .ruff_cache \
 		.hypothesis .import_linter_cache
 
 $(BIN)/python:
@@ -107,3 +107,7 @@ $(VENV)/.dev: pyproject.toml | $(BIN)/python
 $(VENV)-lambda/.made: infra/image-requirements.txt tests/e2e/make_lambda_env.sh | $(VENV)/.dev
 	PATH="$(CURDIR)/$(BIN):$$PATH" tests/e2e/make_lambda_env.sh $(VENV)-lambda
 	@touch $@
+
+node_modules/.made: package-lock.json
+	@if command -v npm >/dev/null; then npm ci --no-audit --no-fund --loglevel=error && touch $@; \
+		else echo "no node found: the deployment's tests will be skipped" >&2; fi
