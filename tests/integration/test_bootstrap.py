@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cfnlint.decode import decode
+from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 
 TEMPLATE = Path(__file__).resolve().parents[2] / "infra" / "bootstrap.yml"
 NAMES = {
@@ -114,12 +116,13 @@ def listed(value: Any) -> list[str]:
     return value if isinstance(value, list) else [value]
 
 
-# What AWS knows by no name, and which of these an action may be asked of.
+# What AWS knows by no name.
 NAMELESS = {
     "ecr:GetAuthorizationToken",
     "cloudformation:ValidateTemplate",
     "cloudwatch:DescribeAlarms",
     "logs:DescribeLogGroups",
+    "logs:DescribeResourcePolicies",
 }
 
 
@@ -171,3 +174,41 @@ def test_roles_are_passed_to_functions_and_schedules_only() -> None:
 @pytest.mark.parametrize("name", POLICIES)
 def test_a_policy_is_as_short_as_aws_wants_it(name: str) -> None:
     assert len(json.dumps(POLICIES[name], separators=(",", ":"))) <= 6144
+
+
+# What the stacks are made of.
+TYPES = (
+    "Athena::NamedQuery", "Athena::WorkGroup", "Budgets::Budget", "CloudWatch::Alarm",
+    "CloudWatch::Dashboard", "Glue::Database", "Glue::Table", "IAM::Role", "Lambda::Alias",
+    "Lambda::EventInvokeConfig", "Lambda::Function", "Lambda::Permission", "Lambda::Url",
+    "Lambda::Version", "Logs::LogGroup", "S3::Bucket", "S3::BucketPolicy", "SNS::Subscription",
+    "SNS::Topic", "SNS::TopicPolicy", "SQS::Queue", "SQS::QueuePolicy", "Scheduler::Schedule",
+)  # fmt: skip
+# What CloudFormation asks for on behalf of others: of such a type with what ours has not.
+OF_OTHERS = (
+    "billing:*", "codedeploy:*", "ec2:*", "elasticfilesystem:*", "firehose:*", "kms:*",
+    "lakeformation:*", "s3files:*", "s3tables:*", "lambda:*CodeSigning*",
+    "lambda:*Provisioned*", "lambda:*CapacityProvider", "lambda:*RecursionConfig",
+    "lambda:*RuntimeAlias", "lambda:*RuntimeManagement*", "lambda:*ScalingConfig",
+    "logs:*Bearer*", "logs:*Delivery", "logs:*IndexPolicy", "logs:*KmsKey",
+    "logs:*ProtectionPolicy", "logs:*ResourcePolicy", "logs:*LogGroupDeletionProtection",
+    "iam:*PermissionsBoundary", "iam:*tachRolePolicy", "iam:CreateServiceLinkedRole",
+    "glue:*Connection", "glue:GetSchemaVersion", "s3:*Multipart*", "s3:*Object*",
+    "s3:*MetadataTable*", "s3:*Metadata*Table*", "s3:*Abac", "s3:*AccelerateConfiguration",
+    "s3:*AnalyticsConfiguration", "s3:*InventoryConfiguration",
+    "s3:*IntelligentTieringConfiguration", "s3:*MetricsConfiguration", "s3:*Replication*",
+    "s3:*Logging", "s3:*BucketNotification", "s3:*Website", "s3:*CORS", "s3:*Cors",
+    "s3:PutBucketAcl", "s3:DeleteBucketEncryption", "s3:DeleteBucketLifecycle",
+    "sns:*ProtectionPolicy", "s3:REST*",
+)  # fmt: skip
+HOW = ("create", "read", "update")
+
+
+@pytest.mark.parametrize("kind", TYPES)
+def test_what_cloudformation_needs_to_make_and_change_it_is_granted(kind: str) -> None:
+    granted = [action for statement in statements() for action in listed(statement["Action"])]
+    schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", f"AWS::{kind}").schema
+    handlers = schema.get("handlers", {})
+    needed = {action for how in HOW for action in handlers.get(how, {}).get("permissions", ())}
+    known = [*granted, *OF_OTHERS]
+    assert [each for each in needed if not any(fnmatch(each, one) for one in known)] == []
