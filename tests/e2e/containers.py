@@ -23,6 +23,10 @@ from tests.e2e.emulator import INVOCATIONS, ROOT, emulator_binary, lambda_python
 SCRIPT = ROOT / "tests" / "e2e" / "stand_in_base.sh"
 LOCK = ROOT / "infra" / "image-requirements.txt"
 WHEELS = ROOT / ".cache" / "wheels"
+CONTEXT = (
+    *("Dockerfile", ".dockerignore", "Makefile", "pyproject.toml"),
+    *("infra/image-requirements.txt", "handlers", "pipeline", "models/default"),
+)
 NAME = "localhost/financial-forecaster"
 # What Lambda allows a function: a user of its own, so many files and threads, no /dev/shm.
 USER = "993:990"
@@ -118,8 +122,11 @@ def given_image(name: str) -> Image:
     pytest.fail(f"expected docker or podman to have the image {name}, got none")
 
 
-def image_on_a_stand_in() -> Image:
-    """Return the image, built by podman on the stand-in base; skips the test where none can be."""
+def image_on_a_stand_in(folder: Path) -> Image:
+    """Return the image, built by podman on the stand-in base; skips the test where none can be.
+
+    It is built in `folder` from a copy that only its owner may read, as some have their clones.
+    """
     python, emulator = lambda_python(), emulator_binary()
     if os.geteuid() or not (shutil.which("podman") and shutil.which("debootstrap")):
         pytest.skip("expected root, podman and debootstrap to build the image on, got less")
@@ -128,7 +135,16 @@ def image_on_a_stand_in() -> Image:
     if not _succeeds("podman", "image", "exists", base):
         called(SCRIPT, base, python, emulator)
     image = f"{NAME}/under-test:latest"
-    called("make", "image", "ENGINE=podman", f"IMAGE={image}", f"IMAGE_ARGS={_offline(base)}")
+    for path in CONTEXT:
+        copy = folder / path
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        if (ROOT / path).is_dir():
+            shutil.copytree(ROOT / path, copy)
+        else:
+            shutil.copy2(ROOT / path, copy)
+    called("chmod", "-R", "go-rwx", folder)
+    told = ("ENGINE=podman", f"IMAGE={image}", f"IMAGE_ARGS={_offline(base)}")
+    called("make", "-C", folder, "image", *told)
     return Image("podman", image)
 
 

@@ -67,9 +67,9 @@ MEMORY = 'print(len(b"x" * (600 << 20)))'
 
 
 @pytest.fixture(scope="module")
-def image(request: pytest.FixtureRequest) -> Image:
+def image(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Image:
     name = request.config.getoption("--image")
-    return given_image(name) if name else image_on_a_stand_in()
+    return given_image(name) if name else image_on_a_stand_in(tmp_path_factory.mktemp("clone"))
 
 
 @pytest.fixture(scope="module")
