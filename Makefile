@@ -6,6 +6,8 @@ TORCH_INDEX := https://download.pytorch.org/whl/cpu
 BARS ?= yahoo
 DEMO := demo
 MLFLOW_PORT ?= 5000
+VERSION := $(shell awk -F '"' '/^version =/ {print $$2}' pyproject.toml)
+IMAGE ?= financial-forecaster:$(VERSION)
 
 .DEFAULT_GOAL := help
 
@@ -30,7 +32,7 @@ check: $(VENV)/.dev ## Format, lint, types, import contracts and the fast tests
 	$(BIN)/pytest -m "not slow and not emulator" tests/unit tests/properties $(PYTEST_ARGS)
 
 .PHONY: test
-test: $(VENV)/.dev $(VENV)-lambda/.made ## Every test; those that lack something here say what
+test: $(VENV)/.dev $(VENV)-lambda/.made node_modules/.made ## Every test; those that lack something here say what
 	$(BIN)/pytest $(PYTEST_ARGS)
 
 .PHONY: format
@@ -43,6 +45,14 @@ bench: $(VENV)/.dev ## Measure the daily run's memory, 5,000 series, and the HTT
 	$(BIN)/python -m benchmarks.daily_memory
 	$(BIN)/python -m benchmarks.five_thousand
 	$(BIN)/python -m benchmarks.on_demand
+
+# Lambda refuses the index that provenance makes of an image; podman makes none.
+.PHONY: image
+image: ENGINE ?= $(shell docker info >/dev/null 2>&1 && echo docker || echo podman)
+image: ## Build the image of both functions, by docker or podman
+	$(ENGINE) $(if $(filter docker,$(ENGINE)),buildx build --load --provenance=false,build) \
+		--platform linux/amd64 --tag $(IMAGE) --build-arg VERSION=$(VERSION) \
+		--build-arg REVISION=$$(git rev-parse HEAD 2>/dev/null || echo unknown) $(IMAGE_ARGS) .
 
 .PHONY: openapi
 openapi: $(VENV)/.dev ## Write the OpenAPI document of the HTTPS function anew
@@ -75,7 +85,7 @@ lock: $(VENV)/.dev ## Lock the image's dependencies with hashes
 
 .PHONY: clean
 clean: ## Remove what was made here, environments included
-	rm -rf $(VENV) $(VENV)-lambda .cache $(DEMO) out .mypy_cache .ruff_cache \
+	rm -rf $(VENV) $(VENV)-lambda node_modules .cache $(DEMO) out .mypy_cache .ruff_cache \
 		.hypothesis .import_linter_cache
 
 $(BIN)/python:
@@ -98,3 +108,7 @@ $(VENV)/.dev: pyproject.toml | $(BIN)/python
 $(VENV)-lambda/.made: infra/image-requirements.txt tests/e2e/make_lambda_env.sh | $(VENV)/.dev
 	PATH="$(CURDIR)/$(BIN):$$PATH" tests/e2e/make_lambda_env.sh $(VENV)-lambda
 	@touch $@
+
+node_modules/.made: package-lock.json
+	@if command -v npm >/dev/null; then npm ci --no-audit --no-fund --loglevel=error && touch $@; \
+		else echo "no node found: the deployment's tests will be skipped" >&2; fi

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -13,9 +15,32 @@ from pipeline.model import Model
 DEFAULT_BUNDLE = Path(__file__).resolve().parents[1] / "models" / "default"
 REAL_BARS = Path(__file__).resolve().parents[2] / "shared" / "data" / "etfs"
 
+# What a module imports that needs the libraries of training.
+TRAINING = re.compile(r"^(?:from|import) (?:pipeline\.training|onnx|sklearn|torch)\b", re.MULTILINE)
+HAS_TRAINING = find_spec("torch") is not None
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--no-skips", action="store_true", help="a skipped test is a failure")
+    parser.addoption("--image", help="test this image; without, one is built on a stand-in base")
+
+
+def pytest_report_header() -> str | None:
+    """Say what is left out; see pytest_ignore_collect."""
+    return None if HAS_TRAINING else "no torch here: the tests of training are left out"
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out what cannot be imported without the libraries of training, where they are not."""
+    if HAS_TRAINING or collection_path.suffix != ".py" or config.getoption("--no-skips"):
+        return None
+    return True if TRAINING.search(collection_path.read_text()) else None
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip the single tests that need the libraries of training, where they are not."""
+    if not HAS_TRAINING and item.get_closest_marker("training"):
+        pytest.skip("the libraries of training are not installed (expected torch)")
 
 
 @pytest.hookimpl(wrapper=True)

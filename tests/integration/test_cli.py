@@ -398,7 +398,11 @@ def test_every_reason_and_every_outcome_is_explained() -> None:
             "fetch --bars simulated --out o --from 2025-06-30",
             "expected a date not after 2025-06-27",
         ),
-        ("train --bars simulated --out file", "--out: expected a folder to write to, got file"),
+        pytest.param(
+            "train --bars simulated --out file",
+            "--out: expected a folder to write to, got file",
+            marks=pytest.mark.training,
+        ),
         ("train --bars simulated --out o --until 2025-07-01", "--until: expected a date not after"),
         ("backtest --bars simulated --from soon", "expected a year like 2010 or a date like"),
         ("backtest --bars simulated --from 2024 --to 2023", "--from: expected a date not after"),
@@ -615,6 +619,7 @@ def history(forecaster: Forecaster, monkeypatch: pytest.MonkeyPatch) -> Path:
     return Path("history")
 
 
+@pytest.mark.training
 def test_a_trained_bundle_carries_its_proof_and_forecasts(
     forecaster: Forecaster, history: Path
 ) -> None:
@@ -696,6 +701,7 @@ def test_prices_adjusted_in_part_stop_the_training(forecaster: Forecaster, histo
     assert list(Path("bundle").iterdir()) == []
 
 
+@pytest.mark.training
 def test_without_enough_bars_to_prove_the_bundle_says_so(
     forecaster: Forecaster, history: Path
 ) -> None:
@@ -709,11 +715,13 @@ def test_without_enough_bars_to_prove_the_bundle_says_so(
     assert document["model_version"] == load_bundle(Path("bundle")).version
 
 
+@pytest.mark.training
 def test_too_few_bars_to_train_on_exit_1(forecaster: Forecaster, bars: Path) -> None:
     answer = forecaster("train", "--bars", bars, "--out", "bundle")
     assert_refused(answer, 1, "SPY: expected at least 1000 bars to train on, got 320")
 
 
+@pytest.mark.training
 def test_a_ticker_that_cannot_be_read_stops_the_training(
     forecaster: Forecaster, history: Path
 ) -> None:
@@ -722,12 +730,14 @@ def test_a_ticker_that_cannot_be_read_stops_the_training(
     assert_refused(answer, 1, "SPY.csv: line 5: expected 8 fields, got 3")
 
 
+@pytest.mark.training
 def test_a_bundle_that_cannot_be_written_exits_1(forecaster: Forecaster, history: Path) -> None:
     Path("bundle/model.onnx").mkdir(parents=True)
     answer = forecaster("train", "--bars", history, "--tickers", "SPY", "--out", "bundle")
     assert_refused(answer, 1, "expected to replace bundle/model.onnx")
 
 
+@pytest.mark.training
 def test_without_the_training_libraries_one_line_says_how_to_install_them(
     forecaster: Forecaster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -775,6 +785,7 @@ def test_the_leaderboard_is_printed(forecaster: Forecaster) -> None:
     assert answer.out.endswith("Parquet   o/scores.parquet\nSummary   o/summary.json\n")
 
 
+@pytest.mark.training
 def test_without_the_vix_a_backtest_says_so(forecaster: Forecaster, history: Path) -> None:
     args = ("backtest", "--no-refit", "--tickers", "SPY", "--from", "2024", "--to", "2024")
     answer = forecaster(*args, "--bars", history, "--json")
@@ -812,6 +823,7 @@ def test_a_bundle_is_scored_without_the_training_libraries(tmp_path: Path) -> No
     assert json.loads(ran.stdout)["leaderboard"]["models"][0] == "forecaster"
 
 
+@pytest.mark.training
 def test_a_backtest_refits_every_year_beside_every_baseline(
     forecaster: Forecaster, history: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -856,11 +868,13 @@ def test_pictures_begin_early_only_where_every_ticker_has_bars_to_learn_from() -
     assert learnable_before([old, young], date(2024, 12, 1))
 
 
+@pytest.mark.training
 def test_a_year_without_bars_is_refused(forecaster: Forecaster, history: Path) -> None:
     answer = forecaster("backtest", "--bars", history, "--tickers", "SPY", "--from", "2019")
     assert_refused(answer, 1, "SPY: expected bars from 2019-01-01 to 2019-12-31, got some from")
 
 
+@pytest.mark.training
 def test_a_backtest_that_trains_needs_the_training_libraries(
     forecaster: Forecaster, history: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

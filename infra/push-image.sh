@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# Build the image, push it to the account's registry and print uri=repository@sha256:…
+#
+#   infra/push-image.sh STAGE
+#
+# Needs docker, the AWS command line with credentials, and AWS_REGION.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+stage=$1
+
+account=$(aws sts get-caller-identity --query Account --output text)
+registry=$account.dkr.ecr.$AWS_REGION.$(
+    case $AWS_REGION in cn-*) echo amazonaws.com.cn ;; *) echo amazonaws.com ;; esac
+)
+repository=$registry/financial-forecaster
+# Tags are immutable: what is built again gets a new one.
+tag=$stage-$(git rev-parse --short=12 HEAD)-$(date -u +%Y%m%dT%H%M%S)
+
+aws ecr get-login-password --region "$AWS_REGION" |
+    docker login --username AWS --password-stdin "$registry" >&2
+make image ENGINE=docker IMAGE="$repository:$tag" >&2
+docker push --quiet "$repository:$tag" >&2
+digest=$(aws ecr describe-images --repository-name financial-forecaster --region "$AWS_REGION" \
+    --image-ids "imageTag=$tag" --query 'imageDetails[0].imageDigest' --output text)
+echo "uri=$repository@$digest"
