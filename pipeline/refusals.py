@@ -17,7 +17,13 @@ _EXPECTED = re.compile(r"Expected (?P<expected>.*?)(?:, got `(?P<got>\w+)`)?", r
 _UNKNOWN = re.compile(r"Object contains unknown field `(?P<name>.*)`", re.DOTALL)
 _MISSING = re.compile(r"Object missing required field `(?P<name>.*)`", re.DOTALL)
 _FEATURE = re.compile(r"#/data/\d+/(?P<column>\d+)")
-WORDS = {"`float`": "a number", "`str`": "a string", "`object`": "an object", "`date`": "a date"}
+WORDS = {
+    "`float`": "a number",
+    "`str`": "a string",
+    "`object`": "an object",
+    "`array`": "an array",
+    "`date`": "a date",
+}
 KINDS = "only data with or without ticker, bars with or without vix and ticker, or ticker"
 SHOWN = 60
 
@@ -58,7 +64,7 @@ def _expected(what: str, pointer: str) -> str:
     if "date" in what and not said:
         return "a date like 2024-12-27"
     if not said:
-        return f"a number that fits ({what})" if "range" in what else what
+        return "a number of 64 bits" if "range" in what else what
     text = said["expected"]
     for word, plain in WORDS.items():
         text = text.replace(word, plain)
@@ -73,7 +79,7 @@ def _came(body: bytes, steps: list[int | str]) -> str:
         for step in steps:
             value = value[step]
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, LookupError, TypeError):
-        return "something else"
+        return "what cannot be shown"
     return shown(value)
 
 

@@ -154,7 +154,7 @@ class TestPredict:
         answer = call(url_event("POST", "/predict", {"data": WINDOW["data"][:59]}))
         problem = assert_problem(answer, 422, "invalid_field")
         assert problem["errors"] == [
-            {"pointer": "#/data", "expected": "array of length >= 60", "got": "an array of 59"}
+            {"pointer": "#/data", "expected": "an array of length >= 60", "got": "an array of 59"}
         ]
 
     @pytest.mark.parametrize(
