@@ -175,10 +175,7 @@ def train(
 app.command("backtest", epilog="Example: forecaster backtest --bars ./bars --from 2010")(
     cli_training.backtest_command
 )
-app.command("serve", epilog="Example: forecaster serve --store ./store --port 8000")(
-    cli_serving.serve
-)
-app.add_typer(cli_serving.api_key_app, name="api-key")
+cli_serving.register(app)
 
 
 def _training() -> tuple[Any, Callable[[], Any]]:
