@@ -58,7 +58,7 @@ def _explained(error: Exception) -> dict[str, str]:
 
 @cache
 def _store() -> ObjectStore:
-    return open_store(settings.store)
+    return open_store(settings.store, hurried=True)
 
 
 def _read(key: str) -> bytes | None:
