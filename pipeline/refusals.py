@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 
@@ -55,8 +56,8 @@ def shown(value: Any) -> str:
 
 def _pointer(steps: list[int | str]) -> str:
     """Return RFC 6901's fragment for the steps into a document."""
-    names = (str(step).replace("~", "~0").replace("/", "~1") for step in steps)
-    return "#" + "".join(f"/{name}" for name in names)
+    names = (str(step)[:SHOWN].replace("~", "~0").replace("/", "~1") for step in steps)
+    return "#" + "".join(f"/{quote(name)}" for name in names)
 
 
 def _expected(what: str, pointer: str) -> str:
