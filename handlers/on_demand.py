@@ -25,7 +25,8 @@ from pipeline.wiring import open_store
 def handler(event: Any, context: Any) -> dict[str, Any]:
     """Answer one request; what goes wrong is a problem with a status, never an exception."""
     started = perf_counter()
-    told: dict[str, Any] = {}
+    trace = tracer.trace_id
+    told: dict[str, Any] = {} if trace is None else {"xray_trace_id": trace}
     with tracer.subsegment("## handler") as traced:
         response = _answered(event, told)
         traced["error"] = 400 <= response.status < 500
