@@ -25,7 +25,8 @@ from pipeline.wiring import open_store
 def handler(event: Any, context: Any) -> dict[str, Any]:
     """Answer one request; what goes wrong is a problem with a status, never an exception."""
     started = perf_counter()
-    told: dict[str, Any] = {}
+    trace = tracer.trace_id
+    told: dict[str, Any] = {} if trace is None else {"xray_trace_id": trace}
     with tracer.subsegment("## handler") as traced:
         response = _answered(event, told)
         traced["error"] = 400 <= response.status < 500
@@ -58,7 +59,7 @@ def _explained(error: Exception) -> dict[str, str]:
 
 @cache
 def _store() -> ObjectStore:
-    return open_store(settings.store)
+    return open_store(settings.store, hurried=True)
 
 
 def _read(key: str) -> bytes | None:

@@ -13,7 +13,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Lock
 from typing import Any
-from urllib.parse import urlsplit
 
 from handlers.desk import DeskContext
 from handlers.routes import refused
@@ -109,7 +108,7 @@ class _Exchange(BaseHTTPRequestHandler):
 
 def _event(method: str, target: str, headers: Mapping[str, str], body: bytes) -> dict[str, Any]:
     """Return the event a Function URL would make (payload 2.0)."""
-    parts = urlsplit(target)
+    path, _, query = target.partition("?")
     media = headers.get("content-type", "application/json").lower()
     try:
         is_text = media.startswith(("application/json", "text/"))
@@ -119,10 +118,10 @@ def _event(method: str, target: str, headers: Mapping[str, str], body: bytes) ->
     return {
         "version": "2.0",
         "routeKey": "$default",
-        "rawPath": parts.path,
-        "rawQueryString": parts.query,
+        "rawPath": path,
+        "rawQueryString": query,
         "headers": headers,
-        "requestContext": {"http": {"method": method, "path": parts.path, "sourceIp": HOST}},
+        "requestContext": {"http": {"method": method, "path": path, "sourceIp": HOST}},
         "body": base64.b64encode(body).decode() if is_base64 else text,
         "isBase64Encoded": is_base64,
     }

@@ -182,10 +182,7 @@ app.command("backtest", epilog="Example: forecaster backtest --bars ./bars --fro
     cli_training.backtest_command
 )
 cli_record.register(app)
-app.command("serve", epilog="Example: forecaster serve --store ./store --port 8000")(
-    cli_serving.serve
-)
-app.add_typer(cli_serving.api_key_app, name="api-key")
+cli_serving.register(app)
 
 
 def _training() -> tuple[Any, Callable[[], Any]]:

@@ -99,6 +99,12 @@ def test_a_body_whose_end_cannot_be_told_is_refused(server: Served, head: str) -
     assert b"expected the length of the body" in came
 
 
+@pytest.mark.parametrize("path", ["//[", "/%", "/%ff", "/x?y#z", "/forecasts/%2e%2e"])
+def test_an_odd_path_is_not_found(server: Served, path: str) -> None:
+    response, body = server.ask("GET", path)
+    assert (response.status, said(body)["code"]) == (404, "not_found")
+
+
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "TRACE", "BREW"])
 def test_any_other_method_is_the_function_s_to_refuse(server: Served, method: str) -> None:
     response, body = server.ask(method, "/predict")

@@ -26,7 +26,9 @@ from pipeline.ports import BarSource
 from pipeline.requests import parse_request
 from pipeline.views import Views
 from pipeline.vintage import VIX, Vintage
+from pipeline.wiring import daily_job
 from tests.builders import bar_rows
+from tests.conftest import DEFAULT_BUNDLE
 
 TICKERS = ("SPY", "QQQ", "DIA", "IWM")
 SESSION = date(2024, 12, 27)
@@ -34,10 +36,10 @@ AT = datetime(2024, 12, 27, 23, 30, tzinfo=UTC)
 COLUMNS = [f"{side}_{coverage}" for coverage in INTERVALS for side in ("lower", "upper")]
 
 
-def run_day(source: BarSource, model: Model, folder: Path) -> tuple[Vintage, dict[str, np.ndarray]]:
+def run_day(source: BarSource, folder: Path) -> tuple[Vintage, dict[str, np.ndarray]]:
     """Run the day; give the vintage and the published prices of each ticker, a row per horizon."""
-    store, tables = FolderObjects(folder), ParquetTables()
-    job = daily.DailyJob(TICKERS, source, ExchangeCalendar(), store, tables, model)
+    store, tables, calendar = FolderObjects(folder), ParquetTables(), ExchangeCalendar()
+    job = daily_job(TICKERS, source, calendar, store=str(folder), bundle=DEFAULT_BUNDLE)
     # The day before is scored, so that the gains are no longer the bundle's.
     for at in (AT - timedelta(days=1), AT):
         daily.run(job, at).require_complete()
@@ -77,7 +79,7 @@ def test_ticker_bars_and_the_published_table_are_equal(
     model: Model,
     tmp_path: Path,
 ) -> None:
-    vintage, published = run_day(market(request), model, tmp_path)
+    vintage, published = run_day(market(request), tmp_path)
     on_demand = OnDemand(model, Views(FolderObjects(tmp_path).read, lambda: 0.0))
 
     def ask(**document: Any) -> Any:

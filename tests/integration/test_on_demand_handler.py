@@ -154,7 +154,7 @@ class TestPredict:
         answer = call(url_event("POST", "/predict", {"data": WINDOW["data"][:59]}))
         problem = assert_problem(answer, 422, "invalid_field")
         assert problem["errors"] == [
-            {"pointer": "#/data", "expected": "array of length >= 60", "got": "an array of 59"}
+            {"pointer": "#/data", "expected": "an array of length >= 60", "got": "an array of 59"}
         ]
 
     @pytest.mark.parametrize(
@@ -396,7 +396,7 @@ class TestTelemetry:
         assert "Traceback" in line["exception"]
 
     def test_a_sampled_call_is_traced_down_to_the_store(
-        self, cold_start: ColdStart, store: Path, monkeypatch: pytest.MonkeyPatch
+        self, cold_start: ColdStart, store: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
     ) -> None:
         root, parent = "1-676f3a28-0123456789abcdef01234567", "0123456789abcdef"
         with socket.socket(type=socket.SOCK_DGRAM) as daemon:
@@ -420,6 +420,8 @@ class TestTelemetry:
         assert read["parent_id"] == handled["id"] != refused["id"]
         assert handled["parent_id"] == refused["parent_id"] == parent
         assert {one["trace_id"] for one in (read, handled, refused)} == {root}
+        lines = logged(capsys.readouterr().err)
+        assert [line["xray_trace_id"] for line in lines] == [root] * 4
         assert (handled["error"], refused["error"], refused["fault"]) == (False, True, False)
         assert (
             handled["start_time"] <= read["start_time"] <= read["end_time"] <= handled["end_time"]

@@ -65,7 +65,7 @@ def test_a_first_day_without_session_begins_at_the_next(baseline: Baseline) -> N
 
 
 @settings(max_examples=25, deadline=None)
-@given(st.sampled_from([persistence, ewma]), st.integers(280, 398), st.integers(0, 2**32 - 1))
+@given(st.sampled_from([persistence, ewma]), st.integers(280, 380), st.integers(0, 2**32 - 1))
 def test_a_bar_after_the_origin_changes_no_baseline(
     baseline: Baseline, origin: int, seed: int
 ) -> None:
