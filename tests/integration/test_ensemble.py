@@ -11,7 +11,7 @@ from pipeline.features import FEATURE_NAMES, compute_features
 from pipeline.forecast import forecast
 from pipeline.intervals import NEUTRAL
 from pipeline.model import Model
-from pipeline.training import lstm
+from pipeline.training import lstm_fit
 from pipeline.training.inputs import derive
 from pipeline.training.trainers import Trained, ensemble
 from pipeline.training.window_graph import HALF_LIVES, INPUT_NAMES
@@ -26,7 +26,7 @@ FEATURE = {name: i for i, name in enumerate(FEATURE_NAMES)}
 @pytest.fixture(scope="module")
 def trained() -> Trained:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(lstm, "STEPS", 30)
+        patch.setattr(lstm_fit, "STEPS", 30)
         return ensemble(MARKET, VIX)
 
 
@@ -118,7 +118,7 @@ def test_a_member_alone_has_all_the_say(trained: Trained) -> None:
 def test_equal_bars_and_seed_give_an_equal_bundle(
     trained: Trained, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lstm, "STEPS", 30)
+    monkeypatch.setattr(lstm_fit, "STEPS", 30)
     assert ensemble(MARKET, VIX).bundle == trained.bundle
     assert ensemble(MARKET, VIX, seed=1).bundle != trained.bundle
 
