@@ -69,7 +69,7 @@ class State(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Return the state in `data`; raises StoreError if it is none."""
         try:
             return msgspec.json.decode(data, type=State)
-        except msgspec.DecodeError as exc:
+        except (msgspec.DecodeError, UnicodeDecodeError) as exc:
             raise StoreError(f"{where_from}: expected a calibration state, got {exc}") from exc
 
 

@@ -353,4 +353,4 @@ def test_disturbed_runs_leave_the_same_store_in_a_folder() -> None:
 
 
 def test_disturbed_runs_leave_the_same_store_in_s3(bucket: None) -> None:
-    check(DailyRunsInS3, 6)
+    check(DailyRunsInS3, 4)
