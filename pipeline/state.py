@@ -7,7 +7,7 @@ scores. None ever changes.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
 
 import msgspec
 import numpy as np
@@ -22,6 +22,9 @@ from pipeline.record import RunManifest, read_verified
 from pipeline.track import Track, extended
 
 SCHEMA_VERSION = 1
+# A vintage's window reaches 126 sessions back: what is older and not realised, on a target that
+# turned out to be a holiday, never will be.
+SCORABLE = timedelta(days=190)
 Gains = tuple[tuple[float, ...], ...]
 Counts = Mapping[str, Mapping[str, int]]
 
@@ -100,7 +103,7 @@ def advanced(
     head : manifest of the part before
     scored : what this run could score, None for nothing
     """
-    open_before = outstanding(state, head)
+    open_before = _scorable(outstanding(state, head), state.session)
     state = msgspec.structs.replace(state, outstanding=open_before, **counted(state, head))
     if scored is None:
         return state
@@ -179,6 +182,10 @@ def _left(before: Sequence[Outstanding], scores: Columns) -> tuple[Outstanding, 
         if tickers:
             left.append(msgspec.structs.replace(one, tickers=tickers))
     return tuple(left)
+
+
+def _scorable(waiting: Sequence[Outstanding], session: date) -> tuple[Outstanding, ...]:
+    return tuple(one for one in waiting if session - one.session <= SCORABLE)
 
 
 def counted(state: State, head: RunManifest | None) -> dict[str, Counts]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from itertools import pairwise
 
 import msgspec
@@ -16,7 +17,7 @@ from pipeline.intervals import LEVELS, MAX_LOG_GAIN, NEUTRAL, STEP, calibrated_h
 from pipeline.model import Model
 from pipeline.realised import published_quantiles
 from pipeline.record import sha256
-from pipeline.state import State, begun
+from pipeline.state import Outstanding, State, advanced, begun
 from tests.builders import bars
 from tests.fakes import MemoryObjects
 from tests.records import (
@@ -219,3 +220,15 @@ def test_what_is_no_state_is_a_store_error_that_names_it(
 def test_a_state_comes_back_as_it_was(record: MemoryObjects) -> None:
     for key in record.keys("calibration/"):
         assert State.decode(record.objects[key], key).encode() == record.objects[key]
+
+
+def test_what_can_no_longer_be_scored_is_not_looked_for_for_ever(
+    model: Model, record: MemoryObjects
+) -> None:
+    state = states(record)[-1]
+    # Its target turned out to be a holiday.
+    never = Outstanding(SPAN[0] - timedelta(days=150), 0, "live", {"SPY": (2,)})
+    waiting = msgspec.structs.replace(state, outstanding=(never, *state.outstanding))
+    assert advanced(waiting, None, model.manifest, None).outstanding[0] == never
+    later = msgspec.structs.replace(waiting, session=SPAN[0] + timedelta(days=41))
+    assert never not in advanced(later, None, model.manifest, None).outstanding
