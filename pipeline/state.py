@@ -103,7 +103,8 @@ def advanced(
     head : manifest of the part before
     scored : what this run could score, None for nothing
     """
-    open_before = _scorable(outstanding(state, head), state.session)
+    waiting = outstanding(state, head)
+    open_before = tuple(one for one in waiting if state.session - one.session <= SCORABLE)
     state = msgspec.structs.replace(state, outstanding=open_before, **counted(state, head))
     if scored is None:
         return state
@@ -122,11 +123,7 @@ def advanced(
 
 
 def begun(
-    before: State | None,
-    previous: str | None,
-    bundle: Manifest,
-    session: date,
-    part: int,
+    before: State | None, previous: str | None, bundle: Manifest, session: date, part: int
 ) -> State:
     """Return the state of a part before any score: that of the part before, renamed.
 
@@ -182,10 +179,6 @@ def _left(before: Sequence[Outstanding], scores: Columns) -> tuple[Outstanding, 
         if tickers:
             left.append(msgspec.structs.replace(one, tickers=tickers))
     return tuple(left)
-
-
-def _scorable(waiting: Sequence[Outstanding], session: date) -> tuple[Outstanding, ...]:
-    return tuple(one for one in waiting if session - one.session <= SCORABLE)
 
 
 def counted(state: State, head: RunManifest | None) -> dict[str, Counts]:

@@ -6,6 +6,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from pipeline.bars import Bars
 from pipeline.chain import Link, newest
 from pipeline.evidence import NO_EVIDENCE, after_bet, e_value, largest_difference
 from pipeline.intervals import INTERVALS
