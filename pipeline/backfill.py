@@ -11,16 +11,16 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import Self
 
 import numpy as np
 
-from pipeline.bars import Bars, RawBars
+from pipeline.bars import PRICES, Bars, RawBars
 from pipeline.bundle import ModelBundle
 from pipeline.chain import Before, Link, newest, read_before, read_issued, rows_of
-from pipeline.daily import DailyJob
+from pipeline.daily import DailyJob, check_source
 from pipeline.errors import DataError, Reason, RequestError, StoreError
 from pipeline.forecast import Forecast, forecast_history
 from pipeline.intervals import NEUTRAL
@@ -29,6 +29,7 @@ from pipeline.part import FreshForecaster, Issued, Part, baseline_bars, garch_of
 from pipeline.ports import Calendar, Columns, ObjectStore, Reading
 from pipeline.record import create_or_adopt, table_key
 from pipeline.refresh import refresh_views
+from pipeline.revisions import split_since
 from pipeline.state import Outstanding, outstanding
 from pipeline.tables import concatenated
 from pipeline.vintage import HISTORY_SESSIONS, VIX, ReadInfo, Vintage
@@ -52,7 +53,7 @@ class HistoricForecaster:
     def __init__(self, job: DailyJob, reading: Reading) -> None:
         self._fresh = FreshForecaster(job.model)
         vix = reading.bars.get(VIX)
-        valid = dict(_valid(reading, job.tickers))
+        self._whole = valid = dict(_valid(reading, job.tickers))
         self._forecasts = {
             ticker: forecast_history(bars, job.model, NEUTRAL, vix)
             for ticker, bars in valid.items()
@@ -62,7 +63,6 @@ class HistoricForecaster:
             for ticker, bars in valid.items()
             if len(bars) >= BASELINE_SESSIONS
         }
-        self._newest = {ticker: bars.session for ticker, bars in valid.items()}
 
     @property
     def bundle(self) -> ModelBundle:
@@ -70,16 +70,20 @@ class HistoricForecaster:
 
     def forecast(self, bars: Sequence[Bars], vix: RawBars | None) -> Forecast:
         """Return the forecast from the last session of each ticker, gains not applied."""
-        if any(one.ticker not in self._forecasts for one in bars) or not bars:
-            return self._fresh.forecast(bars, vix)
-        return _stacked([self._forecast_of(one) for one in bars])
+        made = [self._forecast_of(one) for one in bars if one.ticker in self._forecasts]
+        # Before a split prices are quoted otherwise than in the whole history.
+        at_hand = [one.last_close[-1] for one in made] == [one.close[-1] for one in bars]
+        return _stacked(made) if made and at_hand else self._fresh.forecast(bars, vix)
 
     def baselines(self, bars: RawBars) -> dict[str, Quantiles]:
         """Return the baselines of one ticker, n = 1; raises InvalidBars as a fresh one does."""
         if bars.ticker not in self._baselines:
             return self._fresh.baselines(bars)
-        last = baseline_bars(bars).session[-1]
-        at = int(np.searchsorted(self._newest[bars.ticker], last)) - BASELINE_SESSIONS + 1
+        whole, last = self._whole[bars.ticker], baseline_bars(bars)
+        at = int(np.searchsorted(whole.session, last.session[-1]))
+        if whole.close[at] != last.close[-1]:
+            return self._fresh.baselines(bars)
+        at -= BASELINE_SESSIONS - 1
         return {name: made.row(at) for name, made in self._baselines[bars.ticker].items()}
 
     def _forecast_of(self, bars: Bars) -> Forecast:
@@ -104,9 +108,11 @@ def backfill(job: DailyJob, first: date, last: date, at: datetime, progress: Pro
         When there is no session from `first` to `last`, or the record has gone on from one of
         them by other runs.
     StoreError
-        When the store holds what another backfill began from other bars.
+        When another source began the record, or the store holds what another backfill began from
+        other bars.
     """
     head = newest(job.store)
+    check_source(job, head)
     history = _History.of(job.calendar, first, last)
     sessions = _missing(history.sessions_from(first), head)
     if not sessions:
@@ -173,8 +179,9 @@ def _missing(sessions: list[date], head: Link | None) -> list[date]:
 
 
 def _begun_at(job: DailyJob, session: date) -> datetime | None:
-    """Return when an interrupted backfill issued, if it left the vintage of this session."""
-    data = job.store.read(table_key("bars", session, 0))
+    """Return when an interrupted backfill issued, if it left a vintage from this session on."""
+    left = job.store.keys("bars/", after=table_key("bars", session, 0).removesuffix(".00.parquet"))
+    data = job.store.read(left[0]) if left else None
     return Vintage.decode(job.tables, data).info.issued_at if data else None
 
 
@@ -187,7 +194,8 @@ class _Cutter:
 
     def vintage(self, expected: Sequence[date]) -> Vintage:
         """Return the vintage a run at the last of these sessions would have read."""
-        cut = {s: raw.as_of(expected[-1]).since(expected[0]) for s, raw in self._bars.items()}
+        quoted = {s: _as_quoted(raw, expected[-1]) for s, raw in self._bars.items()}
+        cut = {s: raw.since(expected[0]) for s, raw in quoted.items()}
         bars = {symbol: raw for symbol, raw in cut.items() if len(raw)}
         failures = {ticker: self._failure(ticker) for ticker in self._tickers if ticker not in bars}
         info = ReadInfo(self._tickers, failures, self._label, BACKFILL, self._issued_at)
@@ -274,6 +282,15 @@ class _Writer:
                 f"{self._store.url(key)}: expected nothing or equal bytes, found what another "
                 "backfill wrote from other bars or with another model; use another store"
             )
+
+
+def _as_quoted(raw: RawBars, session: date) -> RawBars:
+    """Return the bars up to a session as they were quoted then, with no split after it in them."""
+    known, factor = raw.as_of(session), split_since(raw, np.array([session], "datetime64[D]"))[0]
+    if factor == 1.0:
+        return known
+    prices = {name: getattr(known, name) * factor for name in PRICES}
+    return replace(known, **prices, volume=known.volume / factor, dividend=known.dividend * factor)
 
 
 def _valid(reading: Reading, tickers: Sequence[str]) -> Iterator[tuple[str, Bars]]:

@@ -114,7 +114,7 @@ def _read(path: Path) -> bytes:
 def _manifest(data: bytes, where_from: str) -> Manifest:
     try:
         return msgspec.json.decode(data, type=Manifest)
-    except msgspec.DecodeError as exc:
+    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
         raise BundleMismatch(f"{where_from}: {MANIFEST}: {exc}") from exc
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from itertools import takewhile
 from typing import Any
 
 import numpy as np
@@ -27,6 +26,9 @@ from pipeline.record import (
 from pipeline.state import Outstanding, State, outstanding, read_state
 from pipeline.tables import concatenated
 from pipeline.vintage import Vintage
+
+# Sessions looked through for the bars of a ticker that the source did not give.
+LOOKED_BACK = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,13 +155,18 @@ def rows_of(one: Outstanding, forecasts: Columns, baselines: Columns) -> dict[st
 def _bars_before(
     store: ObjectStore, tables: Tables, link: Link, session: date
 ) -> dict[str, RawBars]:
-    """Return the newest bars of each symbol in the vintages of the session before `session`."""
+    """Return the newest bars of each symbol in the vintages of sessions before `session`.
+
+    Those of the session before, and of earlier ones for tickers that it could not read.
+    """
     earlier = (one.manifest for one in walk(store, link) if one.manifest.session < session)
-    newest_run = next(earlier, None)
-    if newest_run is None:
-        return {}
-    same = takewhile(lambda run: run.session == newest_run.session, earlier)
     bars: dict[str, RawBars] = {}
-    for run in reversed([newest_run, *same]):
-        bars |= Vintage.decode(tables, read_verified(store, run, run.table("bars"))).bars
+    seen, wanted = set[date](), set[str]()
+    for run in earlier:
+        if run.session not in seen and (seen and wanted <= bars.keys() or len(seen) == LOOKED_BACK):
+            break
+        seen.add(run.session)
+        wanted |= run.tickers.keys()
+        vintage = Vintage.decode(tables, read_verified(store, run, run.table("bars")))
+        bars = {**vintage.bars, **bars}
     return bars

@@ -87,7 +87,7 @@ def _publish_missing(
 ) -> Summary:
     _check_order(job.store, before.session)
     head = newest(job.store)
-    _check_source(job, head)
+    check_source(job, head)
     expected = job.calendar.ending(before.session, HISTORY_SESSIONS)
     record = read_before(job.store, job.tables, head, before.session)
     part = len(before.manifests)
@@ -138,7 +138,7 @@ def _check_order(store: ObjectStore, session: date) -> None:
         )
 
 
-def _check_source(job: DailyJob, head: Link | None) -> None:
+def check_source(job: DailyJob, head: Link | None) -> None:
     """Raise StoreError if another source began the record: two of them make no one record."""
     if head is not None and head.manifest.source != job.source.label:
         raise StoreError(

@@ -39,7 +39,7 @@ def latest_session(store: ObjectStore) -> date | None:
     """
     try:
         return msgspec.json.decode(store.read(LATEST) or b"", type=_Shown).session
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return None
 
 

@@ -161,5 +161,5 @@ def parsed_manifest(data: bytes, where_from: str) -> RunManifest:
     """Return the manifest in `data`; raises StoreError if it is none."""
     try:
         return msgspec.json.decode(data, type=RunManifest)
-    except msgspec.DecodeError as exc:
+    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
         raise StoreError(f"{where_from}: expected a run manifest, got {exc}") from exc

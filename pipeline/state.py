@@ -7,7 +7,7 @@ scores. None ever changes.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
 
 import msgspec
 import numpy as np
@@ -22,6 +22,9 @@ from pipeline.record import RunManifest, read_verified
 from pipeline.track import Track, extended
 
 SCHEMA_VERSION = 1
+# A vintage's window reaches 126 sessions back: what is older and not realised, on a target that
+# turned out to be a holiday, never will be.
+SCORABLE = timedelta(days=190)
 Gains = tuple[tuple[float, ...], ...]
 Counts = Mapping[str, Mapping[str, int]]
 
@@ -69,7 +72,7 @@ class State(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Return the state in `data`; raises StoreError if it is none."""
         try:
             return msgspec.json.decode(data, type=State)
-        except msgspec.DecodeError as exc:
+        except (msgspec.DecodeError, UnicodeDecodeError) as exc:
             raise StoreError(f"{where_from}: expected a calibration state, got {exc}") from exc
 
 
@@ -100,7 +103,8 @@ def advanced(
     head : manifest of the part before
     scored : what this run could score, None for nothing
     """
-    open_before = outstanding(state, head)
+    waiting = outstanding(state, head)
+    open_before = tuple(one for one in waiting if state.session - one.session <= SCORABLE)
     state = msgspec.structs.replace(state, outstanding=open_before, **counted(state, head))
     if scored is None:
         return state
@@ -119,11 +123,7 @@ def advanced(
 
 
 def begun(
-    before: State | None,
-    previous: str | None,
-    bundle: Manifest,
-    session: date,
-    part: int,
+    before: State | None, previous: str | None, bundle: Manifest, session: date, part: int
 ) -> State:
     """Return the state of a part before any score: that of the part before, renamed.
 

@@ -42,7 +42,8 @@ def track_record(state: State, link: Link) -> dict[str, Any]:
         "model_version": run.model_version,
         "manifest": {"key": run.key, "sha256": link.digest},
         "horizon": 1,
-        "modes": {mode: _mode(track) for mode, track in sorted(state.tracks.items())},
+        # None has tickers yet while only longer horizons are realised, as after a closure.
+        "modes": {mode: _mode(one) for mode, one in sorted(state.tracks.items()) if one.tickers},
         **counted(state, run),
     }
 

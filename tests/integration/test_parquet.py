@@ -144,7 +144,7 @@ class TestDeterminism:
 
 
 class TestOtherReaders:
-    @pytest.mark.parametrize("name", ["bars", "forecasts", "scores"])
+    @pytest.mark.parametrize("name", ["bars", "baselines", "forecasts", "scores"])
     def test_the_schema_in_the_file_is_the_golden_one(self, name: str) -> None:
         data = TABLES.encode(name, empty(name), METADATA)
         read = pq.read_schema(pa.BufferReader(data)).remove_metadata()
