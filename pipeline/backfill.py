@@ -7,88 +7,32 @@ session, as the daily run would have gone, with equal numbers. All of it is mark
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import Self
 
 import numpy as np
 
-from pipeline.bars import PRICES, Bars, RawBars
-from pipeline.bundle import ModelBundle
+from pipeline.bars import PRICES, RawBars
+from pipeline.bulk_writer import BulkWriter
 from pipeline.chain import Before, Link, newest, read_before, read_issued, rows_of
 from pipeline.daily import DailyJob, check_source
-from pipeline.errors import DataError, Reason, RequestError, StoreError
-from pipeline.forecast import Forecast, forecast_history
-from pipeline.intervals import NEUTRAL
-from pipeline.issued_baselines import BASELINE_SESSIONS, Quantiles, histories, issued
-from pipeline.part import FreshForecaster, Issued, Part, baseline_bars, garch_of, publish
-from pipeline.ports import Calendar, Columns, ObjectStore, Reading
-from pipeline.record import create_or_adopt, table_key
+from pipeline.errors import Reason, RequestError
+from pipeline.historic import HistoricForecaster
+from pipeline.part import Issued, Part, publish
+from pipeline.ports import Calendar, Columns, Reading
+from pipeline.record import table_key
 from pipeline.refresh import refresh_views
 from pipeline.revisions import split_since
 from pipeline.state import Outstanding, outstanding
 from pipeline.tables import concatenated
-from pipeline.vintage import HISTORY_SESSIONS, VIX, ReadInfo, Vintage
-from pipeline.windows import MIN_SESSIONS
+from pipeline.vintage import HISTORY_SESSIONS, ReadInfo, Vintage
 
 BACKFILL = "backfill"
-WRITERS = 8
-# Sessions whose objects may be on their way to the store at once.
-IN_FLIGHT = 32
 MAX_HORIZON = 5
 
 Progress = Callable[[int, int], None]
-
-
-class HistoricForecaster:
-    """Forecasts and baselines of every session of a reading, made in one pass each.
-
-    A ticker whose bars do not all pass as one history is forecast session by session.
-    """
-
-    def __init__(self, job: DailyJob, reading: Reading) -> None:
-        self._fresh = FreshForecaster(job.model)
-        vix = reading.bars.get(VIX)
-        self._whole = valid = dict(_valid(reading, job.tickers))
-        self._forecasts = {
-            ticker: forecast_history(bars, job.model, NEUTRAL, vix)
-            for ticker, bars in valid.items()
-        }
-        self._baselines = {
-            ticker: issued(histories(bars), garch_of(self.bundle, ticker))
-            for ticker, bars in valid.items()
-            if len(bars) >= BASELINE_SESSIONS
-        }
-
-    @property
-    def bundle(self) -> ModelBundle:
-        return self._fresh.bundle
-
-    def forecast(self, bars: Sequence[Bars], vix: RawBars | None) -> Forecast:
-        """Return the forecast from the last session of each ticker, gains not applied."""
-        made = [self._forecast_of(one) for one in bars if one.ticker in self._forecasts]
-        # Before a split prices are quoted otherwise than in the whole history.
-        at_hand = [one.last_close[-1] for one in made] == [one.close[-1] for one in bars]
-        return _stacked(made) if made and at_hand else self._fresh.forecast(bars, vix)
-
-    def baselines(self, bars: RawBars) -> dict[str, Quantiles]:
-        """Return the baselines of one ticker, n = 1; raises InvalidBars as a fresh one does."""
-        if bars.ticker not in self._baselines:
-            return self._fresh.baselines(bars)
-        whole, last = self._whole[bars.ticker], baseline_bars(bars)
-        at = int(np.searchsorted(whole.session, last.session[-1]))
-        if whole.close[at] != last.close[-1]:
-            return self._fresh.baselines(bars)
-        at -= BASELINE_SESSIONS - 1
-        return {name: made.row(at) for name, made in self._baselines[bars.ticker].items()}
-
-    def _forecast_of(self, bars: Bars) -> Forecast:
-        made = self._forecasts[bars.ticker]
-        return made.where(made.origin_date == bars.session[-1])
 
 
 def backfill(job: DailyJob, first: date, last: date, at: datetime, progress: Progress) -> int:
@@ -120,10 +64,10 @@ def backfill(job: DailyJob, first: date, last: date, at: datetime, progress: Pro
     symbols = [*job.tickers, *job.model.manifest.covariates]
     reading = job.source.read(symbols, history.expected(sessions[0])[0], last)
     cutter = _Cutter(job, reading, _begun_at(job, sessions[0]) or at.astimezone(UTC))
-    forecaster = HistoricForecaster(job, reading)
+    forecaster = HistoricForecaster(job.model, job.tickers, reading)
     before = read_before(job.store, job.tables, head, sessions[0])
     tables = _Tables(job)
-    with _Writer(job.store) as writer:
+    with BulkWriter(job.store) as writer:
         for done, session in enumerate(sessions, start=1):
             vintage = cutter.vintage(history.expected(session))
             data = vintage.encode(job.tables)
@@ -238,52 +182,6 @@ class _Tables:
         return rows_of(one, *kept)
 
 
-class _Writer:
-    """Writes many objects at once, and each manifest when all before it is written."""
-
-    def __init__(self, store: ObjectStore) -> None:
-        self._store = store
-        self._pool, self._committer = ThreadPoolExecutor(WRITERS), ThreadPoolExecutor(1)
-        self._objects: list[Future[None]] = []
-        self._commits: deque[Future[None]] = deque()
-        self._last: Future[None] | None = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Commit what is whole; a session in the making stays off the record."""
-        with self._pool, self._committer:
-            while self._commits:
-                self._commits.popleft().result()
-
-    def write(self, key: str, data: bytes) -> bytes:
-        """Write an object soon; a manifest after all objects and manifests before it."""
-        if not key.startswith("runs/"):
-            self._objects.append(self._pool.submit(self._put, key, data))
-            return data
-        # After a commit that failed none may follow, or the chain would have a hole.
-        whole = [*self._objects, *([self._last] if self._last else [])]
-        self._last = self._committer.submit(self._commit, whole, key, data)
-        self._commits.append(self._last)
-        self._objects = []
-        if len(self._commits) > IN_FLIGHT:
-            self._commits.popleft().result()
-        return data
-
-    def _commit(self, whole: Sequence[Future[None]], key: str, data: bytes) -> None:
-        for one in whole:
-            one.result()
-        self._put(key, data)
-
-    def _put(self, key: str, data: bytes) -> None:
-        if create_or_adopt(self._store, key, data) != data:
-            raise StoreError(
-                f"{self._store.url(key)}: expected nothing or equal bytes, found what another "
-                "backfill wrote from other bars or with another model; use another store"
-            )
-
-
 def _as_quoted(raw: RawBars, session: date) -> RawBars:
     """Return the bars up to a session as they were quoted then, with no split after it in them."""
     known, factor = raw.as_of(session), split_since(raw, np.array([session], "datetime64[D]"))[0]
@@ -291,24 +189,3 @@ def _as_quoted(raw: RawBars, session: date) -> RawBars:
         return known
     prices = {name: getattr(known, name) * factor for name in PRICES}
     return replace(known, **prices, volume=known.volume / factor, dividend=known.dividend * factor)
-
-
-def _valid(reading: Reading, tickers: Sequence[str]) -> Iterator[tuple[str, Bars]]:
-    for ticker in tickers:
-        if ticker in reading.bars:
-            with suppress(DataError):
-                bars = Bars.validated(reading.bars[ticker])
-                if len(bars) >= MIN_SESSIONS:
-                    yield ticker, bars
-
-
-def _stacked(parts: Sequence[Forecast]) -> Forecast:
-    return Forecast(
-        tickers=tuple(ticker for one in parts for ticker in one.tickers),
-        origin_date=np.concatenate([one.origin_date for one in parts]),
-        last_close=np.concatenate([one.last_close for one in parts]),
-        horizons=parts[0].horizons,
-        log_return_quantiles=np.concatenate([one.log_return_quantiles for one in parts]),
-        sigma=np.concatenate([one.sigma for one in parts]),
-        finite=np.concatenate([one.finite for one in parts]),
-    )

@@ -18,8 +18,9 @@ import numpy as np
 from pipeline.bars import RawBars
 from pipeline.chain import Link, newest, read_before
 from pipeline.errors import Reason, RequestError, StoreError
+from pipeline.forecasters import FreshForecaster
 from pipeline.model import Model
-from pipeline.part import FreshForecaster, Part, publish
+from pipeline.part import Part, publish
 from pipeline.ports import BarSource, Calendar, ObjectStore, Tables
 from pipeline.record import RunManifest, committed, create_or_adopt, table_key
 from pipeline.refresh import refresh_views

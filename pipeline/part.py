@@ -9,18 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Protocol
 
 import numpy as np
 
-from pipeline.bars import Bars, RawBars
+from pipeline.bars import Bars
+from pipeline.baseline_table import baseline_table
 from pipeline.bundle import ModelBundle
 from pipeline.chain import Before, Link
-from pipeline.errors import DataError, InvalidBars, Reason, StoreError
-from pipeline.forecast import Forecast, forecast
-from pipeline.intervals import NEUTRAL
-from pipeline.issued_baselines import BASELINE_SESSIONS, ISSUED, Quantiles, histories, issued
-from pipeline.model import Model
+from pipeline.errors import Reason, StoreError
+from pipeline.forecasters import Forecaster
 from pipeline.ports import Columns, Tables
 from pipeline.realised import by_month, score_realised
 from pipeline.record import (
@@ -35,24 +32,11 @@ from pipeline.record import (
 )
 from pipeline.revisions import revisions
 from pipeline.state import State, advanced, begun
-from pipeline.tables import Stamp, baseline_columns, forecast_columns
+from pipeline.tables import Stamp, forecast_columns
 from pipeline.vintage import VIX, Vintage
 
 # Writes an object, or finds it written, and returns what lies under the key now.
 Write = Callable[[str, bytes], bytes]
-
-
-class Forecaster(Protocol):
-    """What forecasts from the bars of a vintage: made for it, or looked up in a long history."""
-
-    @property
-    def bundle(self) -> ModelBundle: ...
-
-    def forecast(self, bars: Sequence[Bars], vix: RawBars | None) -> Forecast:
-        """Return the forecast from the last session of each ticker, gains not applied."""
-
-    def baselines(self, bars: RawBars) -> dict[str, Quantiles]:
-        """Return the baselines of one ticker, n = 1; raises DataError where bars do not allow."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,47 +65,6 @@ class Part:
     def key(self, table: str) -> str:
         """Return the key of this part's table of that name."""
         return table_key(table, self.session, self.number)
-
-
-class FreshForecaster:
-    """Forecasts made from the bars given."""
-
-    def __init__(self, model: Model) -> None:
-        self._model = model
-
-    @property
-    def bundle(self) -> ModelBundle:
-        return self._model.bundle
-
-    def forecast(self, bars: Sequence[Bars], vix: RawBars | None) -> Forecast:
-        """Return the forecast from the last session of each ticker, gains not applied."""
-        return forecast(bars, self._model, NEUTRAL, vix)
-
-    def baselines(self, bars: RawBars) -> dict[str, Quantiles]:
-        """Return the baselines of one ticker, n = 1.
-
-        Raises
-        ------
-        InvalidBars
-            When there are fewer than 300 bars, or one of the last 300 is not valid.
-        """
-        return issued(histories(baseline_bars(bars))[-1:], garch_of(self.bundle, bars.ticker))
-
-
-def garch_of(bundle: ModelBundle, ticker: str) -> Mapping[str, float] | None:
-    """Return the ticker's GARCH(1,1)-t parameters, None where the bundle has none."""
-    return bundle.manifest.baselines.get("garch_t", {}).get(ticker)
-
-
-def baseline_bars(bars: RawBars) -> Bars:
-    """Return the bars a baseline sees; raises InvalidBars where there are not enough good ones."""
-    valid = Bars.validated(bars.tail(BASELINE_SESSIONS))
-    if len(valid) < BASELINE_SESSIONS:
-        raise InvalidBars(
-            f"{bars.ticker}: expected {BASELINE_SESSIONS} bars, got {len(valid)}",
-            Reason.NOT_ENOUGH_HISTORY,
-        )
-    return valid
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -164,7 +107,7 @@ def publish(part: Part, forecaster: Forecaster, tables: Tables, write: Write) ->
     broken = dict.fromkeys(np.array(made.tickers, object)[~made.finite], Reason.NON_FINITE_OUTPUT)
     rows = forecast_columns(made.where(made.finite), withheld | broken, stamp)
     forecasts = _put_table(put, tables, part, "forecasts", rows)
-    rows_of_baselines = _baselines(vintage, made, withheld, forecaster, stamp)
+    rows_of_baselines = baseline_table(vintage, made, withheld, forecaster, stamp)
     baselines = _put_table(put, tables, part, "baselines", rows_of_baselines)
     manifest = _manifest(part, vintage, forecasts, objects)
     link = Link(manifest, sha256(write(manifest.key, to_json(manifest))))
@@ -212,46 +155,6 @@ def _score(
     key, data = calibration_key(part.session, part.number), state.encode()
     stored = put(key, data)
     return state if stored == data else State.decode(stored, key)
-
-
-def _baselines(
-    vintage: Vintage,
-    ours: Forecast,
-    withheld: Mapping[str, str],
-    forecaster: Forecaster,
-    stamp: Stamp,
-) -> Columns:
-    """Return the baselines table of the tickers we forecast; the others are withheld alike."""
-    made: dict[str, dict[str, Quantiles]] = {name: {} for name in ISSUED}
-    refused = {name: dict(withheld) for name in ISSUED}
-    for ticker in ours.tickers:
-        try:
-            of_ticker = forecaster.baselines(vintage.bars[ticker])
-        except DataError as exc:
-            for name in ISSUED:
-                refused[name][ticker] = exc.reason
-            continue
-        for name, quantiles in of_ticker.items():
-            made[name][ticker] = quantiles
-    forecasts = {name: _as_forecast(ours, found) for name, found in made.items()}
-    return baseline_columns(forecasts, refused, stamp)
-
-
-def _as_forecast(ours: Forecast, found: Mapping[str, Quantiles]) -> Forecast:
-    rows = np.array([ticker in found for ticker in ours.tickers], bool)
-    of = ours.where(rows)
-    shape = (len(of.tickers), *ours.log_return_quantiles.shape[1:])
-    quantiles = np.array([found[ticker].log_return[0] for ticker in of.tickers]).reshape(shape)
-    sigma = np.array([found[ticker].sigma[0] for ticker in of.tickers]).reshape(shape[:2])
-    return Forecast(
-        tickers=of.tickers,
-        origin_date=of.origin_date,
-        last_close=of.last_close,
-        horizons=ours.horizons,
-        log_return_quantiles=quantiles,
-        sigma=sigma,
-        finite=np.ones(len(of.tickers), bool),
-    )
 
 
 def _manifest(

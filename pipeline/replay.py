@@ -8,8 +8,9 @@ from datetime import date
 from pipeline.bundle import ModelBundle, parse_bundle
 from pipeline.chain import Link, link_before, read_before, read_link
 from pipeline.errors import StoreError
+from pipeline.forecasters import FreshForecaster
 from pipeline.model import Model
-from pipeline.part import FreshForecaster, Part, publish
+from pipeline.part import Part, publish
 from pipeline.ports import Calendar, ObjectStore, Tables
 from pipeline.record import RunManifest, read_verified, required
 from pipeline.vintage import HISTORY_SESSIONS, Vintage

@@ -8,10 +8,10 @@ import pytest
 from pipeline.backtest import LEVEL_GRID
 from pipeline.baselines import HORIZONS, persistence
 from pipeline.errors import InvalidBars, Reason
+from pipeline.forecasters import baseline_bars
 from pipeline.intervals import MEDIAN
 from pipeline.issued_baselines import BASELINE_SESSIONS, EWMA, GARCH_T, ISSUED, histories, issued
 from pipeline.model import Model
-from pipeline.part import baseline_bars
 from pipeline.volatility import garch_t_quantiles
 from tests.builders import bars, raw_bars
 from tests.fakes import MemoryObjects

@@ -13,8 +13,7 @@ from pipeline.intervals import INTERVALS
 from pipeline.issued_baselines import ISSUED
 from pipeline.model import Model
 from pipeline.realised import FORECASTER, published_quantiles, score_realised
-from pipeline.significance import coverage_bounds, diebold_mariano
-from pipeline.skill import hac_lags
+from pipeline.significance import coverage_bounds, diebold_mariano, hac_lags
 from pipeline.state import State, read_state
 from pipeline.track import RECENT, Track, extended
 from pipeline.track_record import headline, track_record
