@@ -19,6 +19,7 @@ KEYS = [
 METRICS = {
     "forecasts_published",
     "tickers_withheld",
+    "session_complete",
     "source_latency",
     "data_lag_sessions",
     "run_duration",

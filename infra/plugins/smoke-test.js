@@ -1,0 +1,3 @@
+'use strict';
+class SmokeTest { constructor() { this.hooks = {}; } }
+module.exports = SmokeTest;
