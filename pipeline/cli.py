@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 import typer
 from typer.exceptions import TyperException
 
-from pipeline import cli_training, console, daily, options
+from pipeline import cli_operations, cli_training, console, daily, options
 from pipeline.errors import ConfigError, ForecasterError, StoreError
 from pipeline.fetch import fetch
 from pipeline.latest import latest_session
@@ -175,6 +175,10 @@ def train(
 app.command("backtest", epilog="Example: forecaster backtest --bars ./bars --from 2010")(
     cli_training.backtest_command
 )
+
+app.command(epilog="Example: forecaster pause --stage dev")(cli_operations.pause)
+app.command(epilog="Example: forecaster resume --stage dev")(cli_operations.resume)
+app.command(epilog="Example: forecaster rollback --stage prod")(cli_operations.rollback)
 
 
 def _training() -> tuple[Any, Callable[[], Any]]:

@@ -11,6 +11,7 @@
     │   ├── BundleMismatch     manifest, digest and ONNX file do not fit each other or the code
     │   └── NonFiniteOutput    the model answered NaN or infinity
     ├── StoreError             the store cannot be read or written, or holds what it should not
+    ├── DeploymentError        what is deployed cannot be reached or changed
     └── IncompleteRun          some tickers were withheld; the rest are published
 
 Every message states what was expected and what came.
@@ -100,6 +101,10 @@ class NonFiniteOutput(ModelError):
 
 class StoreError(ForecasterError):
     """The store cannot be read or written, or holds what it should not."""
+
+
+class DeploymentError(ForecasterError):
+    """What is deployed cannot be reached or changed."""
 
 
 class IncompleteRun(ForecasterError):
