@@ -16,6 +16,9 @@ BUNDLES = "the folder of a model bundle"
 TICKERS = "tickers joined by commas, of letters, digits and . - ="
 # An index has a caret in front.
 TICKER = re.compile(r"\^?[A-Z0-9][A-Z0-9.=-]{0,15}")
+API_KEY, IAM, NONE = "api-key", "iam", "none"
+DIGESTS = "hex SHA-256 digests of the accepted keys joined by commas (forecaster api-key new)"
+DIGEST = re.compile(r"[0-9a-f]{64}")
 # The root of the project, and of the image.
 DEFAULT_BUNDLE = Path(__file__).resolve().parents[1] / "models" / "default"
 
@@ -51,6 +54,39 @@ class DailySettings:
         return cls(**settings)
 
 
+@dataclass(frozen=True, slots=True)
+class OnDemandSettings:
+    """What the on-demand function is told.
+
+    Attributes
+    ----------
+    store : FORECASTER_STORE, s3://bucket/prefix or a folder; required
+    bundle : FORECASTER_BUNDLE, folder of the model bundle
+    auth : FORECASTER_AUTH, `api-key`, `iam` (AWS checks before the function is called) or `none`
+    api_key_sha256 : FORECASTER_API_KEY_SHA256, hex digests; required with `api-key`, else not read
+    """
+
+    store: str
+    bundle: Path
+    auth: str
+    api_key_sha256: tuple[str, ...] = ()
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> Self:
+        """Return the settings in `environ`; raises one ConfigError that lists every problem."""
+        read = _Reader(environ)
+        settings = {
+            "store": read("FORECASTER_STORE", _store, STORES),
+            "bundle": read("FORECASTER_BUNDLE", _bundle, BUNDLES, str(DEFAULT_BUNDLE)),
+            "auth": read("FORECASTER_AUTH", _auth, f"{API_KEY}, {IAM} or {NONE}", API_KEY),
+        }
+        if settings["auth"] == API_KEY:
+            name = "FORECASTER_API_KEY_SHA256"
+            settings["api_key_sha256"] = read.secret(name, _digests, DIGESTS)
+        read.refuse_problems()
+        return cls(**settings)
+
+
 class _Reader:
     """Reads variables one by one and remembers what is wrong with each.
 
@@ -68,6 +104,15 @@ class _Reader:
         value = parse(text.strip()) if text is not None and text.strip() else None
         if value is None:
             came = "nothing" if text is None else repr(text)
+            self._problems.append(f"{name}: expected {expected}, got {came}")
+        return value
+
+    def secret(self, name: str, parse: Callable[[str], Any], expected: str) -> Any:
+        """Read a variable whose text is told to nobody: it may hold the key itself by mistake."""
+        text = self._environ.get(name)
+        value = None if text is None else parse(text)
+        if value is None:
+            came = "nothing" if text is None or not text.strip() else "something else"
             self._problems.append(f"{name}: expected {expected}, got {came}")
         return value
 
@@ -95,3 +140,12 @@ def _tickers(text: str) -> tuple[str, ...] | None:
 
 def _bars(text: str) -> str | None:
     return text if text in (YAHOO, SIMULATED) or Path(text).is_dir() else None
+
+
+def _auth(text: str) -> str | None:
+    return text if text in (API_KEY, IAM, NONE) else None
+
+
+def _digests(text: str) -> tuple[str, ...] | None:
+    digests = [digest.strip().lower() for digest in text.split(",")]
+    return tuple(dict.fromkeys(digests)) if all(map(DIGEST.fullmatch, digests)) else None

@@ -1,4 +1,4 @@
-"""The command line: `forecaster run | show | fetch | train | backtest`.
+"""The command line: `forecaster run | show | fetch | train | backtest | serve | api-key`.
 
 Exit codes: 0 done, 1 failed (a ticker withheld, or data, model or store unusable), 2 wrong use.
 """
@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 import typer
 from typer.exceptions import TyperException
 
-from pipeline import cli_operations, cli_training, console, daily, options
+from pipeline import cli_operations, cli_serving, cli_training, console, daily, options
 from pipeline.errors import ConfigError, ForecasterError, StoreError
 from pipeline.fetch import fetch
 from pipeline.latest import latest_session
@@ -175,7 +175,13 @@ def train(
 app.command("backtest", epilog="Example: forecaster backtest --bars ./bars --from 2010")(
     cli_training.backtest_command
 )
-
+app.command("serve", epilog="Example: forecaster serve --store ./store --port 8000")(
+    cli_serving.serve
+)
+app.add_typer(cli_serving.api_key_app, name="api-key")
+cli_serving.api_key_app.command("rotate", epilog="Example: forecaster api-key rotate --stage prod")(
+    cli_operations.rotate_key
+)
 app.command(epilog="Example: forecaster pause --stage dev")(cli_operations.pause)
 app.command(epilog="Example: forecaster resume --stage dev")(cli_operations.resume)
 app.command(epilog="Example: forecaster rollback --stage prod")(cli_operations.rollback)

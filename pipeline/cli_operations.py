@@ -1,4 +1,4 @@
-"""The commands that change a deployment: `forecaster pause | resume | rollback`."""
+"""The commands that change a deployment: `pause | resume | rollback | api-key rotate`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline import console
+from pipeline import api_keys, console
 from pipeline.adapters.deployment import Deployment
 
 Stage = Annotated[str, typer.Option(metavar="NAME", help="Which deployment.")]
@@ -37,3 +37,10 @@ def rollback(stage: Stage = "dev", region: Region = "us-east-1") -> None:
         console.print_line(f"{function}: version {left} -> {now}")
     if not moved:
         console.print_line("The last deployment changed no function; nothing was moved.")
+
+
+def rotate_key(stage: Stage = "dev", region: Region = "us-east-1") -> None:
+    """Make a key and keep it in SSM; the next deployment accepts it, and the one before it."""
+    key = api_keys.new_key()
+    path = Deployment(stage, region).store_key(key, api_keys.digest(key))
+    console.print_line(f"Key {key}\nis in SSM as {path}; deploy to accept it.")

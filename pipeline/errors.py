@@ -3,6 +3,9 @@
     ForecasterError
     ├── ConfigError            a setting, option or deployed value is missing or wrong
     ├── RequestError           the caller asked for something that cannot be answered
+    │   ├── InvalidBody        the body is no JSON, or too deep
+    │   ├── InvalidField       a field is not as it should be; `pointer` says which
+    │   └── NotFound           there is no such thing, now or later
     ├── DataError              bars cannot be used; `reason` says why, in one word
     │   ├── InvalidBars        the bars break a rule (NaN, gap, jump, too few, …)
     │   ├── StaleBars          the newest bar is older than the last closed session
@@ -11,6 +14,7 @@
     │   ├── BundleMismatch     manifest, digest and ONNX file do not fit each other or the code
     │   └── NonFiniteOutput    the model answered NaN or infinity
     ├── StoreError             the store cannot be read or written, or holds what it should not
+    │   └── NotPublished       not there yet; a later run will publish it
     ├── DeploymentError        what is deployed cannot be reached or changed
     └── IncompleteRun          some tickers were withheld; the rest are published
 
@@ -57,6 +61,29 @@ class RequestError(ForecasterError):
     """The caller asked for something that cannot be answered."""
 
 
+class InvalidBody(RequestError):
+    """The body is no JSON, or too deep."""
+
+
+class InvalidField(RequestError):
+    """A field is not as it should be.
+
+    `pointer` is its JSON pointer as a fragment (RFC 6901), `#` for the whole body.
+    """
+
+    def __init__(self, pointer: str, expected: str, got: str) -> None:
+        super().__init__(f"{pointer}: expected {expected}, got {got}")
+        self.pointer, self.expected, self.got = pointer, expected, got
+
+    def __reduce__(self) -> tuple[type[Self], tuple[str, str, str]]:
+        """Survive the way from one process to another, which knows only `args`."""
+        return type(self), (self.pointer, self.expected, self.got)
+
+
+class NotFound(RequestError):
+    """There is no such thing, now or later."""
+
+
 class DataError(ForecasterError):
     """Bars cannot be used; `reason` is the code under which the ticker is withheld."""
 
@@ -101,6 +128,10 @@ class NonFiniteOutput(ModelError):
 
 class StoreError(ForecasterError):
     """The store cannot be read or written, or holds what it should not."""
+
+
+class NotPublished(StoreError):
+    """Not there yet; a later run will publish it."""
 
 
 class DeploymentError(ForecasterError):

@@ -8,10 +8,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from pipeline.daily import DailyJob
 from pipeline.errors import ConfigError
-from pipeline.ports import BarSource, Calendar, ObjectStore
+
+if TYPE_CHECKING:
+    from pipeline.daily import DailyJob
+    from pipeline.ports import BarSource, Calendar, ObjectStore
 
 YAHOO = "yahoo"
 SIMULATED = "simulated"
@@ -95,6 +98,7 @@ def daily_job(
     """
     from pipeline.adapters.parquet import ParquetTables  # noqa: PLC0415
     from pipeline.bundle import load_bundle  # noqa: PLC0415
+    from pipeline.daily import DailyJob  # noqa: PLC0415
     from pipeline.intervals import Calibration  # noqa: PLC0415
     from pipeline.model import Model  # noqa: PLC0415
 

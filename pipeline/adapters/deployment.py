@@ -71,8 +71,13 @@ class Deployment:
         moved = {name: (aliases[name]["FunctionVersion"], before[name]) for name in names}
         return {name: versions for name, versions in moved.items() if versions[0] != versions[1]}
 
-    def store_key(self, key: str, digest: str) -> None:
-        """Keep an API key in SSM, encrypted, and its digest before that of the key in use."""
+    def store_key(self, key: str, digest: str) -> str:
+        """Keep an API key in SSM, encrypted, its digest beside that of the key in use.
+
+        Returns
+        -------
+        where the key is kept
+        """
         with self._translated("store the key"):
             ssm, path = self._at("ssm"), f"/{SERVICE}/{self.stage}/api-key"
             try:
@@ -82,6 +87,7 @@ class Deployment:
             digests = ",".join([digest, *kept][:KEYS_IN_USE])
             ssm.put_parameter(Name=path, Value=key, Type="SecureString", Overwrite=True)
             ssm.put_parameter(Name=f"{path}-sha256", Value=digests, Type="String", Overwrite=True)
+        return path
 
     def _switch_schedules(self, *, on: bool) -> None:
         scheduler = self._at("scheduler")

@@ -53,7 +53,8 @@ class Cloud:
 
     def forecaster(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a command of ours."""
-        return self._run(sys.executable, "-m", "pipeline.cli", *arguments)
+        start = "from pipeline.cli import main; main()"
+        return self._run(sys.executable, "-c", start, *arguments)
 
     def make(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run make as a user would."""

@@ -1,0 +1,71 @@
+"""The on-demand function: a Function URL's event → pipeline.on_demand → JSON, or a problem."""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from time import monotonic, perf_counter
+from typing import Any
+
+from handlers.messages import Request, Response
+from handlers.routes import Service, refused
+from handlers.settings import API_KEY, OnDemandSettings
+from handlers.signals import Signals
+from pipeline.bundle import load_bundle
+from pipeline.errors import ForecasterError
+from pipeline.model import Model
+from pipeline.on_demand import OnDemand
+from pipeline.ports import ObjectStore
+from pipeline.views import Views
+from pipeline.wiring import open_store
+
+
+def handler(event: Any, context: Any) -> dict[str, Any]:
+    """Answer one request; what goes wrong is a problem with a status, never an exception."""
+    started = perf_counter()
+    told: dict[str, Any] = {}
+    response = _answered(event, told)
+    signals.tell(context, response.status, perf_counter() - started, told)
+    return response.event()
+
+
+def _answered(event: Any, told: dict[str, Any]) -> Response:
+    try:
+        request = Request.of(event)
+        told |= {"method": request.method, "path": request.path[:200]}
+        return service.answer(request)
+    except Exception as exc:
+        response, told["code"] = refused(exc)
+        if response.status >= 500:
+            told |= _explained(exc)
+        return response
+
+
+def _explained(error: Exception) -> dict[str, str]:
+    """Return what the log says of an error that is not the caller's."""
+    if isinstance(error, ForecasterError):
+        return {"exception_name": type(error).__name__, "exception": str(error)}
+    import traceback  # noqa: PLC0415
+
+    stack = "".join(traceback.format_exception(error))
+    return {"exception_name": type(error).__name__, "exception": stack}
+
+
+@cache
+def _store() -> ObjectStore:
+    return open_store(settings.store)
+
+
+def _read(key: str) -> bytes | None:
+    return _store().read(key)
+
+
+def _wired(settings: OnDemandSettings) -> Service:
+    keys = settings.api_key_sha256 if settings.auth == API_KEY else None
+    model = Model(load_bundle(settings.bundle))
+    return Service(OnDemand(model, Views(_read, monotonic)), keys)
+
+
+settings = OnDemandSettings.from_env(os.environ)
+service = _wired(settings)
+signals = Signals(service.on_demand.model.manifest.model_version)
