@@ -41,9 +41,14 @@ format: $(VENV)/.dev ## Format the code and mend what the linter can
 	$(BIN)/ruff check --fix .
 
 .PHONY: bench
-bench: $(VENV)/.dev ## Measure memory of the daily run and time of 5,000 series
+bench: $(VENV)/.dev ## Measure the daily run's memory, 5,000 series, and the HTTPS function beside a twin
 	$(BIN)/python -m benchmarks.daily_memory
 	$(BIN)/python -m benchmarks.five_thousand
+	$(BIN)/python -m benchmarks.on_demand
+
+.PHONY: openapi
+openapi: $(VENV)/.dev ## Write the OpenAPI document of the HTTPS function anew
+	$(BIN)/python -m handlers.openapi_build
 
 .PHONY: train
 train: $(VENV)/.dev ## Train a bundle into out/bundle: make train BARS=folder

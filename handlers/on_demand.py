@@ -10,7 +10,8 @@ from typing import Any
 from handlers.messages import Request, Response
 from handlers.routes import Service, refused
 from handlers.settings import API_KEY, OnDemandSettings
-from handlers.signals import Signals
+from handlers.signals import SERVICE, Signals
+from handlers.tracing import Tracer
 from pipeline.bundle import load_bundle
 from pipeline.errors import ForecasterError
 from pipeline.model import Model
@@ -24,7 +25,10 @@ def handler(event: Any, context: Any) -> dict[str, Any]:
     """Answer one request; what goes wrong is a problem with a status, never an exception."""
     started = perf_counter()
     told: dict[str, Any] = {}
-    response = _answered(event, told)
+    with tracer.subsegment("## handler") as traced:
+        response = _answered(event, told)
+        traced["error"] = 400 <= response.status < 500
+        traced["fault"] = response.status >= 500
     signals.tell(context, response.status, perf_counter() - started, told)
     return response.event()
 
@@ -57,7 +61,8 @@ def _store() -> ObjectStore:
 
 
 def _read(key: str) -> bytes | None:
-    return _store().read(key)
+    with tracer.subsegment("store", namespace="remote"):
+        return _store().read(key)
 
 
 def _wired(settings: OnDemandSettings) -> Service:
@@ -67,5 +72,6 @@ def _wired(settings: OnDemandSettings) -> Service:
 
 
 settings = OnDemandSettings.from_env(os.environ)
+tracer = Tracer(SERVICE, os.environ)
 service = _wired(settings)
 signals = Signals(service.on_demand.model.manifest.model_version)

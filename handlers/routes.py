@@ -43,6 +43,13 @@ class Content(NamedTuple):
     media_type: str = JSON
 
 
+class Health(msgspec.Struct, frozen=True):
+    """A sign of life. The store is not asked: a health check must cost nothing."""
+
+    status: str
+    model_version: str
+
+
 Action = Callable[[Request], Content]
 
 
@@ -116,7 +123,7 @@ class Service:
 
     def _health(self, _: Request) -> Content:
         version = self.on_demand.model.manifest.model_version
-        return Content(msgspec.json.encode({"status": "ok", "model_version": version}))
+        return Content(msgspec.json.encode(Health("ok", version)))
 
 
 def refused(error: Exception) -> tuple[Response, str]:

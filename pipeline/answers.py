@@ -11,6 +11,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from pipeline.forecast import Forecast
 from pipeline.intervals import INTERVALS, MEDIAN
 
+Moment = Annotated[datetime, Meta(tz=True)]
 Interval = Annotated[tuple[float, float], Meta(description="lower and upper limit, prices")]
 Intervals = Annotated[
     Mapping[str, Interval], Meta(description="By promised coverage in percent: 50, 80, 90, 95, 98")
@@ -43,7 +44,7 @@ class PredictAnswer(Struct, frozen=True):
     ticker: str | UnsetType = UNSET
     origin_date: date | UnsetType = UNSET
     target_date: date | UnsetType = UNSET
-    issued_at: datetime | UnsetType = UNSET
+    issued_at: Moment | UnsetType = UNSET
     source: str | UnsetType = UNSET
 
 

@@ -89,8 +89,9 @@ def usable_bars(ticker: str, rows: Sequence[BarRow]) -> Bars:
         return _validated(ticker, rows, used_from)
     except InvalidBars as exc:
         row = _first_bad_row(ticker, rows, used_from)
-        came = str(exc).removeprefix(f"{ticker}: ")
-        raise InvalidField(f"#/bars/{row}", "ordered sessions with sane prices", came) from exc
+        came = str(exc).removeprefix(f"{ticker}: ").rpartition("got ")[2]
+        expected = f"bars without {exc.reason.replace('_', ' ')}"
+        raise InvalidField(f"#/bars/{row}", expected, came) from exc
 
 
 def vix_bars(rows: Sequence[VixRow]) -> RawBars:

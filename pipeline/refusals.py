@@ -18,6 +18,7 @@ _UNKNOWN = re.compile(r"Object contains unknown field `(?P<name>.*)`", re.DOTALL
 _MISSING = re.compile(r"Object missing required field `(?P<name>.*)`", re.DOTALL)
 _FEATURE = re.compile(r"#/data/\d+/(?P<column>\d+)")
 WORDS = {"`float`": "a number", "`str`": "a string", "`object`": "an object", "`date`": "a date"}
+KINDS = "only data with or without ticker, bars with or without vix and ticker, or ticker"
 SHOWN = 60
 
 
@@ -29,7 +30,7 @@ def explained(error: Exception, body: bytes) -> RequestError:
     what, path = (said["what"], said["path"] or "") if said else (str(error), "")
     steps = [int(i) if i else name for i, name in _STEP.findall(path)]
     if unknown := _UNKNOWN.fullmatch(what):
-        return InvalidField(_pointer([*steps, unknown["name"]]), "no such field", "one")
+        return InvalidField(_pointer([*steps, unknown["name"]]), KINDS, "one more field")
     if missing := _MISSING.fullmatch(what):
         return InvalidField(_pointer([*steps, missing["name"]]), "this field", "none")
     pointer = _pointer(steps)

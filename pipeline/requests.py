@@ -2,58 +2,58 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from pipeline.errors import InvalidBody, InvalidField
-from pipeline.features import LOOKBACK
+from pipeline.features import FEATURE_NAMES, LOOKBACK
 from pipeline.refusals import explained
 from pipeline.windows import MIN_SESSIONS
 
 TICKER = r"^\^?[A-Za-z0-9][A-Za-z0-9.=-]{0,15}$"
 
-# What each feature can be: wide enough for any market, and no wider, so that raw prices or columns
-# in another order are refused and never answered.
-LogClose = Annotated[float, Meta(ge=-14, le=21, description="log_close: natural log of the close")]
-LogReturn = Annotated[float, Meta(ge=-3, le=3, description="a log return")]
-LogVolatility = Annotated[
-    float,
-    Meta(ge=-9.5, le=1, description="log of the standard deviation of a session's log return"),
-]
-Drawdown = Annotated[
-    float,
-    Meta(ge=-8, le=1e-4, description="drawdown_66: log of the close over its 66-session high"),
-]
-Days = Annotated[
-    float, Meta(ge=1, le=15, description="days_to_next: calendar days to the next session")
-]
-LogVix = Annotated[
-    float, Meta(ge=0, le=7, description="log_vix: log of the Cboe VIX in percent, 0 if not known")
-]
-# In the order of FEATURE_NAMES.
-WindowRow = tuple[
-    LogClose,
-    LogReturn,
-    LogReturn,
-    LogVolatility,
-    LogVolatility,
-    LogVolatility,
-    LogVolatility,
-    LogVolatility,
-    LogVolatility,
-    Drawdown,
-    Days,
-    LogVix,
-]
+# What each feature can be: wide enough for any market and no wider, so that raw prices, or columns
+# in another order, are refused rather than answered.
+RETURN, LOG_VOLATILITY = (-3.0, 3.0), (-9.5, 1.0)
+RANGES: Mapping[str, tuple[float, float]] = {
+    "log_close": (-14.0, 21.0),
+    "overnight_return": RETURN,
+    "intraday_return": RETURN,
+    "log_range": LOG_VOLATILITY,
+    "log_volatility": LOG_VOLATILITY,
+    "log_volatility_5": LOG_VOLATILITY,
+    "log_volatility_22": LOG_VOLATILITY,
+    "log_volatility_66": LOG_VOLATILITY,
+    "log_downside_22": LOG_VOLATILITY,
+    "drawdown_66": (-8.0, 1e-4),
+    "days_to_next": (1.0, 15.0),
+    "log_vix": (0.0, 7.0),
+}
+if TYPE_CHECKING:
+    WindowRow = tuple[float, ...]
+else:
+    WindowRow = tuple[
+        tuple(
+            Annotated[float, Meta(ge=RANGES[name][0], le=RANGES[name][1], description=name)]
+            for name in FEATURE_NAMES
+        )
+    ]
 Window = Annotated[
     list[WindowRow],
-    Meta(min_length=LOOKBACK, max_length=LOOKBACK, description="One row per session, oldest first"),
+    Meta(
+        min_length=LOOKBACK,
+        max_length=LOOKBACK,
+        description="60 sessions, oldest first, of 12 features; those that begin with log_ are "
+        "natural logarithms, of the close, of volatilities per session and of the Cboe VIX in "
+        "percent (0 where it is not known)",
+    ),
 ]
 
-Price = Annotated[float, Meta(gt=0, le=1e9)]
+Price = Annotated[float, Meta(ge=1e-6, le=1e9)]
 Volume = Annotated[float, Meta(ge=0, le=1e18)]
 BarRow = Annotated[
     tuple[date, Price, Price, Price, Price, Volume],

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta, Struct
 
-from pipeline.answers import HorizonForecast, PredictAnswer, answer_of
+from pipeline.answers import HorizonForecast, Moment, PredictAnswer, answer_of
 from pipeline.errors import NotFound, NotPublished, StoreError
 from pipeline.intervals import LEVELS
 
@@ -35,7 +35,7 @@ class TickerForecast(Struct, frozen=True, omit_defaults=True):
 
     status: str
     model_version: str
-    issued_at: datetime
+    issued_at: Moment
     last_close: float | None = None
     horizons: tuple[HorizonForecast, ...] = ()
     gains: Gains | None = None

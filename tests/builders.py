@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from statistics import NormalDist
 from typing import Any
@@ -9,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from pipeline.backtest import concatenated, scored
-from pipeline.bars import Bars, RawBars
+from pipeline.bars import Bars, Panel, RawBars
+from pipeline.features import compute_features
 from pipeline.intervals import LEVELS
 from pipeline.ports import Columns
 
@@ -40,6 +42,53 @@ def raw_bars(ticker: str = "SPY", n: int = 200, *, seed: int = 7, **columns: Any
 def bars(ticker: str = "SPY", n: int = 200, *, seed: int = 7, **columns: Any) -> Bars:
     """Return validated bars of a plausible random walk."""
     return Bars.validated(raw_bars(ticker, n, seed=seed, **columns))
+
+
+def bar_rows(raw: RawBars) -> list[list[Any]]:
+    """Return bars as a request has them: session, open, high, low, close, volume."""
+    columns = (raw.open, raw.high, raw.low, raw.close, raw.volume)
+    numbers = zip(*(column.tolist() for column in columns), strict=True)
+    return [[str(day), *row] for day, row in zip(raw.session, numbers, strict=True)]
+
+
+def window_rows(one: Bars) -> list[list[float]]:
+    """Return the latest window of bars as a request has it, 60 x 12."""
+    rows: list[list[float]] = compute_features(Panel.of([one], 126))[0].tolist()
+    return rows
+
+
+def url_event(
+    method: str, path: str, body: Any = None, headers: Mapping[str, str] = {}, **others: Any
+) -> dict[str, Any]:
+    """Return a Function URL's event (payload 2.0); a body that is no text becomes JSON."""
+    text = body if body is None or isinstance(body, str) else json.dumps(body)
+    context = {"http": {"method": method, "path": path, "sourceIp": "127.0.0.1"}}
+    event = {"version": "2.0", "rawPath": path, "rawQueryString": "", "requestContext": context}
+    sent = {**event, "headers": dict(headers), "isBase64Encoded": False, **others}
+    return sent if text is None else {**sent, "body": text}
+
+
+def latest_view(gains: Any = None, **tickers: Any) -> dict[str, Any]:
+    """Return latest.json of 2024-12-27: SPY with a forecast around 400, and what else is given."""
+    limits = {str(c): [400.0 - c / 10, 400.0 + c / 10] for c in (50, 80, 90, 95, 98)}
+    horizons = [
+        {
+            "horizon": horizon,
+            "target_date": target,
+            "prediction": 400.0,
+            "sigma": 0.01,
+            "intervals": limits,
+        }
+        for horizon, target in enumerate(
+            ("2024-12-30", "2024-12-31", "2025-01-02", "2025-01-03", "2025-01-06"), start=1
+        )
+    ]
+    head = {"model_version": "made", "issued_at": "2024-12-27T23:30:00Z"}
+    spy = {"status": "ok", **head, "last_close": 399.5, "horizons": horizons}
+    spy |= {} if gains is None else {"gains": gains}
+    withheld = {"status": "withheld:stale", **head}
+    known = {"IWM": withheld, "SPY": spy, **tickers}
+    return {"schema_version": 1, "session": "2024-12-27", "source": "made", "tickers": known}
 
 
 def scores_table(

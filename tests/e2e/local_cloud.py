@@ -137,8 +137,12 @@ def retry_as_the_alias_says() -> None:
     retried, routed = lambda_svc.invoke_async_with_retry, lambda_svc._route_async_failure
     executed = lambda_svc._execute_function
 
+    # What ministack executes is a version, which knows nothing of what holds for the function.
+    def whole(version: dict[str, Any]) -> Any:
+        return lambda_svc._functions[version["config"]["FunctionName"]]
+
     def invoke(function: dict[str, Any], event: Any) -> None:
-        (configured,) = function["event_invoke_configs"].values()
+        (configured,) = whole(function)["event_invoke_configs"].values()
         retried({**function, "event_invoke_config": configured}, event)
 
     def dispatch(arn: str, payload: str) -> None:
@@ -147,7 +151,8 @@ def retry_as_the_alias_says() -> None:
 
     def execute(function: dict[str, Any], event: Any) -> dict[str, Any]:
         started = time.time()
-        result: dict[str, Any] = executed(function, event)
+        reserved = {"concurrency": whole(function)["concurrency"]}
+        result: dict[str, Any] = executed({**function, **reserved}, event)
         name = function["config"]["FunctionName"]
         milliseconds = 1000 * (time.time() - started)
         lambda_svc._emit_lambda_metrics(name, milliseconds, bool(result.get("error")), False)
