@@ -9,14 +9,18 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime
+from http.client import HTTPConnection
 from typing import Any
+from urllib.parse import urlsplit
 
 import botocore.exceptions
 import pyarrow.parquet as pq
 import pytest
 
-from tests.e2e.cloud import ACCOUNT, BUCKET, REGION, NAME, PARAMS, Cloud, eventually, local_cloud
+from tests.builders import bar_rows, bars, raw_bars, window_rows
+from tests.e2e.cloud import ACCOUNT, BUCKET, NAME, PARAMS, REGION, Cloud, eventually, local_cloud
 
 pytestmark = [pytest.mark.slow, pytest.mark.emulator]
 
@@ -128,6 +132,88 @@ def test_the_queries_that_wait_in_athena_answer_from_what_was_published(cloud: C
     assert len(answers["bars-of-a-run"]) == 100
     assert answers["withheld"] == []
     assert len(answers) == 6
+
+
+def request(
+    cloud: Cloud, method: str, path: str, body: Any = None, **headers: str
+) -> tuple[int, dict[str, str], Any]:
+    """What the Function URL answers: status, headers, document."""
+    configured = cloud.client("lambda").get_function_url_config(
+        FunctionName=ON_DEMAND, Qualifier="live"
+    )
+    address, host = (
+        urlsplit(cloud.environ["AWS_ENDPOINT_URL"]).netloc,
+        urlsplit(configured["FunctionUrl"]).netloc,
+    )
+    sent = {"Host": host, "Content-Type": "application/json"}
+    sent |= {name.replace("_", "-"): value for name, value in headers.items()}
+    with closing(HTTPConnection(address, timeout=60)) as connection:
+        connection.request(method, path, json.dumps(body) if body is not None else None, sent)
+        answer = connection.getresponse()
+        text = answer.read()
+        named = {name.lower(): value for name, value in answer.getheaders()}
+        return answer.status, named, json.loads(text) if text else None
+
+
+@pytest.fixture(scope="module")
+def key(cloud: Cloud) -> str:
+    """The API key, read from where it is kept."""
+    kept = cloud.client("ssm").get_parameter(
+        Name="/financial-forecaster/dev/api-key", WithDecryption=True
+    )
+    return str(kept["Parameter"]["Value"])
+
+
+WINDOW = {"data": window_rows(bars())}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "/predict", WINDOW),
+        ("POST", "/predict", {"bars": bar_rows(raw_bars())}),
+        ("POST", "/predict", {"ticker": "SPY"}),
+        ("POST", "/", WINDOW),
+        ("GET", "/forecasts", None),
+        ("GET", "/forecasts/SPY", None),
+    ],
+    ids=["data", "bars", "ticker", "root", "forecasts", "one forecast"],
+)
+def test_the_url_answers_whoever_has_the_key_and_401_to_others(
+    cloud: Cloud, key: str, method: str, path: str, body: Any
+) -> None:
+    status, headers, document = request(cloud, method, path, body, X_API_Key=key)
+    assert (status, headers["content-type"]) == (200, "application/json"), document
+    assert document
+    for refused in ({}, {"X_API_Key": "fcast_of-another"}):
+        status, headers, document = request(cloud, method, path, body, **refused)
+        assert (status, headers["content-type"]) == (401, "application/problem+json")
+        assert "X-API-Key" in document["detail"]
+
+
+def test_the_url_answers_with_what_the_daily_run_published(cloud: Cloud, key: str) -> None:
+    _, _, answer = request(cloud, "POST", "/predict", {"ticker": "SPY"}, X_API_Key=key)
+    forecasts = published(cloud)
+    (row,) = [
+        one
+        for one, ticker in enumerate(forecasts["ticker"])
+        if ticker == "SPY" and forecasts["horizon"][one] == 1
+    ]
+    interval = [forecasts["lower_95"][row], forecasts["upper_95"][row]]
+    assert answer["prediction"] == pytest.approx(forecasts["prediction"][row], abs=0.01)
+    assert answer["interval_95"] == pytest.approx(interval, abs=0.01)
+
+
+def test_anybody_may_ask_for_a_sign_of_life_and_a_page_how_to_ask(cloud: Cloud) -> None:
+    assert request(cloud, "GET", "/health")[2]["status"] == "ok"
+    status, headers, _ = request(cloud, "OPTIONS", "/predict", Origin="https://example.com")
+    assert (status, headers["access-control-allow-origin"]) == (204, "*")
+
+
+def test_a_bare_invocation_is_answered_like_a_request(cloud: Cloud) -> None:
+    answer = invoke(cloud, ON_DEMAND, {"body": json.dumps(WINDOW)})
+    assert answer["statusCode"] == 200
+    assert json.loads(answer["body"])["horizon"] == 1
 
 
 def test_a_run_that_fails_in_every_attempt_is_a_dead_letter_and_an_alarm_tells(

@@ -250,13 +250,6 @@ ROWS: dict[str, Any] = {
     # The URL: both permissions, or every request is answered 403.
     "OnDemandLambdaFunctionUrl.TargetFunctionArn": LIVE_URL,
     "OnDemandLambdaFunctionUrl.AuthType": "NONE",
-    "OnDemandLambdaFunctionUrl.Cors.AllowOrigins": ["*"],
-    "OnDemandLambdaFunctionUrl.Cors.AllowMethods": ["GET", "POST"],
-    "OnDemandLambdaFunctionUrl.Cors.AllowHeaders": [
-        *("Content-Type", "X-Api-Key", "Authorization", "X-Amz-Date", "X-Amz-Security-Token")
-    ],
-    "OnDemandLambdaFunctionUrl.Cors.ExposeHeaders": ["ETag", "Retry-After"],
-    "OnDemandLambdaFunctionUrl.Cors.MaxAge": 3600,
     "OnDemandLambdaPermissionFnUrl.Action": "lambda:InvokeFunctionUrl",
     "OnDemandLambdaPermissionFnUrl.FunctionUrlAuthType": "NONE",
     "OnDemandLambdaPermissionFnUrl.Principal": "*",
@@ -477,6 +470,11 @@ def test_with_iam_the_url_is_open_to_nobody_but_signed_requests(tmp_path: Path) 
     iam = template(package(tmp_path, auth="iam"))
     assert at(iam, steps("OnDemandLambdaFunctionUrl.AuthType")) == "AWS_IAM"
     assert not [name for name in iam["Resources"] if "LambdaPermission" in name]
+
+
+def test_the_function_alone_names_who_may_read_its_answers(dev: Any) -> None:
+    # A second Access-Control-Allow-Origin, from the URL, and browsers refuse both.
+    assert "Cors" not in dev["Resources"]["OnDemandLambdaFunctionUrl"]["Properties"]
 
 
 def test_a_small_account_reserves_nothing(tmp_path: Path) -> None:
