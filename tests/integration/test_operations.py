@@ -139,10 +139,10 @@ def test_a_rotated_key_is_kept_encrypted_and_the_one_before_stays_accepted(
     ssm, path = client("ssm"), "/financial-forecaster/prod/api-key"
     made = []
     for _ in range(3):
-        answer = forecaster("api-key", "rotate", "--stage", "prod")
+        answer = forecaster("api-key", "rotate", "--stage", "prod", "--json")
         kept = ssm.get_parameter(Name=path, WithDecryption=True)["Parameter"]
         assert kept["Type"] == "SecureString"
-        assert kept["Value"] in answer.out
+        assert json.loads(answer.out) == {"key": kept["Value"], "parameter": path}
         made.append(kept["Value"])
     digests = ssm.get_parameter(Name=f"{path}-sha256")["Parameter"]["Value"]
     assert digests == f"{digest(made[2])},{digest(made[1])}"

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
-from tests.packaged import DIGEST, IMAGE, package, template
+from tests.packaged import DIGEST, IMAGE, ROOT, package, template
 
 BUCKET = "financial-forecaster-dev-123456789012-us-east-1"
 OBJECTS = f"arn:aws:s3:::{BUCKET}"
@@ -165,14 +166,14 @@ def query(name: str, file: str) -> dict[str, Any]:
         f"{name}.Name": f"financial-forecaster-dev-{file}",
         f"{name}.Database": "Catalog",
         f"{name}.WorkGroup": "Workgroup",
-        f"{name}.QueryString": Path(f"infra/queries/{file}.sql").read_text(),
+        f"{name}.QueryString": (ROOT / "infra" / "queries" / f"{file}.sql").read_text(),
     }
 
 
 ROWS: dict[str, Any] = {
     # The bucket of the record.
     "Store.BucketName": BUCKET,
-    "Store!DeletionPolicy": "Retain",
+    "Store!DeletionPolicy": "RetainExceptOnCreate",
     "Store!UpdateReplacePolicy": "Retain",
     "Store.BucketEncryption.ServerSideEncryptionConfiguration.0"
     ".ServerSideEncryptionByDefault.SSEAlgorithm": "AES256",
@@ -201,7 +202,7 @@ ROWS: dict[str, Any] = {
             "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 7},
         },
     ],
-    "StorePolicy!DeletionPolicy": "Retain",
+    "StorePolicy!DeletionPolicy": "RetainExceptOnCreate",
     "StorePolicy!UpdateReplacePolicy": "Retain",
     "StorePolicy.Bucket": "Store",
     "StorePolicy.PolicyDocument.Statement": [
@@ -494,6 +495,12 @@ def test_a_kept_bucket_is_used_and_not_made_again(dev: Any, tmp_path: Path) -> N
 def test_whoever_gives_an_address_is_told(tmp_path: Path) -> None:
     told = template(package(tmp_path, alarmEmail="desk@example.com"))
     assert told["Parameters"]["AlarmEmail"]["Default"] == "desk@example.com"
+
+
+def test_the_image_is_built_for_lambda_and_as_lambda_takes_it() -> None:
+    text = re.sub(r"!\w+", "", (ROOT / "serverless.yml").read_text())
+    built = yaml.safe_load(text)["custom"]["image"]["build"]
+    assert built == {"path": ".", "platform": "linux/amd64", "provenance": "false"}
 
 
 def test_alarms_fit_the_ten_that_are_free_and_the_dashboard_shows_them_all(dev: Any) -> None:
