@@ -205,7 +205,7 @@ def test_the_url_answers_with_what_the_daily_run_published(cloud: Cloud, key: st
 
 
 def test_anybody_may_ask_how_to_ask_and_any_page_may(cloud: Cloud) -> None:
-    # /health, which is open too, was asked by the smoke test; at a URL ministack answers it itself.
+    # And for a sign of life, but /health ministack answers itself.
     assert request(cloud, "GET", "/openapi.json")[2]["openapi"].startswith("3.1")
     status, headers, _ = request(cloud, "OPTIONS", "/predict", Origin="https://example.com")
     assert (status, headers["access-control-allow-origin"]) == (204, "*")
