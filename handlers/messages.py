@@ -35,9 +35,7 @@ class Request:
             raise RequestError(f"expected {EVENTS}, got {type(event).__name__}")
         body, is_base64 = event.get("body"), event.get("isBase64Encoded") is True
         if "requestContext" in event:
-            method = event["requestContext"]["http"]["method"]
-            path = unquote(event["rawPath"]).rstrip("/") or "/"
-            return cls(method, path, _lower(event.get("headers")), body or "", is_base64)
+            return cls(*_line(event), _lower(event.get("headers")), body or "", is_base64)
         if not isinstance(body, str):
             raise RequestError(f"expected {EVENTS}, got one with a body of {type(body).__name__}")
         return cls("POST", "/predict", {}, body, is_base64, direct=True)
@@ -91,6 +89,15 @@ class Response:
         except UnicodeDecodeError:
             encoded = base64.b64encode(self.body).decode()
             return answer | {"body": encoded, "isBase64Encoded": True}
+
+
+def _line(event: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the method and the path, without a slash at its end."""
+    try:
+        method, path = event["requestContext"]["http"]["method"], event["rawPath"]
+        return str(method), unquote(path).rstrip("/") or "/"
+    except (KeyError, TypeError) as exc:
+        raise RequestError(f"expected {EVENTS}, got another event with a requestContext") from exc
 
 
 def _lower(headers: Mapping[str, str] | None) -> dict[str, str]:

@@ -8,6 +8,7 @@ from time import monotonic, perf_counter
 from typing import Any
 
 from handlers.messages import Request, Response
+from handlers.problems import NOT_PUBLISHED
 from handlers.routes import Service, refused
 from handlers.settings import API_KEY, OnDemandSettings
 from handlers.signals import SERVICE, Signals
@@ -24,7 +25,8 @@ from pipeline.wiring import open_store
 def handler(event: Any, context: Any) -> dict[str, Any]:
     """Answer one request; what goes wrong is a problem with a status, never an exception."""
     started = perf_counter()
-    told: dict[str, Any] = {}
+    trace = tracer.trace_id
+    told: dict[str, Any] = {} if trace is None else {"xray_trace_id": trace}
     with tracer.subsegment("## handler") as traced:
         response = _answered(event, told)
         traced["error"] = 400 <= response.status < 500
@@ -40,7 +42,7 @@ def _answered(event: Any, told: dict[str, Any]) -> Response:
         return service.answer(request)
     except Exception as exc:
         response, told["code"] = refused(exc)
-        if response.status >= 500:
+        if response.status >= 500 and told["code"] != NOT_PUBLISHED:
             told |= _explained(exc)
         return response
 
@@ -57,7 +59,7 @@ def _explained(error: Exception) -> dict[str, str]:
 
 @cache
 def _store() -> ObjectStore:
-    return open_store(settings.store)
+    return open_store(settings.store, hurried=True)
 
 
 def _read(key: str) -> bytes | None:

@@ -18,13 +18,13 @@ from pipeline.errors import (
     StoreError,
 )
 
+NOT_PUBLISHED = "not_published"
 MEDIA_TYPE = "application/problem+json"
 TITLES = {
     400: "Bad Request",
     401: "Unauthorized",
     404: "Not Found",
     405: "Method Not Allowed",
-    411: "Length Required",
     413: "Content Too Large",
     415: "Unsupported Media Type",
     422: "Unprocessable Content",
@@ -73,7 +73,7 @@ MEANINGS: Mapping[type[ForecasterError], _Meaning] = {
     NonFiniteOutput: _Meaning(422, "no_finite_forecast"),
     NotFound: _Meaning(404, "not_found"),
     RequestError: _Meaning(400, "bad_request"),
-    NotPublished: _Meaning(503, "not_published", 900),
+    NotPublished: _Meaning(503, NOT_PUBLISHED, 900),
     StoreError: _Meaning(503, "store_unavailable", 5),
     ForecasterError: _Meaning(500, "internal_error"),
 }

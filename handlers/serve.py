@@ -6,20 +6,22 @@ import argparse
 import base64
 import contextlib
 import os
+import re
 import sys
 from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Lock
 from typing import Any
-from urllib.parse import urlsplit
 
 from handlers.desk import DeskContext
-from pipeline.errors import ConfigError
+from handlers.routes import refused
+from pipeline.errors import ForecasterError, InvalidBody
 
 HOST = "127.0.0.1"
 # What Lambda takes; of more, so much is read and forgotten that the caller hears the answer.
 MAX_EVENT, MAX_DRAINED = 6 * 1024 * 1024, 64 * 1024 * 1024
+LENGTH = re.compile(r"[0-9A-Fa-f]{1,15}")
 Handler = Callable[[Any, Any], dict[str, Any]]
 
 
@@ -44,6 +46,7 @@ class _Exchange(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server_version, sys_version = "forecaster", ""
     timeout = 30
+    wbufsize = -1  # an answer leaves in one piece; in two it would wait for the caller's receipt
     server: Gateway
 
     def __getattr__(self, name: str) -> Any:
@@ -53,8 +56,12 @@ class _Exchange(BaseHTTPRequestHandler):
         raise AttributeError(name)
 
     def _exchange(self) -> None:
-        body = self._body()
-        answer = self.server.call(_event(self.command, self.path, self._headers(), body))
+        try:
+            event = _event(self.command, self.path, self._headers(), self._body())
+        except InvalidBody as exc:
+            answer = refused(exc)[0].event()
+        else:
+            answer = self.server.call(event)
         content = answer["body"].encode()
         if answer["isBase64Encoded"]:
             content = base64.b64decode(content)
@@ -71,14 +78,26 @@ class _Exchange(BaseHTTPRequestHandler):
         return {name: ",".join(self.headers.get_all(name, ())) for name in names}
 
     def _body(self) -> bytes:
-        """Read the body; of one that Lambda would not take, only so much that it is refused."""
-        text = self.headers.get("content-length", "0")
-        length = int(text) if text.isascii() and text.isdigit() else 0
-        if "transfer-encoding" in self.headers or str(length) != text.strip():
-            # Where the body ends is not known, so nothing can follow it.
+        """Read the body; raises InvalidBody where it cannot be told where it ends."""
+        if self.headers.get("transfer-encoding", "").lower() != "chunked":
+            return self._read(self.headers.get("content-length", "0"), 10)
+        body = b""
+        while chunk := self._read(self.rfile.readline(1024).decode("latin-1"), 16):
+            body = (body + chunk)[:MAX_EVENT]
+            self.rfile.readline(1024)
+        while self.rfile.readline(1024).strip():
+            continue
+        return body
+
+    def _read(self, length: str, base: int) -> bytes:
+        """Read so many bytes; what Lambda would not take is read and forgotten."""
+        digits = length.partition(";")[0].strip()
+        if not LENGTH.fullmatch(digits) or (base == 10 and not digits.isdecimal()):
             self.close_connection = True
-        body = self.rfile.read(min(length, MAX_EVENT))
-        left = min(length, MAX_DRAINED) - len(body)
+            raise InvalidBody(f"expected the length of the body, got {length!r:.60}")
+        left = int(digits, base)
+        body = self.rfile.read(min(left, MAX_EVENT))
+        left = min(left, MAX_DRAINED) - len(body)
         while left > 0 and (part := self.rfile.read(min(left, 65536))):
             left -= len(part)
         return body
@@ -89,7 +108,7 @@ class _Exchange(BaseHTTPRequestHandler):
 
 def _event(method: str, target: str, headers: Mapping[str, str], body: bytes) -> dict[str, Any]:
     """Return the event a Function URL would make (payload 2.0)."""
-    parts = urlsplit(target)
+    path, _, query = target.partition("?")
     media = headers.get("content-type", "application/json").lower()
     try:
         is_text = media.startswith(("application/json", "text/"))
@@ -99,10 +118,10 @@ def _event(method: str, target: str, headers: Mapping[str, str], body: bytes) ->
     return {
         "version": "2.0",
         "routeKey": "$default",
-        "rawPath": parts.path,
-        "rawQueryString": parts.query,
+        "rawPath": path,
+        "rawQueryString": query,
         "headers": headers,
-        "requestContext": {"http": {"method": method, "path": parts.path, "sourceIp": HOST}},
+        "requestContext": {"http": {"method": method, "path": path, "sourceIp": HOST}},
         "body": base64.b64encode(body).decode() if is_base64 else text,
         "isBase64Encoded": is_base64,
     }
@@ -118,9 +137,10 @@ def main(arguments: list[str]) -> int:
         from handlers.on_demand import handler  # noqa: PLC0415
 
         gateway = Gateway(options.port, handler)
-    except (ConfigError, OSError) as exc:
-        print(f"error: {exc}", file=sys.stderr)
-        return 2
+    except ForecasterError as exc:
+        return _refused(str(exc))
+    except (OSError, OverflowError) as exc:
+        return _refused(f"expected a free port on {HOST}, got port {options.port}: {exc}")
     print(f"Serving http://{HOST}:{gateway.server_port} until Ctrl-C", flush=True)
     # Metrics are for CloudWatch; the log, on standard error, says the same to people.
     with (
@@ -131,6 +151,11 @@ def main(arguments: list[str]) -> int:
     ):
         gateway.serve_forever()
     return 0
+
+
+def _refused(message: str) -> int:
+    print(f"error: {message}", file=sys.stderr)
+    return 2
 
 
 def _options(arguments: list[str]) -> argparse.Namespace:

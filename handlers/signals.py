@@ -2,9 +2,10 @@
 
 The log line goes to standard error and has the keys of the daily function's. The metrics go to
 standard output, in CloudWatch's embedded metric format: `requests`, `client_errors`,
-`server_errors` (counts) and `latency` (milliseconds) in the namespace `financial-forecaster` by
-the dimension `service`, with `model_version` beside them to search by, and `ColdStart` as
-Powertools counts it. docs/decisions/0009 says why no library does it here.
+`server_errors` (counts; that a forecast is not published yet is none) and `latency`
+(milliseconds), in the namespace `financial-forecaster` by the dimension `service`, with
+`model_version` beside them to search by, and `ColdStart` as Powertools counts it.
+docs/decisions/0009 says why no library does it here.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from datetime import UTC, datetime
 from typing import Any, TextIO
 
 import msgspec
+
+from handlers.problems import NOT_PUBLISHED
 
 NAMESPACE, SERVICE = "financial-forecaster", "on_demand"
 UNITS = {
@@ -33,17 +36,18 @@ class Signals:
         self._cold = True
 
     def tell(self, context: Any, status: int, seconds: float, told: Mapping[str, Any]) -> None:
-        """Log an answered call and count it; `told` joins the log line."""
+        """Log an answered call and count it; `told` joins the log line, with a problem's `code`."""
+        failed = status >= 500 and told.get("code") != NOT_PUBLISHED
         milliseconds = 1000 * seconds
         numbers = {
             "requests": 1,
             "client_errors": int(400 <= status < 500),
-            "server_errors": int(status >= 500),
+            "server_errors": int(failed),
             "latency": milliseconds,
         }
         now = datetime.now(UTC)
         line = {
-            "level": "ERROR" if status >= 500 else "INFO",
+            "level": "ERROR" if failed else "INFO",
             "message": "answered",
             "timestamp": now.isoformat(timespec="milliseconds"),
             "service": SERVICE,

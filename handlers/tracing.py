@@ -24,6 +24,11 @@ class Tracer:
         self._service, self._environ = service, environ
         self._parent: str | None = None
 
+    @property
+    def trace_id(self) -> str | None:
+        """The trace of the call under way, sampled or not; None where nothing names one."""
+        return _trace(self._environ.get("_X_AMZN_TRACE_ID", "")).get("Root")
+
     @contextmanager
     def subsegment(self, name: str, **fields: Any) -> Iterator[dict[str, Any]]:
         """Time the block; what is put into the mapping given becomes fields of the subsegment."""

@@ -175,16 +175,8 @@ def train(
 app.command("backtest", epilog="Example: forecaster backtest --bars ./bars --from 2010")(
     cli_training.backtest_command
 )
-app.command("serve", epilog="Example: forecaster serve --store ./store --port 8000")(
-    cli_serving.serve
-)
-app.add_typer(cli_serving.api_key_app, name="api-key")
-cli_serving.api_key_app.command("rotate", epilog="Example: forecaster api-key rotate --stage prod")(
-    cli_operations.rotate_key
-)
-app.command(epilog="Example: forecaster pause --stage dev")(cli_operations.pause)
-app.command(epilog="Example: forecaster resume --stage dev")(cli_operations.resume)
-app.command(epilog="Example: forecaster rollback --stage prod")(cli_operations.rollback)
+cli_serving.register(app)
+cli_operations.register(app, cli_serving.api_key_app)
 
 
 def _training() -> tuple[Any, Callable[[], Any]]:

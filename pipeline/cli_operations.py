@@ -18,6 +18,14 @@ Region = Annotated[
 ]
 
 
+def register(app: typer.Typer, keys: typer.Typer) -> None:
+    """Add these commands to the command line, and to those around keys."""
+    app.command(epilog="Example: forecaster pause --stage dev")(pause)
+    app.command(epilog="Example: forecaster resume --stage dev")(resume)
+    app.command(epilog="Example: forecaster rollback --stage prod")(rollback)
+    keys.command("rotate", epilog="Example: forecaster api-key rotate --stage prod")(rotate_key)
+
+
 def pause(stage: Stage = "dev", region: Region = "us-east-1", json: options.Json = False) -> None:
     """Stop a deployment's schedules, URL and alarms; only storage costs go on."""
     Deployment(stage, region).pause()

@@ -27,6 +27,12 @@ AuthOption = Annotated[
 ]
 
 
+def register(app: typer.Typer) -> None:
+    """Add the commands to the command line."""
+    app.command(epilog="Example: forecaster serve --store ./store --port 8000")(serve)
+    app.add_typer(api_key_app, name="api-key")
+
+
 def serve(
     port: Port = 8000,
     store: options.Store = "./store",

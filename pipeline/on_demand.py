@@ -84,14 +84,12 @@ class OnDemand:
 
 def usable_bars(ticker: str, rows: Sequence[BarRow]) -> Bars:
     """Return the last 126 rows as validated bars; raises InvalidField naming the first bad row."""
-    used_from = max(len(rows) - MIN_SESSIONS, 0)
+    raw = _raw_bars(ticker, rows)
     try:
-        return _validated(ticker, rows, used_from)
+        check_sessions(raw)
+        return Bars.validated(raw.tail(MIN_SESSIONS))
     except InvalidBars as exc:
-        row = _first_bad_row(ticker, rows, used_from)
-        came = str(exc).removeprefix(f"{ticker}: ").rpartition("got ")[2]
-        expected = f"bars without {exc.reason.replace('_', ' ')}"
-        raise InvalidField(f"#/bars/{row}", expected, came) from exc
+        raise _first_bad_row(ticker, rows, exc) from exc
 
 
 def vix_bars(rows: Sequence[VixRow]) -> RawBars:
@@ -116,25 +114,29 @@ def _columns(rows: Sequence[tuple[object, ...]], n: int) -> list[tuple[object, .
     return list(zip(*rows, strict=True)) or [()] * n
 
 
-def _validated(ticker: str, rows: Sequence[BarRow], used_from: int) -> Bars:
-    check_sessions(_raw_bars(ticker, rows))
-    return Bars.validated(_raw_bars(ticker, rows[used_from:]))
+def _first_bad_row(ticker: str, rows: Sequence[BarRow], of_all: InvalidBars) -> InvalidField:
+    """Return the refusal of the row that ends the shortest head of the rows to break a rule.
 
-
-def _first_bad_row(ticker: str, rows: Sequence[BarRow], used_from: int) -> int:
-    """Return the row that breaks a rule: the last one of the shortest head that breaks it.
-
-    A rule is about a row, or a row and the one before it, so longer heads break it too.
+    A rule is about a row, or a row and the one before it, so every longer head breaks it too.
     """
+    problems = {len(rows): of_all}
+    used_from = len(rows) - MIN_SESSIONS
 
     def breaks(n: int) -> bool:
+        raw = _raw_bars(ticker, rows[:n])
         try:
-            _validated(ticker, rows[:n], min(used_from, n - 1))
-        except InvalidBars:
-            return True
-        return False
+            check_sessions(raw)
+            if n > used_from:
+                Bars.validated(raw.tail(n - used_from))
+        except InvalidBars as exc:
+            problems[n] = exc
+        return n in problems
 
-    return bisect_left(range(1, len(rows)), True, key=breaks)
+    last = 1 + bisect_left(range(1, len(rows)), True, key=breaks)
+    problem = problems[last]
+    came = str(problem).removeprefix(f"{ticker}: ").rpartition("got ")[2]
+    expected = f"bars without {problem.reason.replace('_', ' ')}"
+    return InvalidField(f"#/bars/{last - 1}", expected, came)
 
 
 def _of_window(

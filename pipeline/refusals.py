@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 
@@ -17,7 +18,13 @@ _EXPECTED = re.compile(r"Expected (?P<expected>.*?)(?:, got `(?P<got>\w+)`)?", r
 _UNKNOWN = re.compile(r"Object contains unknown field `(?P<name>.*)`", re.DOTALL)
 _MISSING = re.compile(r"Object missing required field `(?P<name>.*)`", re.DOTALL)
 _FEATURE = re.compile(r"#/data/\d+/(?P<column>\d+)")
-WORDS = {"`float`": "a number", "`str`": "a string", "`object`": "an object", "`date`": "a date"}
+WORDS = {
+    "`float`": "a number",
+    "`str`": "a string",
+    "`object`": "an object",
+    "`array`": "an array",
+    "`date`": "a date",
+}
 KINDS = "only data with or without ticker, bars with or without vix and ticker, or ticker"
 SHOWN = 60
 
@@ -49,8 +56,8 @@ def shown(value: Any) -> str:
 
 def _pointer(steps: list[int | str]) -> str:
     """Return RFC 6901's fragment for the steps into a document."""
-    names = (str(step).replace("~", "~0").replace("/", "~1") for step in steps)
-    return "#" + "".join(f"/{name}" for name in names)
+    names = (str(step)[:SHOWN].replace("~", "~0").replace("/", "~1") for step in steps)
+    return "#" + "".join(f"/{quote(name)}" for name in names)
 
 
 def _expected(what: str, pointer: str) -> str:
@@ -58,7 +65,7 @@ def _expected(what: str, pointer: str) -> str:
     if "date" in what and not said:
         return "a date like 2024-12-27"
     if not said:
-        return f"a number that fits ({what})" if "range" in what else what
+        return "a number of 64 bits" if "range" in what else what
     text = said["expected"]
     for word, plain in WORDS.items():
         text = text.replace(word, plain)
@@ -73,7 +80,7 @@ def _came(body: bytes, steps: list[int | str]) -> str:
         for step in steps:
             value = value[step]
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, LookupError, TypeError):
-        return "something else"
+        return "what cannot be shown"
     return shown(value)
 
 

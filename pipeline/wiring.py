@@ -59,8 +59,10 @@ def open_source(
     return FolderBars(Path(spec))
 
 
-def open_store(location: str) -> ObjectStore:
+def open_store(location: str, *, hurried: bool = False) -> ObjectStore:
     """Return the store at `s3://bucket/prefix` or in a folder; nothing is read or made yet.
+
+    `hurried` is for where a caller waits: S3 then has seconds to answer, not minutes.
 
     Raises
     ------
@@ -68,9 +70,10 @@ def open_store(location: str) -> ObjectStore:
         When `location` is neither.
     """
     if s3 := _S3.fullmatch(location):
-        from pipeline.adapters.s3 import S3Objects  # noqa: PLC0415
+        from pipeline.adapters.s3 import HURRIED, PATIENT, S3Objects  # noqa: PLC0415
 
-        return S3Objects(s3["bucket"], s3["prefix"].strip("/"))
+        patience = HURRIED if hurried else PATIENT
+        return S3Objects(s3["bucket"], s3["prefix"].strip("/"), patience=patience)
     # A shell expands ~, a setting does not, and a folder named ~ is nobody's wish.
     if not location.strip() or location.startswith("~") or _SCHEME.match(location):
         raise ConfigError(

@@ -22,12 +22,17 @@ PSEUDO = {"AWS::AccountId": "123456789012", "AWS::Region": "us-east-1", "AWS::Pa
 PREBUILT = {"image": "prebuilt", "imageUri": IMAGE, "apiKeySha256": DIGEST}
 
 
+def require_node() -> None:
+    """Skip the test where node or the pinned packages are missing."""
+    if shutil.which("node") is None or not SERVERLESS.exists():
+        pytest.skip("expected node and its packages, got none: npm ci")
+
+
 def serverless(
     *arguments: str, stage: str, params: Mapping[str, str], environ: Mapping[str, str]
 ) -> subprocess.CompletedProcess[str]:
     """Run the pinned framework; skips the test where node or its packages are missing."""
-    if shutil.which("node") is None or not SERVERLESS.exists():
-        pytest.skip("expected node and its packages, got none: npm ci")
+    require_node()
     given = [f"--param={name}={value}" for name, value in params.items()]
     return subprocess.run(
         [SERVERLESS, *arguments, "--stage", stage, *given],

@@ -12,9 +12,20 @@ from typing import Any
 from pipeline.errors import StoreError
 from pipeline.ports import check_key, check_prefix, is_key
 
-ATTEMPTS = 4
-TIMEOUTS = {"connect_timeout": 5, "read_timeout": 30}  # seconds; objects are a few MB at most
 CONFLICT_PAUSES = (0.05, 0.1, 0.2, 0.4)  # seconds; the rival's put is over long before the last
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long S3 is waited for: attempts in all, seconds for a connection and for an answer."""
+
+    attempts: int
+    connect: float
+    read: float
+
+
+# Objects are a few MB at most; whoever waits for a view waits for a few kB.
+PATIENT, HURRIED = Patience(4, 5, 30), Patience(2, 1, 3)
 
 
 @dataclass(frozen=True)
@@ -30,6 +41,7 @@ class S3Objects:
     prefix: str = ""
     client: Any = None
     pause: Callable[[float], None] = time.sleep
+    patience: Patience = PATIENT
 
     def read(self, key: str) -> bytes | None:
         with self._translated("read", key):
@@ -82,7 +94,7 @@ class S3Objects:
 
     @cached_property
     def _s3(self) -> Any:
-        return _make_client() if self.client is None else self.client
+        return _make_client(self.patience) if self.client is None else self.client
 
     @contextmanager
     def _translated(self, doing: str, key: str) -> Iterator[None]:
@@ -105,10 +117,14 @@ def _code(exc: Exception) -> str:
     return str(response.get("Error", {}).get("Code", ""))
 
 
-def _make_client() -> Any:
+def _make_client(patience: Patience) -> Any:
     import boto3.session  # noqa: PLC0415
     from botocore.config import Config  # noqa: PLC0415
 
-    retries = {"mode": "standard", "total_max_attempts": ATTEMPTS}
+    config = Config(
+        retries={"mode": "standard", "total_max_attempts": patience.attempts},
+        connect_timeout=patience.connect,
+        read_timeout=patience.read,
+    )
     # A session of our own: making clients from boto3's shared one is not safe among threads.
-    return boto3.session.Session().client("s3", config=Config(retries=retries, **TIMEOUTS))
+    return boto3.session.Session().client("s3", config=config)

@@ -17,8 +17,8 @@ import boto3.session
 import pytest
 
 from tests.e2e.emulator import emulator_binary, lambda_python
-from tests.e2e.local_cloud import ACCOUNT, REGION, variables
-from tests.packaged import IMAGE, ROOT, serverless
+from tests.e2e.runtimes import ACCOUNT, REGION, variables
+from tests.packaged import IMAGE, ROOT, require_node, serverless
 
 CLOUD = ROOT / ".venv-cloud" / "bin" / "python"
 PARAMS = {"image": "prebuilt", "imageUri": IMAGE, "bars": "simulated"}
@@ -76,7 +76,7 @@ def local_cloud(folder: Path) -> Iterator[Cloud]:
     """Run a cloud until the block ends; skips the test where a part of it is missing."""
     if not CLOUD.exists():
         pytest.skip("expected .venv-cloud with ministack, got none: make test makes it")
-    emulator_binary(), lambda_python()
+    require_node(), emulator_binary(), lambda_python()
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]

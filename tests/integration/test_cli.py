@@ -119,7 +119,7 @@ def spawn(*args: str, columns: int = 100) -> subprocess.CompletedProcess[str]:
 # help
 
 
-@pytest.mark.parametrize("command", ["run", "show", "fetch", "train", "backtest"])
+@pytest.mark.parametrize("command", ["run", "show", "fetch", "train", "backtest", "serve"])
 def test_the_help_of_every_command_has_an_example(forecaster: Forecaster, command: str) -> None:
     answer = forecaster(command, "--help")
     assert answer.code == 0
@@ -762,3 +762,19 @@ def test_a_backtest_that_trains_needs_the_training_libraries(
     monkeypatch.setitem(sys.modules, "arch", None)
     answer = forecaster("backtest", "--bars", history, "--tickers", "SPY")
     assert_refused(answer, 2, "pip install '.[training]'", "--no-refit")
+
+
+# api-key
+
+
+def test_a_new_key_is_printed_with_its_digest(forecaster: Forecaster) -> None:
+    answer = forecaster("api-key", "new")
+    words = answer.out.split()
+    assert (answer.code, answer.err) == (0, "")
+    assert words == ["Key", words[1], "SHA-256", sha256(words[1].encode()).hexdigest()]
+
+
+def test_a_new_key_is_one_document_for_machines(forecaster: Forecaster) -> None:
+    made, again = (forecaster("api-key", "new", "--json").document for _ in range(2))
+    assert made["sha256"] == sha256(made["key"].encode()).hexdigest()
+    assert made["key"] != again["key"]

@@ -19,14 +19,16 @@ from pipeline.adapters.files import FolderBars
 from pipeline.adapters.folder import FolderObjects
 from pipeline.adapters.parquet import ParquetTables
 from pipeline.adapters.simulated import SimulatedMarket
-from pipeline.intervals import INTERVALS, Calibration
+from pipeline.intervals import INTERVALS
 from pipeline.model import Model
 from pipeline.on_demand import OnDemand
 from pipeline.ports import BarSource
 from pipeline.requests import parse_request
 from pipeline.views import Views
 from pipeline.vintage import VIX, Vintage
+from pipeline.wiring import daily_job
 from tests.builders import bar_rows
+from tests.conftest import DEFAULT_BUNDLE
 
 TICKERS = ("SPY", "QQQ", "DIA", "IWM")
 SESSION = date(2024, 12, 27)
@@ -36,9 +38,8 @@ COLUMNS = [f"{side}_{coverage}" for coverage in INTERVALS for side in ("lower", 
 
 def run_day(source: BarSource, model: Model, folder: Path) -> tuple[Vintage, dict[str, np.ndarray]]:
     """Run the day; give the vintage and the published prices of each ticker, a row per horizon."""
-    store, tables = FolderObjects(folder), ParquetTables()
-    calibration = Calibration.stored(model.manifest.gains)
-    job = daily.DailyJob(TICKERS, source, ExchangeCalendar(), store, tables, model, calibration)
+    store, tables, calendar = FolderObjects(folder), ParquetTables(), ExchangeCalendar()
+    job = daily_job(TICKERS, source, calendar, store=str(folder), bundle=DEFAULT_BUNDLE)
     daily.run(job, AT).require_complete()
     put_gains(folder / "latest.json", model)
     vintage = store.read("bars/month=2024-12/2024-12-27.00.parquet")
@@ -53,10 +54,10 @@ def run_day(source: BarSource, model: Model, folder: Path) -> tuple[Vintage, dic
 
 
 def put_gains(latest: Path, model: Model) -> None:
-    """Say in latest.json which gains each forecast was made with."""
+    """Say in latest.json which gains each forecast was made with, where it does not say so."""
     view = json.loads(latest.read_text())
     for ticker, known in view["tickers"].items():
-        known["gains"] = model.manifest.gains[ticker]
+        known.setdefault("gains", model.manifest.gains[ticker])
     latest.write_text(json.dumps(view))
 
 

@@ -418,3 +418,13 @@ def raiser(error: Exception) -> Callable[..., None]:
         raise error
 
     return raise_it
+
+
+@pytest.mark.parametrize(("hurried", "at_most"), [(True, 10), (False, 150)])
+def test_whoever_is_waited_for_gives_up_soon(
+    monkeypatch: pytest.MonkeyPatch, hurried: bool, at_most: float
+) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    config = open_store("s3://bucket", hurried=hurried)._s3.meta.config  # type: ignore[attr-defined]
+    one = config.connect_timeout + config.read_timeout
+    assert one * config.retries["total_max_attempts"] <= at_most

@@ -154,12 +154,27 @@ class TestPredict:
         answer = call(url_event("POST", "/predict", {"data": WINDOW["data"][:59]}))
         problem = assert_problem(answer, 422, "invalid_field")
         assert problem["errors"] == [
-            {"pointer": "#/data", "expected": "array of length >= 60", "got": "an array of 59"}
+            {"pointer": "#/data", "expected": "an array of length >= 60", "got": "an array of 59"}
         ]
 
-    @pytest.mark.parametrize("event", [None, [], "", 3, {}, {"body": None}, {"body": {}}])
+    @pytest.mark.parametrize(
+        "event",
+        [
+            None,
+            [],
+            "",
+            3,
+            {},
+            {"body": None},
+            {"body": {}},
+            {"requestContext": {}, "body": "{}"},
+            {"requestContext": None},
+            {"requestContext": {"http": {"method": "GET"}}, "rawPath": None},
+        ],
+    )
     def test_what_is_no_event_is_refused(self, call: Any, event: Any) -> None:
-        assert_problem(call(event), 400, "bad_request", 'or {"body": "..."}, got')
+        problem = assert_problem(call(event), 400, "bad_request", 'or {"body": "..."}, got')
+        assert "errors" not in problem
 
 
 class TestViews:
@@ -219,8 +234,10 @@ class TestViews:
         (store / "latest.json").write_text("{")
         answer = call(url_event("GET", "/forecasts"))
         assert_problem(answer, 503, "store_unavailable", "the logs say why")
-        (line,) = logged(capsys.readouterr().err)
+        printed = capsys.readouterr()
+        (line,), (metrics,) = logged(printed.err), logged(printed.out)
         assert (line["level"], line["exception_name"]) == ("ERROR", "StoreError")
+        assert (metrics["client_errors"], metrics["server_errors"]) == (0, 1)
         assert "latest.json: expected the forecasts of a session" in line["exception"]
 
     def test_the_openapi_document_is_the_one_in_the_repository(self, call: Any) -> None:
@@ -336,14 +353,14 @@ class TestTelemetry:
         printed = capsys.readouterr()
         lines, metrics = logged(printed.err), logged(printed.out)
         assert [line["status"] for line in lines] == [200, 400, 503]
-        assert [line["level"] for line in lines] == ["INFO", "INFO", "ERROR"]
+        assert [line["level"] for line in lines] == ["INFO", "INFO", "INFO"]
         assert [line["cold_start"] for line in lines] == [True, False, False]
         assert {(line["service"], line["method"], line["path"]) for line in lines} == {
             ("on_demand", "POST", "/predict")
         }
         assert [line.get("code") for line in lines] == [None, "invalid_json", "not_published"]
         counted = [[m["requests"], m["client_errors"], m["server_errors"]] for m in metrics]
-        assert counted == [[1, 0, 0], [1, 1, 0], [1, 0, 1]]
+        assert counted == [[1, 0, 0], [1, 1, 0], [1, 0, 0]]
         assert all(m["latency"] > 0 and m["model_version"] for m in metrics)
 
     def test_metrics_have_the_format_of_cloudwatch(self, call: Any, capsys: Any) -> None:
@@ -379,7 +396,7 @@ class TestTelemetry:
         assert "Traceback" in line["exception"]
 
     def test_a_sampled_call_is_traced_down_to_the_store(
-        self, cold_start: ColdStart, store: Path, monkeypatch: pytest.MonkeyPatch
+        self, cold_start: ColdStart, store: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
     ) -> None:
         root, parent = "1-676f3a28-0123456789abcdef01234567", "0123456789abcdef"
         with socket.socket(type=socket.SOCK_DGRAM) as daemon:
@@ -403,6 +420,8 @@ class TestTelemetry:
         assert read["parent_id"] == handled["id"] != refused["id"]
         assert handled["parent_id"] == refused["parent_id"] == parent
         assert {one["trace_id"] for one in (read, handled, refused)} == {root}
+        lines = logged(capsys.readouterr().err)
+        assert [line["xray_trace_id"] for line in lines] == [root] * 4
         assert (handled["error"], refused["error"], refused["fault"]) == (False, True, False)
         assert (
             handled["start_time"] <= read["start_time"] <= read["end_time"] <= handled["end_time"]

@@ -63,9 +63,9 @@ def test_every_example_is_what_its_schema_says(content: Any) -> None:
 
 
 def test_every_problem_is_documented() -> None:
-    # 405 and 411 are for who reads no document; 500 should never be seen.
+    # 405 is for who reads no document; 500 should never be seen.
     documented = {int(name.removeprefix("Problem")) for name in DOCUMENT["components"]["responses"]}
-    assert documented | {405, 411, 500} == set(TITLES)
+    assert documented | {405, 500} == set(TITLES)
     assert {meaning.status for meaning in MEANINGS.values()} - {500} <= documented
 
 

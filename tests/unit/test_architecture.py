@@ -32,6 +32,13 @@ def test_the_spine_loads_no_heavy_library() -> None:
     assert loaded.isdisjoint(HEAVY)
 
 
+def test_the_on_demand_function_loads_no_heavy_library() -> None:
+    settings = "os.environ.update(FORECASTER_STORE='s3://bucket', FORECASTER_AUTH='none')"
+    loaded = modules_after(f"import os; {settings}; import handlers.on_demand")
+    assert "onnxruntime" in loaded
+    assert loaded.isdisjoint(HEAVY)
+
+
 def test_a_folder_store_loads_no_boto3() -> None:
     loaded = modules_after("from pipeline.wiring import open_store; open_store('/tmp/none')")
     assert loaded.isdisjoint({"boto3", "botocore"})

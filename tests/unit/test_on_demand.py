@@ -171,8 +171,8 @@ def swapped(rows: list[Any], i: int, j: int) -> list[Any]:
     return copy
 
 
-def replaced(row: int, column: int, value: Any) -> list[Any]:
-    copy = [list(one) for one in ROWS]
+def replaced(row: int, column: int, value: Any, of: list[Any] = ROWS) -> list[Any]:
+    copy = [list(one) for one in of]
     copy[row][column] = value
     return copy
 
@@ -185,6 +185,10 @@ def replaced(row: int, column: int, value: Any) -> list[Any]:
         (list(reversed(ROWS)), 1, "after"),
         (replaced(150, 0, ROWS[149][0]), 150, "came twice"),
         (replaced(74, 1, 1.0), 74, "outside low to high"),
+        # Of several the first, and what is said is said of it; row 49 is not used.
+        (replaced(80, 1, 1.0, swapped(ROWS, 150, 151)), 80, "outside low to high"),
+        (replaced(151, 1, 1.0, swapped(ROWS, 80, 81)), 81, " after "),
+        *((replaced(bad, 1, 1.0, replaced(49, 1, 1.0)), bad, "outside") for bad in (80, 136, 190)),
         (replaced(199, 2, 1.0), 199, "outside low to high"),
         ([*ROWS[:-1], [ROWS[-1][0], *(price * 2 for price in ROWS[-1][1:])]], 199, "split"),
     ],

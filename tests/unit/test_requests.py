@@ -99,6 +99,8 @@ def test_what_is_wrong_is_named(document: Any, pointer: str, expected: str, got:
         ({"data": WINDOW, "vix": []}, "#/vix"),
         ({"ticker": "SPY", "horizon": 1}, "#/horizon"),
         ({"ticker": "SPY", "a/b~c": 1}, "#/a~1b~0c"),
+        ({"ticker": "SPY", "café #1": 1}, "#/caf%C3%A9%20%231"),
+        ({"ticker": "SPY", "x" * 200_000: 1}, "#/" + "x" * 60),
     ],
 )
 def test_a_field_that_does_not_belong_is_named(document: Any, pointer: str) -> None:

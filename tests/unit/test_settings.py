@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from handlers.settings import DailySettings
+from handlers.settings import DailySettings, OnDemandSettings
 from pipeline.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -98,6 +98,46 @@ def test_all_problems_are_told_at_once_and_no_secret() -> None:
     told = str(raised.value)
     assert [told.count(f"{name}: expected") for name in NAMES] == [1, 1, 1, 1]
     assert "hush" not in told
+
+
+class TestOnDemand:
+    DIGESTS = ("a" * 64, "0123456789abcdef" * 4)
+
+    def read(self, **environ: str) -> OnDemandSettings:
+        return OnDemandSettings.from_env({"FORECASTER_STORE": "s3://bucket/prefix"} | environ)
+
+    def test_keys_are_asked_for_unless_told_otherwise(self) -> None:
+        settings = self.read(FORECASTER_API_KEY_SHA256=" , ".join(self.DIGESTS).upper())
+        assert settings == OnDemandSettings(
+            store="s3://bucket/prefix",
+            bundle=ROOT / "models" / "default",
+            auth="api-key",
+            api_key_sha256=self.DIGESTS,
+        )
+
+    @pytest.mark.parametrize("auth", ["iam", "none"])
+    def test_by_choice_there_are_no_keys(self, auth: str) -> None:
+        settings = self.read(FORECASTER_AUTH=auth, FORECASTER_API_KEY_SHA256="not read")
+        assert (settings.auth, settings.api_key_sha256) == (auth, ())
+
+    @pytest.mark.parametrize("auth", ["", "None", "api_key", "basic"])
+    def test_another_way_is_refused(self, auth: str) -> None:
+        with pytest.raises(ConfigError, match="FORECASTER_AUTH: expected api-key, iam or none"):
+            self.read(FORECASTER_AUTH=auth)
+
+    @pytest.mark.parametrize(
+        "text", ["fcast_a-key-itself", "a" * 63, "g" * 64, f"{'a' * 64},", f"{'a' * 64};{'b' * 64}"]
+    )
+    def test_what_is_no_digest_is_refused_and_not_repeated(self, text: str) -> None:
+        with pytest.raises(ConfigError, match="FORECASTER_API_KEY_SHA256: expected") as raised:
+            self.read(FORECASTER_API_KEY_SHA256=text)
+        assert text not in str(raised.value)
+
+    def test_all_problems_are_told_at_once(self) -> None:
+        with pytest.raises(ConfigError) as raised:
+            OnDemandSettings.from_env({"FORECASTER_BUNDLE": "/none"})
+        for name in ("FORECASTER_STORE", "FORECASTER_BUNDLE", "FORECASTER_API_KEY_SHA256"):
+            assert f"{name}: expected" in str(raised.value)
 
 
 class TestImageRequirements:
