@@ -53,7 +53,10 @@ def serverless(
 def package(folder: Path, stage: str = "dev", **params: str) -> Path:
     """Return the template's file, made in `folder` without credentials, docker or network."""
     done = serverless(
-        "package", "--package", str(folder), stage=stage, params={**PREBUILT, **params}, environ={}
+        *("package", "--package", str(folder)),
+        stage=stage,
+        params={name: value for name, value in {**PREBUILT, **params}.items() if value},
+        environ={},
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return folder / "cloudformation-template-update-stack.json"

@@ -131,6 +131,7 @@ def test_the_queries_that_wait_in_athena_answer_from_what_was_published(cloud: C
     assert latest == sorted(expected)
     assert len(answers["bars-of-a-run"]) == 100
     assert answers["withheld"] == []
+    assert bool(answers["beside-baselines"]) == bool(keys(cloud, "store/baselines/"))
     assert len(answers) == 6
 
 

@@ -31,6 +31,7 @@ TYPES = {
     pa.string(): "string",
     pa.bool_(): "boolean",
 }
+NEEDED = {"beside-baselines": "baselines", "coverage": "scores", "skill": "scores"}
 # The same columns for every baseline, and which one.
 BASELINES = pa.schema([*SCHEMAS["forecasts"], pa.field("model", pa.string(), nullable=False)])
 
@@ -112,6 +113,8 @@ def test_the_queries_are_athena_s_sql_and_run_on_what_was_written(
         answered = connection.execute(sql).fetchall()
     if query.stem == "latest-forecasts":
         assert [row[0] for row in answered] == ["QQQ", "SPY"]
+    if (needed := NEEDED.get(query.stem)) and (store / needed).is_dir():
+        assert answered
     if query.stem == "bars-of-a-run":
         assert len(answered) == 100
 

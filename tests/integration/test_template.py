@@ -468,9 +468,16 @@ def test_stages_share_no_name(dev: Any, tmp_path: Path) -> None:
 
 
 def test_with_iam_the_url_is_open_to_nobody_but_signed_requests(tmp_path: Path) -> None:
-    iam = template(package(tmp_path, auth="iam"))
+    iam = template(package(tmp_path, auth="iam", apiKeySha256=""))
     assert at(iam, steps("OnDemandLambdaFunctionUrl.AuthType")) == "AWS_IAM"
     assert not [name for name in iam["Resources"] if "LambdaPermission" in name]
+
+
+def test_everybody_may_ask_only_where_that_is_said(tmp_path: Path) -> None:
+    none = template(package(tmp_path, auth="none", apiKeySha256=""))
+    environment = at(none, steps("OnDemandLambdaFunction.Environment.Variables"))
+    assert environment["FORECASTER_AUTH"] == "none"
+    assert "FORECASTER_API_KEY_SHA256" not in environment
 
 
 def test_the_function_alone_names_who_may_read_its_answers(dev: Any) -> None:
