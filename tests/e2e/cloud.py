@@ -93,7 +93,7 @@ def local_cloud(folder: Path) -> Iterator[Cloud]:
             yield Cloud(variables(port))
         finally:
             process.terminate()
-            process.wait(10)
+            process.wait(30)
 
 
 def _listens(process: subprocess.Popen[bytes], port: int, log: Path) -> bool:

@@ -47,7 +47,7 @@ LIST = allow(
     "ListTheRecord",
     "s3:ListBucket",
     OBJECTS,
-    Condition={"StringLike": {"s3:prefix": "store/*"}},
+    Condition={"StringLikeIfExists": {"s3:prefix": "store/*"}},
 )
 TRACE = allow("Trace", ["xray:PutTraceSegments", "xray:PutTelemetryRecords"], "*")
 FAILURES = allow("ReportFailures", "sqs:SendMessage", "DeadLetters.Arn")
