@@ -8,6 +8,8 @@ DEMO := demo
 MLFLOW_PORT ?= 5000
 VERSION := $(shell awk -F '"' '/^version =/ {print $$2}' pyproject.toml)
 IMAGE ?= financial-forecaster:$(VERSION)
+STAGE ?= dev
+CLOUD_PORT ?= 4566
 
 .DEFAULT_GOAL := help
 
@@ -32,7 +34,7 @@ check: $(VENV)/.dev ## Format, lint, types, import contracts and the fast tests
 	$(BIN)/pytest -m "not slow and not emulator" tests/unit tests/properties $(PYTEST_ARGS)
 
 .PHONY: test
-test: $(VENV)/.dev $(VENV)-lambda/.made node_modules/.made ## Every test; those that lack something here say what
+test: $(VENV)/.dev $(VENV)-lambda/.made $(VENV)-cloud/.made node_modules/.made ## Every test; those that lack something here say what
 	$(BIN)/pytest $(PYTEST_ARGS)
 
 .PHONY: format
@@ -77,6 +79,26 @@ mlflow: $(VENV)/.dev ## Open MLflow's pages on the runs of training, at http://1
 		--host 127.0.0.1 --port $(MLFLOW_PORT) --workers 1 \
 		--backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}"
 
+.PHONY: deploy
+deploy: $(VENV)/.demo node_modules/.made ## Deploy to AWS: make deploy STAGE=dev DEPLOY="--param=alarmEmail=..."
+	npx --no-install serverless deploy --stage $(STAGE) $(DEPLOY)
+
+.PHONY: key
+key: $(VENV)/.demo ## Make an API key, kept in SSM; the next deployment takes it
+	@$(BIN)/forecaster api-key rotate --stage $(STAGE)
+
+.PHONY: rollback
+rollback: $(VENV)/.demo ## Point the functions back to before the last deployment
+	@$(BIN)/forecaster rollback --stage $(STAGE)
+
+.PHONY: remove
+remove: node_modules/.made ## Remove what was deployed; the bucket of the record stays
+	npx --no-install serverless remove --stage $(STAGE) $(DEPLOY)
+
+.PHONY: cloud
+cloud: $(VENV)-cloud/.made $(VENV)-lambda/.made ## Run AWS on this machine, to deploy to without an account
+	$(VENV)-cloud/bin/python -m tests.e2e.local_cloud $(CLOUD_PORT)
+
 .PHONY: lock
 lock: $(VENV)/.dev ## Lock the image's dependencies with hashes
 	$(BIN)/uv pip compile pyproject.toml --extra serving --extra batch --python-version 3.13 \
@@ -85,7 +107,7 @@ lock: $(VENV)/.dev ## Lock the image's dependencies with hashes
 
 .PHONY: clean
 clean: ## Remove what was made here, environments included
-	rm -rf $(VENV) $(VENV)-lambda node_modules .cache $(DEMO) out .mypy_cache .ruff_cache \
+	rm -rf $(VENV) $(VENV)-lambda $(VENV)-cloud node_modules .serverless .cache $(DEMO) out .mypy_cache .ruff_cache \
 		.hypothesis .import_linter_cache
 
 $(BIN)/python:
@@ -107,6 +129,12 @@ $(VENV)/.dev: pyproject.toml | $(BIN)/python
 # The emulator tests run what the image runs: Python 3.13 with the locked dependencies.
 $(VENV)-lambda/.made: infra/image-requirements.txt tests/e2e/make_lambda_env.sh | $(VENV)/.dev
 	PATH="$(CURDIR)/$(BIN):$$PATH" tests/e2e/make_lambda_env.sh $(VENV)-lambda
+	@touch $@
+
+# AWS on this machine has its own pins of AWS's client, so it has its own environment.
+$(VENV)-cloud/.made: tests/e2e/cloud-requirements.txt | $(BIN)/python
+	@$(PYTHON) -m venv $(VENV)-cloud
+	$(VENV)-cloud/bin/pip install -q --disable-pip-version-check -r $<
 	@touch $@
 
 node_modules/.made: package-lock.json

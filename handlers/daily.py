@@ -30,6 +30,7 @@ def handler(event: Any, context: Any) -> dict[str, Any]:
     """Publish the last closed session's forecasts; raises IncompleteRun if one is withheld."""
     invocation.set(context)
     logger.set_correlation_id(correlation_id(event, context.aws_request_id))
+    metrics.add_dimension("function", context.function_name)  # its name tells the stage
     try:
         with measured("run_duration"):
             summary = run(*_asked(event, datetime.now(UTC)))

@@ -17,7 +17,7 @@ from aws_lambda_powertools import Logger, Metrics, Tracer
 from aws_lambda_powertools.metrics import MetricUnit
 
 from pipeline.ports import BarSource, Reading
-from pipeline.summary import Summary
+from pipeline.summary import Outcome, Summary
 
 logger = Logger(service="daily", stream=sys.stderr, utc=True)
 metrics = Metrics(namespace="financial-forecaster", service="daily")
@@ -38,9 +38,14 @@ def measured(metric: str) -> Iterator[None]:
 
 
 def count(summary: Summary) -> None:
-    """Emit what a run published and withheld, how old its bars were, and how forecasts fare."""
+    """Emit what a run published and withheld, how old its bars were, and how forecasts fare.
+
+    `session_complete` is 1 where every ticker has its forecast; an alarm waits for it every day.
+    """
     metrics.add_metric("forecasts_published", MetricUnit.Count, len(summary.published))
     metrics.add_metric("tickers_withheld", MetricUnit.Count, len(summary.withheld))
+    complete = summary.outcome in (Outcome.PUBLISHED, Outcome.NOTHING_TO_DO)
+    metrics.add_metric("session_complete", MetricUnit.Count, int(complete))
     if summary.data_lag_sessions is not None:
         metrics.add_metric("data_lag_sessions", MetricUnit.Count, summary.data_lag_sessions)
     for name, share in summary.headline.items():

@@ -14,7 +14,15 @@ from typing import Any, NoReturn
 import typer
 from typer.exceptions import TyperException
 
-from pipeline import cli_record, cli_serving, cli_training, console, daily, options
+from pipeline import (
+    cli_operations,
+    cli_record,
+    cli_serving,
+    cli_training,
+    console,
+    daily,
+    options,
+)
 from pipeline.errors import ConfigError, ForecasterError, StoreError, WorseModel
 from pipeline.fetch import fetch
 from pipeline.latest import latest_session
@@ -183,6 +191,7 @@ app.command("backtest", epilog="Example: forecaster backtest --bars ./bars --fro
 )
 cli_record.register(app)
 cli_serving.register(app)
+cli_operations.register(app, cli_serving.api_key_app)
 
 
 def _training() -> tuple[Any, Callable[[], Any]]:

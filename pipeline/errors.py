@@ -16,6 +16,7 @@
     │   └── WorseModel         a new model would replace a better one
     ├── StoreError             the store cannot be read or written, or holds what it should not
     │   └── NotPublished       not there yet; a later run will publish it
+    ├── DeploymentError        what is deployed cannot be reached or changed
     └── IncompleteRun          some tickers were withheld; the rest are published
 
 Every message states what was expected and what came.
@@ -147,6 +148,10 @@ class StoreError(ForecasterError):
 
 class NotPublished(StoreError):
     """Not there yet; a later run will publish it."""
+
+
+class DeploymentError(ForecasterError):
+    """What is deployed cannot be reached or changed."""
 
 
 class IncompleteRun(ForecasterError):

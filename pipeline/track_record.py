@@ -49,17 +49,21 @@ def track_record(state: State, link: Link) -> dict[str, Any]:
 
 
 def headline(record: Mapping[str, Any]) -> dict[str, float]:
-    """Return the figures that alarms watch: coverage_95_250 and crps_skill_60, where known.
+    """Return the figures that alarms watch: coverage_95_250 and crps_skill_60.
 
-    Of live forecasts if there are any, else of what there is.
+    Of live forecasts if there are any, else of what there is; each only once its sessions are
+    there, since chance moves that of a few.
     """
     modes = record["modes"]
     if not modes:
         return {}
     pooled = modes.get("live", next(iter(modes.values())))[POOLED]
-    found = {"coverage_95_250": pooled["coverage"]["95"]["250"]["coverage"]}
-    against = pooled["skill"]["garch_t"]
-    return found | ({"crps_skill_60": against["60"]["skill"]} if against else {})
+    coverage, skill = pooled["coverage"]["95"]["250"], pooled["skill"]["garch_t"].get("60", {})
+    watched = {
+        "coverage_95_250": (250, coverage["sessions"], coverage["coverage"]),
+        "crps_skill_60": (60, skill.get("sessions", 0), skill.get("skill")),
+    }
+    return {name: value for name, (needed, n, value) in watched.items() if n >= needed}
 
 
 def _mode(track: Track) -> dict[str, Any]:

@@ -30,6 +30,7 @@ KEYS = sorted(
 METRICS = {
     "forecasts_published",
     "tickers_withheld",
+    "session_complete",
     "source_latency",
     "data_lag_sessions",
     "run_duration",

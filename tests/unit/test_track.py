@@ -129,22 +129,30 @@ def keys(rows: dict[str, np.ndarray]) -> list[tuple[str, object, int]]:
     return list(zip(*(rows[name].tolist() for name in names), strict=True))
 
 
-def test_alarms_watch_live_figures_if_there_are_any(
-    model: Model, store: MemoryObjects, record: dict
-) -> None:
-    afterwards = record["modes"]["backfill"]["pooled"]
-    assert headline(record) == {
-        "coverage_95_250": afterwards["coverage"]["95"]["250"]["coverage"],
-        "crps_skill_60": afterwards["skill"]["garch_t"]["60"]["skill"],
+def made_up(sessions: int, coverage: float, skill: float) -> dict:
+    figures = {"sessions": sessions, "coverage": coverage}
+    return {
+        "pooled": {
+            "coverage": {"95": {"250": figures}},
+            "skill": {"garch_t": {"60": {"sessions": min(sessions, 60), "skill": skill}}},
+        }
     }
-    live = {**record, "modes": {**record["modes"], "live": {"pooled": other(afterwards)}}}
-    assert headline(live)["coverage_95_250"] == 0.5
+
+
+def test_alarms_watch_live_figures_if_there_are_any() -> None:
+    backfill, live = made_up(250, 0.95, 0.03), made_up(250, 0.5, -0.1)
     assert headline({"modes": {}}) == {}
+    assert headline({"modes": {"backfill": backfill}}) == {
+        "coverage_95_250": 0.95,
+        "crps_skill_60": 0.03,
+    }
+    assert headline({"modes": {"backfill": backfill, "live": live}})["coverage_95_250"] == 0.5
 
 
-def other(pooled: dict) -> dict:
-    coverage = {"95": {"250": {"coverage": 0.5}}}
-    return {**pooled, "coverage": coverage}
+def test_alarms_watch_nothing_that_a_few_sessions_moved(record: dict) -> None:
+    assert set(headline(record)) == {"crps_skill_60"}
+    assert headline({"modes": {"live": made_up(249, 0.5, -0.1)}}) == {"crps_skill_60": -0.1}
+    assert headline({"modes": {"live": made_up(59, 0.5, -0.1)}}) == {}
 
 
 def test_what_was_issued_live_stays_apart_from_a_backfill(model: Model) -> None:

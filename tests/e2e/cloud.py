@@ -1,0 +1,111 @@
+"""AWS on this machine for the tests of a deployment: started, asked, stopped."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import boto3.session
+import pytest
+
+from tests.e2e.emulator import emulator_binary, lambda_python
+from tests.e2e.runtimes import ACCOUNT, REGION, variables
+from tests.packaged import IMAGE, ROOT, require_node, serverless
+
+CLOUD = ROOT / ".venv-cloud" / "bin" / "python"
+PARAMS = {"image": "prebuilt", "imageUri": IMAGE, "bars": "simulated"}
+NAME = "financial-forecaster-dev"
+BUCKET = f"{NAME}-{ACCOUNT}-{REGION}"
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """A cloud with its address; whoever has the account's own key may do all."""
+
+    environ: Mapping[str, str]
+
+    def client(self, service: str, **keys: str) -> Any:
+        """Return a client of a service, as the account's owner unless `keys` name somebody."""
+        given = {
+            "aws_access_key_id": self.environ["AWS_ACCESS_KEY_ID"],
+            "aws_secret_access_key": self.environ["AWS_SECRET_ACCESS_KEY"],
+        }
+        return boto3.session.Session().client(
+            service,
+            endpoint_url=self.environ["AWS_ENDPOINT_URL"],
+            region_name=REGION,
+            **{**given, **keys},
+        )
+
+    def serverless(self, command: str, **params: str) -> subprocess.CompletedProcess[str]:
+        """Run a command of the framework on stage dev, with the simulated market."""
+        return serverless(command, stage="dev", params={**PARAMS, **params}, environ=self.environ)
+
+    def forecaster(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a command of ours."""
+        start = "from pipeline.cli import main; main()"
+        return self._run(sys.executable, "-c", start, *arguments)
+
+    def make(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run make as a user would."""
+        return self._run("make", *arguments)
+
+    def _run(self, *command: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            command,
+            cwd=ROOT,
+            env={**os.environ, **self.environ, "SLS_TELEMETRY_DISABLED": "1"},
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+
+
+@contextmanager
+def local_cloud(folder: Path) -> Iterator[Cloud]:
+    """Run a cloud until the block ends; skips the test where a part of it is missing."""
+    if not CLOUD.exists():
+        pytest.skip("expected .venv-cloud with ministack, got none: make test makes it")
+    require_node(), emulator_binary(), lambda_python()
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+    log = folder / "cloud.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [CLOUD, "-m", "tests.e2e.local_cloud", str(port)],
+            cwd=ROOT,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            eventually(lambda: _listens(process, port, log))
+            yield Cloud(variables(port))
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+def _listens(process: subprocess.Popen[bytes], port: int, log: Path) -> bool:
+    assert process.poll() is None, log.read_text()
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def eventually(look: Callable[[], T], seconds: float = 60) -> T:
+    """Return what `look` sees as soon as it sees something; fails when it never does."""
+    deadline = time.monotonic() + seconds
+    while not (seen := look()):
+        assert time.monotonic() < deadline, f"expected to see something within {seconds} s"
+        time.sleep(0.2)
+    return seen

@@ -1,0 +1,171 @@
+"""AWS on this machine, for whole deployments: ministack, with functions in Lambda's real runtime.
+
+    .venv-cloud/bin/python -m tests.e2e.local_cloud [port]
+
+An image is not run: the function runs here, under AWS's emulator, on Python 3.13 with the locked
+dependencies, with the variables, the command and the role's credentials that were deployed. What
+ministack 1.5.33 does not do of what we deploy is added below, each in one place.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import wraps
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from tests.e2e.runtimes import ACCOUNT, REGION, Runtimes, variables
+
+
+def run_functions_here(runtimes: Runtimes) -> None:
+    """Execute functions of images in the emulator, with the concurrency of the template."""
+    from ministack.services import lambda_svc
+    from ministack.services.cloudformation import provisioners
+
+    def deployed(function_handler: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(function_handler)
+        def create(logical_id: str, props: dict[str, Any], stack: str) -> Any:
+            made = function_handler(logical_id, props, stack)
+            lambda_svc._functions[made[0]]["concurrency"] = props.get(
+                "ReservedConcurrentExecutions"
+            )
+            return made
+
+        return create
+
+    lambda_svc._execute_function_docker = runtimes.execute
+    handlers = provisioners._RESOURCE_HANDLERS["AWS::Lambda::Function"]
+    handlers["create"] = deployed(handlers["create"])
+
+
+def retry_as_the_alias_says() -> None:
+    """Retry asynchronous calls, and send dead letters, as configured on the alias; count them."""
+    from ministack.services import cloudwatch, eventbridge, lambda_svc
+
+    retried, routed = lambda_svc.invoke_async_with_retry, lambda_svc._route_async_failure
+    executed = lambda_svc._execute_function
+
+    # What ministack executes is a version, which knows nothing of what holds for the function.
+    def whole(version: dict[str, Any]) -> Any:
+        return lambda_svc._functions[version["config"]["FunctionName"]]
+
+    def invoke(function: dict[str, Any], event: Any) -> None:
+        (configured,) = whole(function)["event_invoke_configs"].values()
+        retried({**function, "event_invoke_config": configured}, event)
+
+    def dispatch(arn: str, payload: str) -> None:
+        function, config, _ = lambda_svc._get_func_record_for_ref(arn)
+        invoke(lambda_svc._execution_record_for_config(function, config), json.loads(payload))
+
+    def execute(function: dict[str, Any], event: Any) -> dict[str, Any]:
+        started = time.time()
+        reserved = {"concurrency": whole(function)["concurrency"]}
+        result: dict[str, Any] = executed({**function, **reserved}, event)
+        name = function["config"]["FunctionName"]
+        milliseconds = 1000 * (time.time() - started)
+        lambda_svc._emit_lambda_metrics(name, milliseconds, bool(result.get("error")), False)
+        cloudwatch._evaluate_all_alarms()
+        return result
+
+    def route(arn: str, name: str, event: Any, result: dict[str, Any]) -> None:
+        routed(arn, name, event, result)
+        queue = {"QueueName": arn.rpartition(":")[2]}
+        visible = "ApproximateNumberOfMessagesVisible"
+        cloudwatch.record_metric("AWS/SQS", visible, 1, "Count", queue)
+        cloudwatch._evaluate_all_alarms()
+
+    lambda_svc.invoke_async_with_retry = invoke
+    lambda_svc._execute_function = execute
+    lambda_svc._route_async_failure = route
+    eventbridge._dispatch_to_lambda = dispatch
+
+
+def fill_in_the_schedule_s_input() -> None:
+    """Replace <aws.scheduler.…> in a schedule's Input as EventBridge Scheduler does."""
+    from ministack.services import eventbridge
+
+    invoked = eventbridge._invoke_target
+
+    def invoke(target: dict[str, Any], event: dict[str, Any], *rest: Any) -> None:
+        if event["Source"] == "aws.scheduler" and "Input" in target:
+            at = datetime.fromtimestamp(event["Time"], UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+            text = target["Input"].replace("<aws.scheduler.scheduled-time>", at)
+            text = text.replace("<aws.scheduler.execution-id>", uuid4().hex[:16])
+            target = {**target, "Input": text}
+        invoked(target, event, *rest)
+
+    eventbridge._invoke_target = invoke
+
+
+def deploy_queries_and_budgets() -> None:
+    """Let CloudFormation make what ministack has, but not from templates."""
+    from ministack.services import athena, budgets
+    from ministack.services.cloudformation import provisioners
+
+    def made(call: Callable[[Any], Any], data: Any) -> Any:
+        status, _, body = call(data)
+        if status >= 400:
+            raise ValueError(f"expected {call.__name__} to succeed, got {body!r}")
+        return json.loads(body or b"{}")
+
+    def query(_logical_id: str, props: dict[str, Any], _stack: str) -> tuple[str, dict[str, Any]]:
+        return made(athena._create_named_query, props)["NamedQueryId"], {}
+
+    def budget(_logical_id: str, props: dict[str, Any], _stack: str) -> tuple[str, dict[str, Any]]:
+        made(budgets._create_budget, {"AccountId": ACCOUNT, **props})
+        return props["Budget"]["BudgetName"], {}
+
+    provisioners._RESOURCE_HANDLERS["AWS::Athena::NamedQuery"] = {
+        "create": query,
+        "delete": lambda name, _props: made(athena._delete_named_query, {"NamedQueryId": name}),
+    }
+    provisioners._RESOURCE_HANDLERS["AWS::Budgets::Budget"] = {
+        "create": budget,
+        "delete": lambda name, _props: made(budgets._delete_budget, {"BudgetName": name}),
+    }
+
+
+def count_loopback_as_tls() -> None:
+    """Answer as behind TLS: on loopback nobody listens in, and policies refuse plain HTTP."""
+    from ministack import app
+
+    pinned = app.pin_request_origin
+    app.pin_request_origin = lambda address, _secure: pinned(address, True)
+
+
+def main(port: int) -> None:
+    """Serve until killed; only on loopback."""
+    os.environ |= {
+        "BIND_HOST": "127.0.0.1",
+        "GATEWAY_PORT": str(port),
+        "MINISTACK_HOST": "127.0.0.1",
+        "MINISTACK_ACCOUNT_ID": ACCOUNT,
+        "MINISTACK_REGION": REGION,
+        "IOT_MTLS_ENABLED": "false",
+        "SFTP_ENABLED": "false",
+        "AUTH": "true",
+        "LAMBDA_ASYNC_RETRY_BASE_SECONDS": "0.1",
+    }
+    from ministack import app
+
+    sys.argv = sys.argv[:1]
+    with tempfile.TemporaryDirectory(prefix="forecaster-cloud-") as folder:
+        run_functions_here(Runtimes(port, Path(folder)))
+        retry_as_the_alias_says()
+        fill_in_the_schedule_s_input()
+        deploy_queries_and_budgets()
+        count_loopback_as_tls()
+        told = " ".join(f"{name}={value}" for name, value in variables(port).items())
+        print(f"AWS is here: export {told}", file=sys.stderr, flush=True)
+        app.main()
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if sys.argv[1:] else 4566)

@@ -1,0 +1,395 @@
+"""A whole deployment, from `make deploy` to `serverless remove`, on AWS on this machine.
+
+Functions run in Lambda's real runtime with the variables and the rights they were deployed with.
+The tests are in the order of a deployment's life, and share it.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime
+from http.client import HTTPConnection
+from typing import Any
+from urllib.parse import urlsplit
+
+import botocore.exceptions
+import pyarrow.parquet as pq
+import pytest
+
+from tests.builders import bar_rows, bars, raw_bars, window_rows
+from tests.e2e.cloud import ACCOUNT, BUCKET, NAME, PARAMS, REGION, Cloud, eventually, local_cloud
+
+pytestmark = [pytest.mark.slow, pytest.mark.emulator]
+
+DAILY, ON_DEMAND = f"{NAME}-daily", f"{NAME}-on-demand"
+TICKERS = ["DIA", "IWM", "QQQ", "SPY"]
+
+
+@pytest.fixture(scope="module")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    """The cloud, with a key made and the forecaster deployed as a user would."""
+    with local_cloud(tmp_path_factory.mktemp("cloud")) as started:
+        made = started.forecaster("api-key", "rotate", "--stage", "dev")
+        assert made.stdout.startswith("Key fcast_"), made.stdout + made.stderr
+        given = " ".join(f"--param={name}={value}" for name, value in PARAMS.items())
+        deployed = started.make("deploy", "STAGE=dev", f"DEPLOY={given}")
+        assert deployed.returncode == 0, deployed.stdout + deployed.stderr
+        assert "Both functions answer as they should" in deployed.stderr
+        yield started
+
+
+def keys(cloud: Cloud, prefix: str = "store/") -> list[str]:
+    listed = cloud.client("s3").list_objects_v2(Bucket=BUCKET, Prefix=prefix)
+    return [item["Key"] for item in listed.get("Contents", ())]
+
+
+def invoke(cloud: Cloud, function: str, event: Any, **how: str) -> Any:
+    called = cloud.client("lambda").invoke(
+        FunctionName=function, Qualifier="live", Payload=json.dumps(event), **how
+    )
+    return json.loads(called["Payload"].read() or "null")
+
+
+def alias(cloud: Cloud, function: str) -> str:
+    found = cloud.client("lambda").get_alias(FunctionName=function, Name="live")
+    return str(found["FunctionVersion"])
+
+
+def published(cloud: Cloud) -> dict[str, Any]:
+    """The newest run's forecasts, as columns."""
+    newest = max(keys(cloud, "store/forecasts/"))
+    stored = cloud.client("s3").get_object(Bucket=BUCKET, Key=newest)["Body"].read()
+    columns: dict[str, Any] = pq.read_table(io.BytesIO(stored)).to_pydict()
+    return columns
+
+
+def rows(cloud: Cloud, sql: str) -> list[list[str]]:
+    """What Athena answers, in the deployed workgroup and database."""
+    athena = cloud.client("athena")
+    started = athena.start_query_execution(
+        QueryString=sql,
+        WorkGroup=NAME,
+        QueryExecutionContext={"Database": NAME.replace("-", "_")},
+    )["QueryExecutionId"]
+
+    def ended() -> Any:
+        execution = athena.get_query_execution(QueryExecutionId=started)["QueryExecution"]
+        return execution if execution["Status"]["State"] in ("SUCCEEDED", "FAILED") else None
+
+    status = eventually(ended)["Status"]
+    assert status["State"] == "SUCCEEDED", status
+    answered = athena.get_query_results(QueryExecutionId=started)["ResultSet"]["Rows"]
+    return [[cell.get("VarCharValue", "") for cell in row["Data"]] for row in answered[1:]]
+
+
+def test_the_schedule_fires_by_itself_and_parquet_lands_in_the_bucket(cloud: Cloud) -> None:
+    s3, scheduler = cloud.client("s3"), cloud.client("scheduler")
+    for key in keys(cloud):
+        s3.delete_object(Bucket=BUCKET, Key=key)
+    deployed = scheduler.get_schedule(Name=f"{NAME}-daily")
+    assert deployed["State"] == "ENABLED"
+    scheduler.create_schedule(
+        Name="now",
+        ScheduleExpression=f"at({datetime.now(UTC):%Y-%m-%dT%H:%M:%S})",
+        FlexibleTimeWindow=deployed["FlexibleTimeWindow"],
+        Target=deployed["Target"],
+    )
+    (manifest,) = eventually(lambda: keys(cloud, "store/runs/"))
+    forecasts = published(cloud)
+    assert forecasts["origin_date"][0].isoformat() in manifest
+    assert sorted(set(forecasts["ticker"])) == TICKERS
+    assert set(forecasts["status"]) == {"ok"}
+    eventually(lambda: [key for key in keys(cloud) if key.endswith("/latest.json")])
+
+
+def test_the_queries_that_wait_in_athena_answer_from_what_was_published(cloud: Cloud) -> None:
+    athena = cloud.client("athena")
+    waiting = {
+        (query := athena.get_named_query(NamedQueryId=one)["NamedQuery"])["Name"]: query
+        for one in athena.list_named_queries(WorkGroup=NAME)["NamedQueryIds"]
+    }
+    answers = {
+        name.removeprefix(f"{NAME}-"): rows(cloud, query["QueryString"])
+        for name, query in waiting.items()
+    }
+    forecasts = published(cloud)
+    expected = [
+        [ticker, prediction, lower, upper]
+        for ticker, horizon, prediction, lower, upper in zip(
+            *(
+                forecasts[name]
+                for name in ("ticker", "horizon", "prediction", "lower_95", "upper_95")
+            ),
+            strict=True,
+        )
+        if horizon == 1
+    ]
+    latest = [[row[0], *map(float, row[4:])] for row in answers["latest-forecasts"]]
+    assert latest == sorted(expected)
+    assert len(answers["bars-of-a-run"]) == 100
+    assert answers["withheld"] == []
+    assert bool(answers["beside-baselines"]) == bool(keys(cloud, "store/baselines/"))
+    assert len(answers) == 6
+
+
+def request(
+    cloud: Cloud, method: str, path: str, body: Any = None, **headers: str
+) -> tuple[int, dict[str, str], Any]:
+    """What the Function URL answers: status, headers, document."""
+    configured = cloud.client("lambda").get_function_url_config(
+        FunctionName=ON_DEMAND, Qualifier="live"
+    )
+    address, host = (
+        urlsplit(cloud.environ["AWS_ENDPOINT_URL"]).netloc,
+        urlsplit(configured["FunctionUrl"]).netloc,
+    )
+    sent = {"Host": host, "Content-Type": "application/json"}
+    sent |= {name.replace("_", "-"): value for name, value in headers.items()}
+    with closing(HTTPConnection(address, timeout=60)) as connection:
+        connection.request(method, path, json.dumps(body) if body is not None else None, sent)
+        answer = connection.getresponse()
+        text = answer.read()
+        named = {name.lower(): value for name, value in answer.getheaders()}
+        return answer.status, named, json.loads(text) if text else None
+
+
+@pytest.fixture(scope="module")
+def key(cloud: Cloud) -> str:
+    """The API key, read from where it is kept."""
+    kept = cloud.client("ssm").get_parameter(
+        Name="/financial-forecaster/dev/api-key", WithDecryption=True
+    )
+    return str(kept["Parameter"]["Value"])
+
+
+WINDOW = {"data": window_rows(bars())}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "/predict", WINDOW),
+        ("POST", "/predict", {"bars": bar_rows(raw_bars())}),
+        ("POST", "/predict", {"ticker": "SPY"}),
+        ("POST", "/", WINDOW),
+        ("GET", "/forecasts", None),
+        ("GET", "/forecasts/SPY", None),
+    ],
+    ids=["data", "bars", "ticker", "root", "forecasts", "one forecast"],
+)
+def test_the_url_answers_whoever_has_the_key_and_401_to_others(
+    cloud: Cloud, key: str, method: str, path: str, body: Any
+) -> None:
+    status, headers, document = request(cloud, method, path, body, X_API_Key=key)
+    assert (status, headers["content-type"]) == (200, "application/json"), document
+    assert document
+    for refused in ({}, {"X_API_Key": "fcast_of-another"}):
+        status, headers, document = request(cloud, method, path, body, **refused)
+        assert (status, headers["content-type"]) == (401, "application/problem+json")
+        assert "X-API-Key" in document["detail"]
+
+
+def test_the_url_answers_with_what_the_daily_run_published(cloud: Cloud, key: str) -> None:
+    _, _, answer = request(cloud, "POST", "/predict", {"ticker": "SPY"}, X_API_Key=key)
+    forecasts = published(cloud)
+    (row,) = [
+        one
+        for one, ticker in enumerate(forecasts["ticker"])
+        if ticker == "SPY" and forecasts["horizon"][one] == 1
+    ]
+    interval = [forecasts["lower_95"][row], forecasts["upper_95"][row]]
+    assert answer["prediction"] == pytest.approx(forecasts["prediction"][row], abs=0.01)
+    assert answer["interval_95"] == pytest.approx(interval, abs=0.01)
+
+
+def test_anybody_may_ask_how_to_ask_and_any_page_may(cloud: Cloud) -> None:
+    # And for a sign of life, but /health ministack answers itself.
+    assert request(cloud, "GET", "/openapi.json")[2]["openapi"].startswith("3.1")
+    status, headers, _ = request(cloud, "OPTIONS", "/predict", Origin="https://example.com")
+    assert (status, headers["access-control-allow-origin"]) == (204, "*")
+
+
+def test_a_bare_invocation_is_answered_like_a_request(cloud: Cloud) -> None:
+    answer = invoke(cloud, ON_DEMAND, {"body": json.dumps(WINDOW)})
+    assert answer["statusCode"] == 200
+    assert json.loads(answer["body"])["horizon"] == 1
+
+
+def test_alarms_watch_what_the_functions_really_tell(cloud: Cloud) -> None:
+    watch = cloud.client("cloudwatch")
+    alarms = {one["MetricName"]: one for one in watch.describe_alarms()["MetricAlarms"]}
+    told = {(one["MetricName"], names(one)) for one in watch.list_metrics()["Metrics"]}
+    for metric in ("session_complete", "data_lag_sessions", "Errors", "Duration", "Throttles"):
+        assert (metric, names(alarms[metric])) in told
+    assert alarms["session_complete"]["StateValue"] == "OK"
+
+
+def names(metric: Any) -> frozenset[tuple[str, str]]:
+    """The dimensions of a metric."""
+    return frozenset((one["Name"], one["Value"]) for one in metric["Dimensions"])
+
+
+def test_what_is_deployed_is_tagged_by_service_and_stage(cloud: Cloud) -> None:
+    (stack,) = cloud.client("cloudformation").describe_stacks(StackName=NAME)["Stacks"]
+    tags = {tag["Key"]: tag["Value"] for tag in stack["Tags"]}
+    expected = {"service": "financial-forecaster", "stage": "dev"}
+    assert expected.items() <= tags.items()
+
+
+def test_a_run_that_fails_in_every_attempt_is_a_dead_letter_and_an_alarm_tells(
+    cloud: Cloud,
+) -> None:
+    sqs, sns = cloud.client("sqs"), cloud.client("sns")
+    (topic,) = [one["TopicArn"] for one in sns.list_topics()["Topics"]]
+    address = f"arn:aws:sqs:{REGION}:{ACCOUNT}:mail"
+    may = {"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": address}
+    policy = {"Statement": [may | {"Principal": {"Service": "sns.amazonaws.com"}}]}
+    mail = sqs.create_queue(QueueName="mail", Attributes={"Policy": json.dumps(policy)})["QueueUrl"]
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=address)
+
+    invoke(cloud, DAILY, {"time": "soon"}, InvocationType="Event")
+
+    def received(queue: str) -> list[Any]:
+        answered = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10)
+        return [json.loads(message["Body"]) for message in answered.get("Messages", ())]
+
+    dead = sqs.get_queue_url(QueueName=f"{NAME}-dead-letters")["QueueUrl"]
+    (letter,) = eventually(lambda: received(dead))
+    assert letter["requestPayload"] == {"time": "soon"}
+    assert letter["responsePayload"]["errorType"] == "RequestError"
+    told: set[str] = set()
+
+    def everybody_told() -> bool:
+        told.update(json.loads(body["Message"])["AlarmName"] for body in received(mail))
+        return {f"{NAME}-dead-letters", f"{NAME}-daily-errors"} <= told
+
+    eventually(everybody_told)
+
+
+ALLOWED, DENIED = True, False
+STORED = {"Bucket": BUCKET, "Key": "store/latest.json"}
+VINTAGE = {"Bucket": BUCKET, "Key": "store/bars/month=2020-01/2020-01-02.00.parquet"}
+RESULTS = {"Bucket": BUCKET, "Key": "athena/results.csv"}
+BODY = {"Body": b"{}"}
+CALLS: list[tuple[str, str, str, dict[str, Any], bool]] = [
+    ("daily", "s3", "get_object", STORED, ALLOWED),
+    ("daily", "s3", "put_object", STORED | BODY, ALLOWED),
+    ("daily", "s3", "put_object", VINTAGE | BODY, ALLOWED),
+    ("daily", "s3", "list_objects_v2", {"Bucket": BUCKET, "Prefix": "store/runs/"}, ALLOWED),
+    ("daily", "s3", "list_objects_v2", {"Bucket": BUCKET, "Prefix": "athena/"}, DENIED),
+    ("daily", "s3", "put_object", RESULTS | BODY, DENIED),
+    ("daily", "s3", "delete_object", STORED, DENIED),
+    ("daily", "s3", "delete_bucket", {"Bucket": BUCKET}, DENIED),
+    ("daily", "ssm", "get_parameter", {"Name": "/financial-forecaster/dev/api-key"}, DENIED),
+    ("daily", "lambda", "invoke", {"FunctionName": ON_DEMAND}, DENIED),
+    ("on-demand", "s3", "get_object", STORED, ALLOWED),
+    ("on-demand", "s3", "list_objects_v2", {"Bucket": BUCKET, "Prefix": "store/"}, ALLOWED),
+    ("on-demand", "s3", "get_object", VINTAGE, DENIED),
+    ("on-demand", "s3", "put_object", STORED | BODY, DENIED),
+    ("on-demand", "s3", "delete_object", STORED, DENIED),
+    ("on-demand", "ssm", "get_parameter", {"Name": "/financial-forecaster/dev/api-key"}, DENIED),
+    ("schedule", "lambda", "invoke", {"FunctionName": f"{DAILY}:live", "Payload": b"{}"}, ALLOWED),
+    ("schedule", "lambda", "invoke", {"FunctionName": f"{ON_DEMAND}:live"}, DENIED),
+    ("schedule", "s3", "get_object", STORED, DENIED),
+]
+
+
+def somebody_with_the_rights_of(cloud: Cloud, role: str) -> dict[str, str]:
+    """Return the keys of a user who may do what the deployed role may."""
+    iam = cloud.client("iam")
+    name = f"{NAME}-{role}-us-east-1"
+    iam.create_user(UserName=name)
+    for policy in iam.list_role_policies(RoleName=name)["PolicyNames"]:
+        document = iam.get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"]
+        iam.put_user_policy(UserName=name, PolicyName=policy, PolicyDocument=json.dumps(document))
+    made = iam.create_access_key(UserName=name)["AccessKey"]
+    return {
+        "aws_access_key_id": made["AccessKeyId"],
+        "aws_secret_access_key": made["SecretAccessKey"],
+    }
+
+
+def test_each_role_may_do_its_job_and_nothing_else(cloud: Cloud) -> None:
+    # Under its role the daily function has published already, and the schedule has started it.
+    cloud.client("s3").put_object(**VINTAGE, **BODY)
+    people = {
+        role: somebody_with_the_rights_of(cloud, role)
+        for role in ("daily", "on-demand", "schedule")
+    }
+    seen = []
+    for role, service, operation, arguments, _ in CALLS:
+        call = getattr(cloud.client(service, **people[role]), operation)
+        try:
+            call(**arguments)
+            allowed = ALLOWED
+        except botocore.exceptions.ClientError as error:
+            assert "AccessDenied" in error.response["Error"]["Code"], error
+            allowed = DENIED
+        seen.append((role, service, operation, arguments, allowed))
+    cloud.client("s3").delete_object(**VINTAGE)
+    assert seen == CALLS
+
+
+def test_a_rollback_points_back_and_the_next_deployment_forward(cloud: Cloud) -> None:
+    first = alias(cloud, DAILY)
+    assert cloud.serverless("deploy", tickers="SPY").returncode == 0
+    second = alias(cloud, DAILY)
+    assert int(second) > int(first)
+    back = cloud.make("rollback", "STAGE=dev")
+    assert back.stdout == f"{DAILY}: version {second} -> {first}\n"
+    assert alias(cloud, DAILY) == first
+    assert cloud.serverless("deploy", tickers="SPY").returncode == 0
+    assert alias(cloud, DAILY) == second
+
+
+def test_a_deployment_that_does_not_answer_fails_and_what_ran_before_goes_on(
+    cloud: Cloud,
+) -> None:
+    before = alias(cloud, DAILY)
+    done = cloud.serverless("deploy", bars="/nowhere")
+    assert done.returncode == 1
+    assert "The smoke test failed" in done.stdout
+    assert "FORECASTER_BARS: expected" in done.stdout
+    assert alias(cloud, DAILY) == before
+    assert invoke(cloud, DAILY, {})["outcome"] == "nothing_to_do"
+
+
+def test_a_paused_deployment_does_nothing_until_it_is_resumed(cloud: Cloud) -> None:
+    functions, scheduler = cloud.client("lambda"), cloud.client("scheduler")
+    schedules = [f"{NAME}-{one}" for one in ("daily", "evening-catch-up", "morning-catch-up")]
+
+    def state() -> tuple[list[int], set[str], set[bool]]:
+        reserved = [
+            functions.get_function_concurrency(FunctionName=name)["ReservedConcurrentExecutions"]
+            for name in (DAILY, ON_DEMAND)
+        ]
+        enabled = {scheduler.get_schedule(Name=name)["State"] for name in schedules}
+        alarms = cloud.client("cloudwatch").describe_alarms()["MetricAlarms"]
+        return reserved, enabled, {alarm["ActionsEnabled"] for alarm in alarms}
+
+    running = ([2, 5], {"ENABLED"}, {True})
+    assert state() == running
+    assert cloud.forecaster("pause", "--stage", "dev").returncode == 0
+    assert state() == ([0, 0], {"DISABLED"}, {False})
+    with pytest.raises(botocore.exceptions.ClientError, match="TooManyRequests"):
+        invoke(cloud, DAILY, {})
+    targets = [scheduler.get_schedule(Name=name)["Target"] for name in schedules]
+    assert cloud.forecaster("resume", "--stage", "dev").returncode == 0
+    assert state() == running
+    assert targets == [scheduler.get_schedule(Name=name)["Target"] for name in schedules]
+    assert invoke(cloud, DAILY, {})["outcome"] == "nothing_to_do"
+
+
+def test_removing_keeps_the_bucket_and_a_new_deployment_comes_back_to_it(cloud: Cloud) -> None:
+    before = keys(cloud)
+    assert cloud.serverless("remove").returncode == 0
+    with pytest.raises(botocore.exceptions.ClientError, match="not found|does not exist"):
+        cloud.client("lambda").get_function(FunctionName=DAILY)
+    assert keys(cloud) == before != []
+    done = cloud.serverless("deploy", storage="kept")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert invoke(cloud, DAILY, {})["outcome"] == "nothing_to_do"
+    assert keys(cloud) == before

@@ -1,0 +1,148 @@
+"""What changes a deployment, against a real API on loopback; whole deployments are in tests/e2e."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import boto3.session
+import pytest
+
+from pipeline import cli
+from pipeline.api_keys import digest
+from tests.s3_server import moto_server
+
+FUNCTION = "financial-forecaster-dev-daily"
+SCHEDULE = "financial-forecaster-dev-schedule"
+ROLE = "arn:aws:iam::123456789012:role/any"
+TRUST = {
+    "Effect": "Allow",
+    "Principal": {"Service": "lambda.amazonaws.com"},
+    "Action": "sts:AssumeRole",
+}
+
+
+def resource(kind: str, **properties: Any) -> dict[str, Any]:
+    """A resource that the fake does not make: it makes no schedules, and no functions either."""
+    return {"Type": kind, "Condition": "Never", "Properties": properties}
+
+
+STACK = {
+    "Conditions": {"Never": {"Fn::Equals": ["yes", "no"]}},
+    "Resources": {
+        "Topic": {"Type": "AWS::SNS::Topic"},
+        "Daily": resource("AWS::Lambda::Function", FunctionName=FUNCTION),
+        "Schedule": resource("AWS::Scheduler::Schedule", Name=SCHEDULE, State="ENABLED"),
+        "Alarm": resource("AWS::CloudWatch::Alarm", AlarmName="financial-forecaster-dev-errors"),
+    },
+}
+
+
+class Answer(NamedTuple):
+    code: Any
+    out: str
+    err: str
+
+
+Forecaster = Callable[..., Answer]
+
+
+@pytest.fixture(autouse=True)
+def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Gives the address of an empty account, which the environment leads to."""
+    with moto_server() as url:
+        for name, value in {
+            "AWS_ENDPOINT_URL": url,
+            "AWS_ACCESS_KEY_ID": "testing",
+            "AWS_SECRET_ACCESS_KEY": "testing",
+            "AWS_REGION": "eu-west-1",
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_MAX_ATTEMPTS": "1",
+        }.items():
+            monkeypatch.setenv(name, value)
+        yield url
+
+
+@pytest.fixture
+def forecaster(capsys: pytest.CaptureFixture[str]) -> Forecaster:
+    def call(*args: str) -> Answer:
+        with pytest.raises(SystemExit) as exited:
+            cli.main(args)
+        return Answer(exited.value.code, *capsys.readouterr())
+
+    return call
+
+
+SESSION = boto3.session.Session()  # one, that reads each service's model once
+
+
+def client(service: str) -> Any:
+    return SESSION.client(service, region_name="eu-west-1")
+
+
+def test_a_deployment_without_reserved_concurrency_resumes_without(
+    forecaster: Forecaster,
+) -> None:
+    client("cloudformation").create_stack(
+        StackName="financial-forecaster-dev", TemplateBody=json.dumps(STACK)
+    )
+    client("scheduler").create_schedule(
+        Name=SCHEDULE,
+        ScheduleExpression="rate(1 day)",
+        ScheduleExpressionTimezone="America/New_York",
+        FlexibleTimeWindow={"Mode": "OFF"},
+        Target={"Arn": ROLE, "RoleArn": ROLE, "RetryPolicy": {"MaximumRetryAttempts": 5}},
+    )
+    role = client("iam").create_role(
+        RoleName="any", AssumeRolePolicyDocument=json.dumps({"Statement": [TRUST]})
+    )
+    code = io.BytesIO()
+    with zipfile.ZipFile(code, "w") as archive:
+        archive.writestr("index.py", "handler = print")
+    client("lambda").create_function(
+        FunctionName=FUNCTION,
+        Role=role["Role"]["Arn"],
+        Runtime="python3.13",
+        Handler="index.handler",
+        Code={"ZipFile": code.getvalue()},
+    )
+
+    def state() -> tuple[Any, Any]:
+        schedule = client("scheduler").get_schedule(Name=SCHEDULE)
+        kept = (schedule["ScheduleExpressionTimezone"], schedule["Target"]["RetryPolicy"])
+        assert kept == ("America/New_York", {"MaximumRetryAttempts": 5})
+        function = client("lambda").get_function_concurrency(FunctionName=FUNCTION)
+        return schedule["State"], function.get("ReservedConcurrentExecutions")
+
+    assert state() == ("ENABLED", None)
+    assert forecaster("pause").code == 0
+    assert state() == ("DISABLED", 0)
+    assert forecaster("resume").code == 0
+    assert state() == ("ENABLED", None)
+
+
+@pytest.mark.parametrize("command", ["pause", "resume", "rollback"])
+def test_what_is_not_deployed_is_said_in_one_line(forecaster: Forecaster, command: str) -> None:
+    answer = forecaster(command, "--stage", "nowhere")
+    assert answer.code == 1
+    assert "financial-forecaster nowhere in eu-west-1: expected to" in answer.err
+    assert "got ClientError" in answer.err
+    assert "Traceback" not in answer.err
+
+
+def test_a_rotated_key_is_kept_encrypted_and_the_one_before_stays_accepted(
+    forecaster: Forecaster,
+) -> None:
+    ssm, path = client("ssm"), "/financial-forecaster/prod/api-key"
+    made = []
+    for _ in range(3):
+        answer = forecaster("api-key", "rotate", "--stage", "prod", "--json")
+        kept = ssm.get_parameter(Name=path, WithDecryption=True)["Parameter"]
+        assert kept["Type"] == "SecureString"
+        assert json.loads(answer.out) == {"key": kept["Value"], "parameter": path}
+        made.append(kept["Value"])
+    digests = ssm.get_parameter(Name=f"{path}-sha256")["Parameter"]["Value"]
+    assert digests == f"{digest(made[2])},{digest(made[1])}"

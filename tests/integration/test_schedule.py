@@ -1,0 +1,110 @@
+"""When the deployed schedules fire, beside the exchange's calendar."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from handlers.schedule import scheduled_time
+from pipeline.adapters.calendar import ExchangeCalendar
+from tests.packaged import package, template
+
+DAYS = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"]
+CLOSE = time(16)
+
+
+class Cron(NamedTuple):
+    """A cron expression of EventBridge as far as ours go: a time of day on days of the week."""
+
+    at: time
+    weekdays: frozenset[int]
+
+    @classmethod
+    def of(cls, expression: str) -> Cron:
+        """Read an expression, strictly: EventBridge takes six fields and exactly one `?`."""
+        kind, _, fields = expression.removesuffix(")").partition("(")
+        minute, hour, day, month, weekday, year = fields.split(" ")
+        assert (kind, month, year) == ("cron", "*", "*")
+        assert sorted((day, weekday)).count("?") == 1, "one of the day's two fields must be ?"
+        return cls(time(int(hour), int(minute)), frozenset(_weekdays(weekday)))
+
+    def fires(self, first: date, days: int, zone: ZoneInfo) -> list[datetime]:
+        """Return when it fires in the days from `first` on."""
+        dates = [first + timedelta(days=one) for one in range(days)]
+        chosen = [one for one in dates if one.isoweekday() % 7 in self.weekdays]
+        return [datetime.combine(one, self.at, zone) for one in chosen]
+
+
+def _weekdays(field: str) -> range:
+    if field in ("?", "*"):
+        return range(7)
+    first, _, last = field.partition("-")
+    return range(DAYS.index(first), DAYS.index(last) + 1)
+
+
+@pytest.fixture(scope="module")
+def schedules(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The deployed schedules by what they are for."""
+    resources = template(package(tmp_path_factory.mktemp("packaged")))["Resources"].values()
+    found = [one["Properties"] for one in resources if one["Type"] == "AWS::Scheduler::Schedule"]
+    return {one["Name"].removeprefix("financial-forecaster-dev-"): one for one in found}
+
+
+def fires(schedule: Any, first: date, days: int) -> list[datetime]:
+    zone = ZoneInfo(schedule["ScheduleExpressionTimezone"])
+    return Cron.of(schedule["ScheduleExpression"]).fires(first, days, zone)
+
+
+def test_every_session_of_three_years_is_run_for_three_times_before_the_next(
+    schedules: dict[str, Any],
+) -> None:
+    calendar = ExchangeCalendar()
+    first, days = date(2024, 1, 2), 3 * 365
+    runs = sorted(at for one in schedules.values() for at in fires(one, first, days))
+    counted: dict[date, int] = {}
+    for at in runs:
+        session = calendar.last_closed(at)
+        counted[session] = counted.get(session, 0) + 1
+    sessions = [*counted][1:-1]
+    assert sessions[1:] == list(calendar.following(sessions[0], len(sessions) - 1))
+    assert min(counted[session] for session in sessions) == 3
+    for at in fires(schedules["daily"], first, days):
+        closed_at = datetime.combine(at.date(), CLOSE, at.tzinfo)
+        assert at - closed_at == timedelta(hours=2, minutes=30)
+
+
+def test_runs_keep_new_york_s_time_when_clocks_change(schedules: dict[str, Any]) -> None:
+    winter, summer = (
+        fires(schedules["daily"], day, 1)[0].astimezone(UTC).time()
+        for day in (date(2026, 1, 5), date(2026, 7, 6))
+    )
+    assert (winter, summer) == (time(23, 30), time(22, 30))
+
+
+def test_the_morning_run_comes_often_enough_for_the_alarm_on_missing_forecasts(
+    schedules: dict[str, Any], tmp_path: Path
+) -> None:
+    alarm = template(package(tmp_path))["Resources"]["NoForecastAlarm"]["Properties"]
+    waits = timedelta(seconds=alarm["Period"] * alarm["EvaluationPeriods"])
+    mornings = [
+        one.astimezone(UTC) for one in fires(schedules["morning-catch-up"], date(2026, 1, 1), 365)
+    ]
+    gaps = {after - before for before, after in zip(mornings, mornings[1:], strict=False)}
+    assert len(mornings) == 365
+    assert max(gaps) == timedelta(hours=25) < waits
+    # A session without forecasts is told of before the next one opens, at 9:30.
+    assert mornings[0] + waits <= datetime(2026, 1, 2, 9, 30, tzinfo=ZoneInfo("America/New_York"))
+
+
+def test_the_input_is_an_event_the_function_understands(schedules: dict[str, Any]) -> None:
+    now = datetime(2026, 11, 20, 23, 31, tzinfo=UTC)
+    for schedule in schedules.values():
+        sent = schedule["Target"]["Input"].replace(
+            "<aws.scheduler.scheduled-time>", "2026-11-20T23:30:00Z"
+        )
+        assert scheduled_time(json.loads(sent), now) == datetime(2026, 11, 20, 23, 30, tzinfo=UTC)
