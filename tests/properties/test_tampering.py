@@ -71,7 +71,7 @@ def test_a_record_that_nobody_touched_has_no_findings() -> None:
 keys = st.deferred(lambda: st.sampled_from(sorted(record())))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(data=st.data(), key=keys, bit=st.integers(0, 7))
 def test_a_byte_changed_anywhere_names_the_object(data: Any, key: str, bit: int) -> None:
     at = data.draw(st.integers(0, len(record()[key]) - 1))
@@ -79,7 +79,7 @@ def test_a_byte_changed_anywhere_names_the_object(data: Any, key: str, bit: int)
     assert key in named(checked(changed))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(at=st.integers(0, 10_000), bit=st.integers(0, 7))
 def test_a_byte_changed_in_the_newest_manifest_names_it(at: int, bit: int) -> None:
     data = record()[HEAD]
@@ -87,7 +87,7 @@ def test_a_byte_changed_in_the_newest_manifest_names_it(at: int, bit: int) -> No
     assert HEAD in named(checked(changed))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(key=keys, cut=st.integers(0, 10_000))
 def test_an_object_cut_short_is_named(key: str, cut: int) -> None:
     data = record()[key]

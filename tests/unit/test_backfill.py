@@ -55,6 +55,12 @@ def assert_same_history(one: ObjectStore, other: ObjectStore) -> None:
         assert [o.tickers for o in mine.outstanding] == [o.tickers for o in yours.outstanding]
 
 
+@pytest.fixture(scope="module")
+def clean(model: Model) -> MemoryObjects:
+    """What an undisturbed backfill leaves."""
+    return backfilled(model, SPAN[0], SPAN[-1])
+
+
 HISTORIES: dict[str, Market] = {
     "whole": market(),
     "with a hole long ago": market(QQQ=with_column(market()["QQQ"], "close", 150, np.nan)),
@@ -116,10 +122,10 @@ def test_the_same_backfill_again_writes_nothing(model: Model) -> None:
     assert backfilled(model, SPAN[0], SPAN[-1], store=store).objects == before
 
 
-def test_a_backfill_goes_on_where_another_ended(model: Model) -> None:
+def test_a_backfill_goes_on_where_another_ended(model: Model, clean: MemoryObjects) -> None:
     store = backfilled(model, SPAN[0], SPAN[7])
     backfilled(model, SPAN[0], SPAN[-1], store=store)
-    assert store.objects == backfilled(model, SPAN[0], SPAN[-1]).objects
+    assert store.objects == clean.objects
 
 
 def test_live_runs_go_on_after_a_backfill(model: Model) -> None:
@@ -190,9 +196,9 @@ def assert_no_hole(store: MemoryObjects) -> None:
     assert manifests == []
 
 
-@pytest.mark.parametrize("n", [1, 2, 4, 7, 8, 12, 14, 20, 33, 60, 97, 115])
+@pytest.mark.parametrize("n", [1, 4, 8, 14, 33, 60, 115])
 def test_after_a_write_that_failed_nothing_is_committed_and_it_goes_on(
-    model: Model, n: int
+    model: Model, clean: MemoryObjects, n: int
 ) -> None:
     store = Failing(n)
     with pytest.raises(StoreError, match="slow down"):
@@ -201,7 +207,6 @@ def test_after_a_write_that_failed_nothing_is_committed_and_it_goes_on(
     later = LONG_AFTER.replace(month=3)
     job = job_on(model, store, market())
     backfill(job, SPAN[0], SPAN[-1], later, lambda *_: None)
-    clean = backfilled(model, SPAN[0], SPAN[-1])
     assert_same_history(store, clean)
     assert verify(store, TABLES, CALENDAR).findings == ()
     issued = [parsed_manifest(store.objects[k], k).issued_at for k in store.keys("runs/")]
@@ -212,7 +217,7 @@ def test_after_a_write_that_failed_nothing_is_committed_and_it_goes_on(
 @pytest.mark.parametrize("n", [3, 9, 30, 77])
 @pytest.mark.parametrize("after", [False, True])
 def test_a_backfill_that_was_killed_goes_on_to_the_same_end(
-    model: Model, n: int, after: bool
+    model: Model, clean: MemoryObjects, n: int, after: bool
 ) -> None:
     died = MemoryObjects(**{"crash_after" if after else "crash_before": n})
     with pytest.raises(Crash):
@@ -226,11 +231,11 @@ def test_a_backfill_that_was_killed_goes_on_to_the_same_end(
         LONG_AFTER.replace(month=3),
         lambda *_: None,
     )
-    assert_same_history(store, backfilled(model, SPAN[0], SPAN[-1]))
+    assert_same_history(store, clean)
     assert verify(store, TABLES, CALENDAR).findings == ()
 
 
-def test_an_interrupt_leaves_whole_sessions_and_goes_on(model: Model) -> None:
+def test_an_interrupt_leaves_whole_sessions_and_goes_on(model: Model, clean: MemoryObjects) -> None:
     store = MemoryObjects()
 
     def interrupt(done: int, _: int) -> None:
@@ -243,7 +248,7 @@ def test_an_interrupt_leaves_whole_sessions_and_goes_on(model: Model) -> None:
     assert len(store.keys("runs/")) == 9
     assert_no_hole(store)
     backfilled(model, SPAN[0], SPAN[-1], store=store)
-    assert store.objects == backfilled(model, SPAN[0], SPAN[-1]).objects
+    assert store.objects == clean.objects
 
 
 def test_other_bars_than_an_interrupted_backfill_had_are_refused(model: Model) -> None:
@@ -260,11 +265,12 @@ def test_other_bars_than_an_interrupted_backfill_had_are_refused(model: Model) -
 SPLIT = len(SESSIONS) - 12
 
 
-def test_each_vintage_has_prices_as_they_were_quoted_before_a_later_split(model: Model) -> None:
+def test_each_vintage_has_prices_as_they_were_quoted_before_a_later_split(
+    model: Model, clean: MemoryObjects
+) -> None:
     # Bars given today are adjusted for every split: to the days before, two shares were one.
     split = market(QQQ=with_column(market()["QQQ"], "split", SPLIT, 2.0))
     store = backfilled(model, SPAN[0], SPAN[-1], bars=split)
-    clean = backfilled(model, SPAN[0], SPAN[-1])
     rows, plain = table(store, "forecasts"), table(clean, "forecasts")
     assert set(rows["status"]) == {"ok"}
     before = (rows["ticker"] == "QQQ") & (rows["origin_date"] < DAYS[SPLIT])

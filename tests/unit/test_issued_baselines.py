@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline.backtest import LEVEL_GRID
-from pipeline.baselines import HORIZONS, persistence
+from pipeline.baselines import HORIZONS, ewma, persistence
 from pipeline.errors import InvalidBars, Reason
 from pipeline.forecasters import baseline_bars
 from pipeline.intervals import MEDIAN
@@ -55,6 +55,13 @@ def test_garch_is_the_filter_on_the_last_300_sessions() -> None:
     seen = np.log(SPY.close[at : at + BASELINE_SESSIONS])
     expected = garch_t_quantiles(np.diff(seen), STORED, HORIZONS, LEVEL_GRID)[-1]
     np.testing.assert_allclose(ALL[GARCH_T].log_return[at], expected, rtol=1e-12, atol=1e-15)
+
+
+def test_ewma_is_the_backtests_on_the_last_300_sessions() -> None:
+    for at in (0, 77, 120):
+        day = SPY.session[at + BASELINE_SESSIONS - 1].item()
+        expected = ewma(SPY.as_of(day).tail(BASELINE_SESSIONS), day).log_return_quantiles[-1]
+        np.testing.assert_allclose(ALL[EWMA].log_return[at], expected, rtol=1e-12, atol=1e-15)
 
 
 def test_quantiles_do_not_cross_and_sigma_is_their_width() -> None:
