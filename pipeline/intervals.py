@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import sqrt
 
 import numpy as np
 
@@ -67,14 +68,20 @@ def apply_gains(quantiles: Floats, gains: Floats) -> Floats:
     return np.concatenate([below, above[..., 1:]], axis=-1)
 
 
-# Step of the tracker, in log gain per miss; bounds keep a run of misses from running away.
+# Step of the tracker at horizon 1, in log gain per miss; bounds keep a run of misses from running
+# away.
 STEP = 0.025
 MAX_LOG_GAIN = float(np.log(2.0))
 
+Step = Callable[[int], float]
 
-def updated_log_gains(
-    log_gains: Floats, issued: Floats, realised: Floats, step: float = STEP
-) -> Floats:
+
+def step_at(horizon: int) -> float:
+    """Return the tracker's step for a horizon: smaller where targets overlap and miss together."""
+    return STEP / sqrt(horizon)
+
+
+def updated_log_gains(log_gains: Floats, issued: Floats, realised: Floats, step: float) -> Floats:
     """Return log gains after one more outcome, the online calibrator.
 
     A level grows by `step` x (1 - its tail probability) when the realised value lies beyond it and
@@ -102,7 +109,7 @@ def updated_log_gains(
 
 
 def calibrated_history(
-    quantiles: Floats, realised: Floats, step: float = STEP
+    quantiles: Floats, realised: Floats, step: Step = step_at
 ) -> tuple[Floats, Floats]:
     """Return one ticker's quantiles as the online calibrator would have published them.
 
@@ -113,6 +120,7 @@ def calibrated_history(
     ----------
     quantiles : float64 (n, n_horizons, n_levels), of consecutive origins in time order
     realised : float64 (n, n_horizons), log return to each horizon, NaN where not realised
+    step : of the tracker, by horizon
 
     Returns
     -------
@@ -126,7 +134,7 @@ def calibrated_history(
             # Horizon i + 1 of the origin i + 1 sessions ago is realised today.
             past = origin - i - 1
             log_gains[i] = updated_log_gains(
-                log_gains[i], published[past, i], realised[past, i], step
+                log_gains[i], published[past, i], realised[past, i], step(i + 1)
             )
         published[origin] = apply_gains(quantiles[origin], np.exp(log_gains))
     return published, np.exp(log_gains)

@@ -15,7 +15,7 @@ import numpy as np
 from pipeline.bars import Floats
 from pipeline.bundle import Manifest
 from pipeline.errors import StoreError
-from pipeline.intervals import MAX_LOG_GAIN, Calibration, updated_log_gains
+from pipeline.intervals import MAX_LOG_GAIN, Calibration, step_at, updated_log_gains
 from pipeline.ports import Columns, ObjectStore
 from pipeline.realised import FORECASTER, Scored, published_quantiles
 from pipeline.record import RunManifest, read_verified
@@ -153,10 +153,11 @@ def _learned(log_gains: Mapping[str, Gains], scored: Scored, bundle: Manifest) -
     neutral = _rows(np.zeros((len(bundle.horizons), len(bundle.levels))))
     quantiles, scores = published_quantiles(scored.issued), scored.scores
     for row in np.argsort(scores["origin_date"], kind="stable").tolist():
-        ticker, at = scores["ticker"][row], int(scores["horizon"][row]) - 1
+        ticker, horizon = scores["ticker"][row], int(scores["horizon"][row])
         gains = np.array(after.get(ticker, neutral))
         realised = np.array(scores["realised_return"][row])
-        gains[at] = updated_log_gains(gains[at], quantiles[row], realised)
+        moved = updated_log_gains(gains[horizon - 1], quantiles[row], realised, step_at(horizon))
+        gains[horizon - 1] = moved
         after[ticker] = _rows(gains)
     return after
 

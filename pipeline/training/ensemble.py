@@ -153,9 +153,13 @@ def _validated(rows: TrainingRows, seed: int) -> tuple[dict[str, float], Floats]
 def _gains(quantiles: Floats, rows: TrainingRows) -> Floats:
     """Return each ticker's gains after its last row, shrunk halfway to neutral."""
     of_each = [rows.ticker == ticker for ticker in range(rows.ticker.max() + 1)]
-    gains = [calibrated_history(quantiles[one], rows.returns[one], GAIN_STEP)[1] for one in of_each]
+    gains = [calibrated_history(quantiles[one], rows.returns[one], _slowly)[1] for one in of_each]
     shrunk: Floats = np.stack(gains) ** (1 - SHRINKAGE)
     return shrunk
+
+
+def _slowly(horizon: int) -> float:
+    return GAIN_STEP
 
 
 def _best_shares(quantiles: Mapping[str, Floats], rows: TrainingRows) -> dict[str, float]:

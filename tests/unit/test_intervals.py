@@ -82,7 +82,7 @@ def test_the_calibrator_never_looks_ahead() -> None:
 
 def test_a_poisoned_outcome_moves_each_gain_by_one_step_at_most() -> None:
     quantiles, _ = simulated_outcomes(1, 1.0)
-    moved = updated_log_gains(np.zeros((5, 11)), quantiles[0], np.full(5, 1e9))
+    moved = updated_log_gains(np.zeros((5, 11)), quantiles[0], np.full(5, 1e9), STEP)
     assert np.abs(moved).max() <= STEP
     assert (moved[:, MEDIAN] == 0).all()
 
@@ -90,5 +90,7 @@ def test_a_poisoned_outcome_moves_each_gain_by_one_step_at_most() -> None:
 def test_gains_are_bounded_and_stay_where_nothing_is_known() -> None:
     quantiles, _ = simulated_outcomes(1, 1.0)
     gains = np.full((5, 11), MAX_LOG_GAIN)
-    assert np.abs(updated_log_gains(gains, quantiles[0], np.full(5, 1e9))).max() == MAX_LOG_GAIN
-    assert np.array_equal(updated_log_gains(gains, quantiles[0], np.full(5, np.nan)), gains)
+    assert (
+        np.abs(updated_log_gains(gains, quantiles[0], np.full(5, 1e9), STEP)).max() == MAX_LOG_GAIN
+    )
+    assert np.array_equal(updated_log_gains(gains, quantiles[0], np.full(5, np.nan), STEP), gains)
