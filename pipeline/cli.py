@@ -6,27 +6,26 @@ Exit codes: 0 done, 1 failed (a ticker withheld, or data, model or store unusabl
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import typer
 from typer.exceptions import TyperException
 
 from pipeline import (
+    cli_backtest,
     cli_operations,
     cli_record,
     cli_serving,
-    cli_training,
+    cli_train,
     console,
     daily,
     options,
 )
-from pipeline.errors import ConfigError, ForecasterError, StoreError, WorseModel
+from pipeline.errors import ConfigError, ForecasterError, StoreError
 from pipeline.fetch import fetch
 from pipeline.latest import latest_session
-from pipeline.market import EARLIEST
 from pipeline.published import read_published
 from pipeline.reasons import RememberingSource, Withheld
 from pipeline.vintage import HISTORY_SESSIONS
@@ -153,53 +152,8 @@ def fetch_bars(
     fetched.require_complete()
 
 
-@app.command(epilog="Example: forecaster train --bars ./bars --out ./bundle")
-def train(
-    bars: options.Bars,
-    out: options.Out,
-    until: options.Until = None,
-    prove_from: options.ProveFrom = options.DEFAULT_PROOF,
-    tickers: options.Tickers = options.DEFAULT_TICKERS,
-    json: options.Json = False,
-) -> None:
-    """Train a model on all bars, prove it beside GARCH(1,1)-t and write its bundle."""
-    names, at = options.parse_tickers(tickers), options.event_time("--until", until)
-    try:
-        with console.progress("Reading bars") as phase:
-            training, tracker = _training()
-            options.open_folder("--out", out)
-            calendar = options.exchange()
-            source = options.open_bars(bars, calendar)
-            newest = calendar.last_closed(at)
-            read, vix = training.read_all(source, names, EARLIEST, newest)
-            task = training.Task(read, vix, prove_from)
-            trained = training.train_and_prove(task, out, tracker(), phase.update)
-    except WorseModel as exc:
-        cli_training.print_refused(exc, json=json)
-        raise
-    if json:
-        document = {"source": source.label, "bundle": str(out), "prove_from": prove_from}
-        console.print_json(document | asdict(trained))
-    else:
-        console.print_source(source.label)
-        console.print_line(f"Trained {trained.model_version}, written to {out}")
-        console.print_proof(trained.scores, prove_from, trained.note)
-
-
-app.command("backtest", epilog="Example: forecaster backtest --bars ./bars --from 2010")(
-    cli_training.backtest_command
-)
+cli_train.register(app)
+cli_backtest.register(app)
 cli_record.register(app)
 cli_serving.register(app)
 cli_operations.register(app, cli_serving.api_key_app)
-
-
-def _training() -> tuple[Any, Callable[[], Any]]:
-    try:
-        from pipeline.training import job  # noqa: PLC0415
-        from pipeline.training.mlflow_tracker import MlflowTracker  # noqa: PLC0415
-    except ModuleNotFoundError as exc:
-        raise ConfigError(
-            f"expected the libraries that train a model, got: {exc}; pip install '.[training]'"
-        ) from exc
-    return job, MlflowTracker

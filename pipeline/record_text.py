@@ -123,6 +123,8 @@ def _skill(skill: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _with_error(skill: Mapping[str, Any]) -> str:
+    if not skill:
+        return ""
     error = skill.get("standard_error")
     return f"{skill['skill']:+.1%}" + (f" ± {error:.1%}" if error else "")
 

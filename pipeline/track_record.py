@@ -124,6 +124,8 @@ def _skill(tracks: list[TickerTrack], baseline: str) -> dict[str, Any]:
 
 def _recent_skill(loss: Floats, benchmark: Floats) -> dict[str, Any]:
     n = len(loss)
+    if not n:
+        return {}
     found: dict[str, Any] = {"sessions": n, "skill": float(1.0 - loss.sum() / benchmark.sum())}
     if n < MIN_DAYS or not np.ptp(loss - benchmark):
         return found

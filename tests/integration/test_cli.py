@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from pipeline import cli, cli_training, console, options
+from pipeline import cli, cli_backtest, console, options
 from pipeline.adapters.files import FolderBars
 from pipeline.adapters.parquet import ParquetTables
 from pipeline.bars import COLUMNS
@@ -830,7 +830,7 @@ def test_a_backtest_refits_every_year_beside_every_baseline(
     from pipeline.training import trainers
 
     monkeypatch.setattr(trainers, "ensemble", trainers.range_har_alone)
-    monkeypatch.setattr(cli_training, "DRAWN_FROM", date(2024, 10, 1))
+    monkeypatch.setattr(cli_backtest, "DRAWN_FROM", date(2024, 10, 1))
     args = ("backtest", "--bars", history, "--tickers", "SPY", "--workers", "1", "--json")
     args = (*args, "--card", "docs")
     answer = forecaster(*args, "--from", "2024-11-15", "--to", "2025-01-31")

@@ -1,4 +1,4 @@
-"""The command that proves a model, `forecaster backtest`, and what a refused one has to say."""
+"""The command that proves a model: `forecaster backtest`."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ import typer
 from pipeline import backtests, console, options
 from pipeline.bars import Bars
 from pipeline.bundle import load_bundle
-from pipeline.errors import ConfigError, WorseModel
+from pipeline.errors import ConfigError
 from pipeline.leaderboard.board import summarise
-from pipeline.leaderboard.text import print_leaderboard, print_side_by_side
+from pipeline.leaderboard.text import print_leaderboard
 from pipeline.market import EARLIEST, read_market
 from pipeline.model import Model
 from pipeline.ports import BarSource
@@ -69,6 +69,12 @@ Workers = Annotated[
     int | None,
     typer.Option(metavar="N", min=1, help="Processes at work.", show_default="one a core"),
 ]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the command line."""
+    example = "Example: forecaster backtest --bars ./bars --from 2010"
+    app.command("backtest", epilog=example)(backtest_command)
 
 
 def backtest_command(
@@ -131,12 +137,3 @@ def _read(bars: str, names: Sequence[str]) -> tuple[BarSource, backtests.Market,
         read = [Bars.validated(reading.bars[name]) for name in names]
         notes = [f"no VIX: {reading.failures[VIX]}"] if VIX in reading.failures else []
         return source, (read, reading.bars.get(VIX)), notes
-
-
-def print_refused(refused: WorseModel, *, json: bool) -> None:
-    """Print what a new bundle scored beside the current one, which stays."""
-    if json:
-        told = {"current": refused.current, "new": refused.new}
-        console.print_json({"refused": str(refused), **told})
-    else:
-        print_side_by_side(refused.current, refused.new)
