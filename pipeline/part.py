@@ -12,6 +12,7 @@ from datetime import date
 
 import numpy as np
 
+from pipeline.advance import advanced, begun
 from pipeline.bars import Bars
 from pipeline.baseline_table import baseline_table
 from pipeline.bundle import ModelBundle
@@ -31,7 +32,7 @@ from pipeline.record import (
     to_json,
 )
 from pipeline.revisions import revisions
-from pipeline.state import State, advanced, begun
+from pipeline.state import State
 from pipeline.tables import Stamp, forecast_columns
 from pipeline.vintage import VIX, Vintage
 

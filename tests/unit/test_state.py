@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from pipeline.advance import advanced, begun
 from pipeline.bars import PRICES, RawBars
 from pipeline.bundle import ModelBundle
 from pipeline.errors import StoreError
@@ -17,7 +18,7 @@ from pipeline.intervals import LEVELS, MAX_LOG_GAIN, NEUTRAL, STEP, calibrated_h
 from pipeline.model import Model
 from pipeline.realised import published_quantiles
 from pipeline.record import sha256
-from pipeline.state import Outstanding, State, advanced, begun
+from pipeline.state import Outstanding, State
 from tests.builders import bars
 from tests.fakes import MemoryObjects
 from tests.records import (
