@@ -18,18 +18,17 @@ from pipeline.record import (
     RunManifest,
     committed,
     read_forecasts,
-    to_json,
 )
 from pipeline.state import State, read_state
 from pipeline.tables import OK
 
 
-def latest_view(store: ObjectStore, tables: Tables, session: date) -> bytes:
-    """Return latest.json of `session`, from what is committed of it."""
+def latest_view(store: ObjectStore, tables: Tables, session: date) -> dict[str, Any]:
+    """Return what latest.json says of `session`, from what is committed of it."""
     runs = committed(store, session)
     parts = [read_forecasts(store, tables, run) for run in runs]
     states = [read_state(store, run) for run in runs]
-    return to_json(_content(session, list(zip(runs, parts, states, strict=True))))
+    return _content(session, list(zip(runs, parts, states, strict=True)))
 
 
 def latest_session(store: ObjectStore) -> date | None:
@@ -47,7 +46,7 @@ class _Shown(msgspec.Struct):
     session: date
 
 
-def _content(session: date, parts: Sequence[tuple[RunManifest, Columns, State]]) -> Any:
+def _content(session: date, parts: Sequence[tuple[RunManifest, Columns, State]]) -> dict[str, Any]:
     tickers: dict[str, Any] = {}
     for run, part, state in parts:
         gains = state.calibration.of(list(run.tickers), run.horizons)

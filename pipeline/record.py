@@ -21,6 +21,7 @@ from pipeline.revisions import Revision
 SCHEMA_VERSION = 1
 LATEST = "latest.json"
 TRACK_RECORD = "track_record.json"
+DASHBOARD = "index.html"
 
 
 class RunManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from pipeline.chain import newest
+from pipeline.dashboard import dashboard
 from pipeline.latest import latest_view
 from pipeline.ports import ObjectStore, Tables
-from pipeline.record import LATEST, TRACK_RECORD, to_json
+from pipeline.record import DASHBOARD, LATEST, TRACK_RECORD, to_json
 from pipeline.state import read_state
 from pipeline.track_record import track_record
 
 
 def refresh_views(store: ObjectStore, tables: Tables) -> None:
-    """Make latest.json and track_record.json show the newest session on the record.
+    """Make every view show the newest session on the record.
 
     Writes, then looks again: of two runs at once, the one that writes last also looks last, so
     neither leaves behind a view without the other's part.
@@ -32,7 +33,10 @@ def views_of(store: ObjectStore, tables: Tables) -> dict[str, bytes]:
     if link is None:
         return {}
     state = read_state(store, link.manifest)
+    latest = latest_view(store, tables, link.manifest.session)
+    record = track_record(state, link)
     return {
-        LATEST: latest_view(store, tables, link.manifest.session),
-        TRACK_RECORD: to_json(track_record(state, link)),
+        LATEST: to_json(latest),
+        TRACK_RECORD: to_json(record),
+        DASHBOARD: dashboard(latest, record),
     }

@@ -11,13 +11,13 @@ from functools import partial
 from pipeline.chain import Link
 from pipeline.errors import ConfigError, ForecasterError, StoreError
 from pipeline.ports import Calendar, ObjectStore, Tables, is_key
-from pipeline.record import LATEST, TRACK_RECORD, RunManifest, parsed_manifest, sha256
+from pipeline.record import DASHBOARD, LATEST, TRACK_RECORD, RunManifest, parsed_manifest, sha256
 from pipeline.refresh import views_of
 from pipeline.replay import replay_part
 
 READERS = 16
 AT_ONCE = 64  # manifests whose objects are read side by side
-VIEWS = (LATEST, TRACK_RECORD, "index.html")
+VIEWS = (LATEST, TRACK_RECORD, DASHBOARD)
 
 Progress = Callable[[int, int], None]
 

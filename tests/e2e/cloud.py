@@ -57,14 +57,16 @@ class Cloud:
         return self._run(sys.executable, "-c", start, *arguments)
 
     def make(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run make as a user would."""
-        return self._run("make", *arguments)
+        """Run make as a user would, also where make runs the tests."""
+        return self._run("make", "--no-print-directory", *arguments)
 
     def _run(self, *command: str) -> subprocess.CompletedProcess[str]:
+        # A make above would have its flags and its job server used by the one below.
+        outside = {k: v for k, v in os.environ.items() if k not in {"MAKEFLAGS", "MAKELEVEL"}}
         return subprocess.run(
             command,
             cwd=ROOT,
-            env={**os.environ, **self.environ, "SLS_TELEMETRY_DISABLED": "1"},
+            env={**outside, **self.environ, "SLS_TELEMETRY_DISABLED": "1"},
             check=False,
             capture_output=True,
             text=True,

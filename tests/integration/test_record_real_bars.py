@@ -87,7 +87,12 @@ def test_a_session_replays_byte_for_byte(year: MemoryObjects, session: date) -> 
 def day_of(key: str) -> date:
     """The session whose run wrote an object; a bundle came with the first."""
     name = key.rpartition("/")[2]
-    dated = key.partition("/")[0] not in {"bundles", "latest.json", "track_record.json"}
+    dated = key.partition("/")[0] not in {
+        "bundles",
+        "index.html",
+        "latest.json",
+        "track_record.json",
+    }
     return date.fromisoformat(name[:10]) if dated else FIRST
 
 

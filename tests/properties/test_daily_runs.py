@@ -33,14 +33,14 @@ from pipeline.daily import DailyJob, run
 from pipeline.errors import Reason, RequestError, SourceUnavailable
 from pipeline.model import Model
 from pipeline.ports import ObjectStore, Reading
-from pipeline.record import LATEST, TRACK_RECORD, committed, sha256, table_key
+from pipeline.record import DASHBOARD, LATEST, TRACK_RECORD, committed, sha256, table_key
 from pipeline.verify import verify
 from pipeline.vintage import Vintage
 from tests.builders import raw_bars, weekdays
 from tests.conftest import DEFAULT_BUNDLE
 from tests.fakes import Crash, FixedCalendar, MemoryObjects, ScriptedSource
 
-VIEWS = {LATEST, TRACK_RECORD}
+VIEWS = {DASHBOARD, LATEST, TRACK_RECORD}
 TICKERS = ("SPY", "QQQ", "DIA")
 DAYS = weekdays(360, "2024-12-31").tolist()
 SESSIONS = DAYS[-30:-10]

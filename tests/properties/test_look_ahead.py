@@ -16,7 +16,7 @@ from tests.fakes import MemoryObjects
 from tests.records import SESSIONS, backfilled, market, run_days
 
 SPAN = SESSIONS[-12:]
-VIEWS = ("latest.json", "track_record.json")
+VIEWS = ("index.html", "latest.json", "track_record.json")
 
 
 @cache

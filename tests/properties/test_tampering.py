@@ -14,7 +14,7 @@ from pipeline.bundle import load_bundle
 from pipeline.chain import newest
 from pipeline.daily import run
 from pipeline.model import Model
-from pipeline.record import LATEST, TRACK_RECORD, RunManifest, sha256, to_json
+from pipeline.record import DASHBOARD, LATEST, TRACK_RECORD, RunManifest, sha256, to_json
 from pipeline.refresh import refresh_views
 from pipeline.verify import Problem, Verified, verify
 from tests.conftest import DEFAULT_BUNDLE
@@ -34,7 +34,7 @@ from tests.records import (
 
 SPAN = SESSIONS[-5:]
 HEAD = f"runs/{SPAN[-1]}.00.json"
-VIEWS = {LATEST, TRACK_RECORD}
+VIEWS = {DASHBOARD, LATEST, TRACK_RECORD}
 
 
 @cache
