@@ -105,6 +105,13 @@ def test_one_deployment_of_a_stage_at_a_time_is_never_broken_off() -> None:
     assert JOBS["deploy"]["env"]["STAGE"] == stage
 
 
+def test_it_deploys_with_parameters_that_there_are() -> None:
+    given = set(re.findall(r'--param="?(\w+)=', (FOLDER / "deploy.yml").read_text()))
+    params = yaml.safe_load((ROOT / "serverless.yml").read_text().partition("\nplugins:")[0])
+    assert given >= {"image", "imageUri"}
+    assert given <= set(params["params"]["default"])
+
+
 def test_it_deploys_the_image_by_digest() -> None:
     (push,) = steps_of("deploy", "push-image.sh")
     (deploy,) = steps_of("deploy", "serverless deploy")
