@@ -28,6 +28,7 @@ from pipeline.fetch import fetch
 from pipeline.latest import latest_session
 from pipeline.published import read_published
 from pipeline.reasons import RememberingSource, Withheld
+from pipeline.record import DASHBOARD
 from pipeline.vintage import HISTORY_SESSIONS
 from pipeline.wiring import daily_job
 
@@ -118,6 +119,7 @@ def show(store: options.Store = "./store", json: options.Json = False) -> None:
     else:
         console.print_published(shown)
         console.print_withheld(withheld)
+        console.print_line(f"Page      {opened.url(DASHBOARD)}")
 
 
 @app.command("fetch", epilog="Example: forecaster fetch --bars yahoo --out ./bars")

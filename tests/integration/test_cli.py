@@ -487,7 +487,9 @@ def test_show_prints_what_the_newest_run_printed(forecaster: Forecaster) -> None
     assert forecaster(*args, BEFORE).code == 0
     newest = forecaster(*args, SESSION)
     shown = forecaster("show")
-    assert shown.out == newest.out.removesuffix("Published just now.\n")
+    said = newest.out.removesuffix("Published just now.\n")
+    assert shown.out == f"{said}Page      store/index.html\n"
+    assert SESSION in Path("store/index.html").read_text()
     document = forecaster("show", "--json").document
     assert document["session"] == SESSION
     assert len(document["forecasts"]) == 20
