@@ -5,10 +5,13 @@ TORCH := torch==2.13.0
 TORCH_INDEX := https://download.pytorch.org/whl/cpu
 BARS ?= yahoo
 DEMO := demo
+BUNDLE ?= out/bundle
 MLFLOW_PORT ?= 5000
 VERSION := $(shell awk -F '"' '/^version =/ {print $$2}' pyproject.toml)
 IMAGE ?= financial-forecaster:$(VERSION)
 STAGE ?= dev
+# What is given with every deployment of a stage, kept in a file: --param=alarmEmail=... and so on.
+DEPLOY ?= $(shell cat deploy.$(STAGE) 2>/dev/null)
 CLOUD_PORT ?= 4566
 
 .DEFAULT_GOAL := help
@@ -61,8 +64,8 @@ openapi: $(VENV)/.dev ## Write the OpenAPI document of the HTTPS function anew
 	$(BIN)/python -m handlers.openapi_build
 
 .PHONY: train
-train: $(VENV)/.dev ## Train a bundle into out/bundle: make train BARS=folder
-	$(BIN)/forecaster train --bars $(BARS) --out out/bundle
+train: $(VENV)/.dev ## Train a bundle: make train BARS=folder, with BUNDLE=models/default the one that is served
+	$(BIN)/forecaster train --bars $(BARS) --out $(BUNDLE)
 
 .PHONY: backtest
 backtest: $(VENV)/.dev ## Forecast every year by what came before it, beside baselines: make backtest BARS=folder
@@ -94,6 +97,7 @@ rollback: $(VENV)/.demo ## Point the functions back to before the last deploymen
 .PHONY: remove
 remove: node_modules/.made ## Remove what was deployed; the bucket of the record stays
 	npx --no-install serverless remove --stage $(STAGE) $(DEPLOY)
+	@echo "The bucket of the record stays; to come back to it: make deploy DEPLOY=--param=storage=kept"
 
 .PHONY: cloud
 cloud: $(VENV)-cloud/.made $(VENV)-lambda/.made ## Run AWS on this machine, to deploy to without an account

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -95,7 +96,8 @@ def _line(event: Mapping[str, Any]) -> tuple[str, str]:
     """Return the method and the path, without a slash at its end."""
     try:
         method, path = event["requestContext"]["http"]["method"], event["rawPath"]
-        return str(method), unquote(path).rstrip("/") or "/"
+        # An endpoint that ends in a slash, with a path after it, has two.
+        return str(method), re.sub("/{2,}", "/", unquote(path)).rstrip("/") or "/"
     except (KeyError, TypeError) as exc:
         raise RequestError(f"expected {EVENTS}, got another event with a requestContext") from exc
 

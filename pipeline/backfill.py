@@ -7,29 +7,27 @@ session, as the daily run would have gone, with equal numbers. All of it is mark
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Self
 
 import numpy as np
 
-from pipeline.bars import PRICES, RawBars
 from pipeline.bulk_writer import BulkWriter
 from pipeline.chain import Before, Link, newest, read_before, read_issued, rows_of
+from pipeline.cutter import BACKFILL, Cutter
 from pipeline.daily import DailyJob, check_source
-from pipeline.errors import Reason, RequestError
+from pipeline.errors import RequestError
 from pipeline.historic import HistoricForecaster
 from pipeline.part import Issued, Part, publish
-from pipeline.ports import Calendar, Columns, Reading
+from pipeline.ports import Calendar, Columns, ObjectStore, Reading
 from pipeline.record import table_key
 from pipeline.refresh import refresh_views
-from pipeline.revisions import split_since
 from pipeline.state import Outstanding, outstanding
 from pipeline.tables import concatenated
-from pipeline.vintage import HISTORY_SESSIONS, ReadInfo, Vintage
+from pipeline.vintage import HISTORY_SESSIONS, Vintage
 
-BACKFILL = "backfill"
 MAX_HORIZON = 5
 
 Progress = Callable[[int, int], None]
@@ -49,8 +47,8 @@ def backfill(job: DailyJob, first: date, last: date, at: datetime, progress: Pro
     Raises
     ------
     RequestError
-        When there is no session from `first` to `last`, or the record has gone on from one of
-        them by other runs.
+        When there is no session from `first` to `last` or no bar of it, or the record has gone on
+        from one of them by other runs, or begun after it.
     StoreError
         When another source began the record, or the store holds what another backfill began from
         other bars.
@@ -58,27 +56,44 @@ def backfill(job: DailyJob, first: date, last: date, at: datetime, progress: Pro
     head = newest(job.store)
     check_source(job, head)
     history = _History.of(job.calendar, first, last)
-    sessions = _missing(history.sessions_from(first), head)
+    sessions = _missing(job.store, history.sessions_from(first), head)
     if not sessions:
         return 0
     symbols = [*job.tickers, *job.model.manifest.covariates]
     reading = job.source.read(symbols, history.expected(sessions[0])[0], last)
-    cutter = _Cutter(job, reading, _begun_at(job, sessions[0]) or at.astimezone(UTC))
+    sessions = _with_bars(sessions, job.tickers, reading)
+    cutter = Cutter(job, reading, _begun_at(job, sessions[0]) or at.astimezone(UTC))
     forecaster = HistoricForecaster(job.model, job.tickers, reading)
     before = read_before(job.store, job.tables, head, sessions[0])
     tables = _Tables(job)
-    with BulkWriter(job.store) as writer:
-        for done, session in enumerate(sessions, start=1):
-            vintage = cutter.vintage(history.expected(session))
-            data = vintage.encode(job.tables)
-            writer.write(table_key("bars", session, 0), data)
-            horizons = len(job.model.manifest.horizons)
-            following = history.following(session, horizons)
-            part = Part(0, history.expected(session), following, vintage, data, before)
-            before = tables.after(publish(part, forecaster, job.tables, writer.write))
-            progress(done, len(sessions))
+    try:
+        with BulkWriter(job.store) as writer:
+            for done, session in enumerate(sessions, start=1):
+                vintage = cutter.vintage(history.expected(session))
+                data = vintage.encode(job.tables)
+                writer.write(table_key("bars", session, 0), data)
+                following = history.following(session, len(job.model.manifest.horizons))
+                part = Part(0, history.expected(session), following, vintage, data, before)
+                before = tables.after(publish(part, forecaster, job.tables, writer.write))
+                progress(done, len(sessions))
+    except KeyboardInterrupt:
+        refresh_views(job.store, job.tables)
+        raise
     refresh_views(job.store, job.tables)
     return len(sessions)
+
+
+def _with_bars(sessions: list[date], tickers: Sequence[str], reading: Reading) -> list[date]:
+    """Return the sessions up to the newest bar of any ticker; raises RequestError without one."""
+    bars = [reading.bars[ticker].session for ticker in tickers if ticker in reading.bars]
+    ends = [session.max().item() for session in bars if len(session)]
+    covered = [session for session in sessions if ends and session <= max(ends)]
+    if not covered:
+        raise RequestError(
+            f"expected bars from {sessions[0]} on, got none later than "
+            f"{max(ends) if ends else 'none at all'}"
+        )
+    return covered
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,11 +125,11 @@ class _History:
         return tuple(self.sessions[end : end + n])
 
 
-def _missing(sessions: list[date], head: Link | None) -> list[date]:
+def _missing(store: ObjectStore, sessions: list[date], head: Link | None) -> list[date]:
     """Return the sessions after the record, which no other run may have brought past the first."""
     if head is None or head.manifest.session < sessions[0]:
         return sessions
-    if head.manifest.mode != BACKFILL:
+    if head.manifest.mode != BACKFILL or not store.keys(f"runs/{sessions[0]}."):
         raise RequestError(
             f"expected a first session after {head.manifest.session}, up to which the record goes, "
             f"got {sessions[0]}; nothing is added behind it, but another store can begin earlier"
@@ -127,31 +142,6 @@ def _begun_at(job: DailyJob, session: date) -> datetime | None:
     left = job.store.keys("bars/", after=table_key("bars", session, 0).removesuffix(".00.parquet"))
     data = job.store.read(left[0]) if left else None
     return Vintage.decode(job.tables, data).info.issued_at if data else None
-
-
-class _Cutter:
-    """Cuts the vintage of each session out of one long reading."""
-
-    def __init__(self, job: DailyJob, reading: Reading, issued_at: datetime) -> None:
-        self._tickers, self._reading = job.tickers, reading
-        self._label, self._issued_at = job.source.label, issued_at
-
-    def vintage(self, expected: Sequence[date]) -> Vintage:
-        """Return the vintage a run at the last of these sessions would have read."""
-        quoted = {s: _as_quoted(raw, expected[-1]) for s, raw in self._bars.items()}
-        cut = {s: raw.since(expected[0]) for s, raw in quoted.items()}
-        bars = {symbol: raw for symbol, raw in cut.items() if len(raw)}
-        failures = {ticker: self._failure(ticker) for ticker in self._tickers if ticker not in bars}
-        info = ReadInfo(self._tickers, failures, self._label, BACKFILL, self._issued_at)
-        return Vintage(bars, info)
-
-    @property
-    def _bars(self) -> Mapping[str, RawBars]:
-        return self._reading.bars
-
-    def _failure(self, ticker: str) -> Reason:
-        failure = self._reading.failures.get(ticker)
-        return failure.reason if failure else Reason.NO_BARS
 
 
 class _Tables:
@@ -180,12 +170,3 @@ class _Tables:
         if kept is None:
             return read_issued(self._job.store, self._job.tables, one)
         return rows_of(one, *kept)
-
-
-def _as_quoted(raw: RawBars, session: date) -> RawBars:
-    """Return the bars up to a session as they were quoted then, with no split after it in them."""
-    known, factor = raw.as_of(session), split_since(raw, np.array([session], "datetime64[D]"))[0]
-    if factor == 1.0:
-        return known
-    prices = {name: getattr(known, name) * factor for name in PRICES}
-    return replace(known, **prices, volume=known.volume / factor, dividend=known.dividend * factor)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import date
@@ -11,6 +12,7 @@ import typer
 
 from pipeline import console, options, record_text
 from pipeline.backfill import backfill
+from pipeline.chain import newest
 from pipeline.errors import ConfigError, StoreError
 from pipeline.progress_bar import counting_bar
 from pipeline.replay import replay
@@ -54,13 +56,21 @@ def backfill_command(
         console.print_json({"store": store, "sessions": sessions, "last": last})
     else:
         console.print_source(job.source.label)
-        console.print_line(f"{sessions} sessions issued into {store}, up to {last}.")
+        until = newest(job.store)
+        told = f", up to {until.manifest.session}" if until and sessions else ""
+        console.print_line(f"{sessions} sessions issued into {store}{told}.")
+        if first < job.model.manifest.training.last_session:
+            console.print_line(
+                record_text.LEARNT.format(job.model.manifest.training.last_session), "yellow"
+            )
 
 
 def verify_command(
     store: options.Store = "./store", noted: Noted = None, json: options.Json = False
 ) -> None:
     """Check every byte on the record, and that it is one unbroken chain of manifests."""
+    if noted is not None and not re.fullmatch("[0-9a-f]{64}", noted):
+        raise ConfigError(f"--noted: expected a sha256 of 64 hex digits, got {noted!r}")
     opened, tables = options.open_published(store)
     with counting_bar("Manifests") as move:
         verified = verify(opened, tables, options.exchange(), noted, move)

@@ -72,6 +72,7 @@ def run(job: DailyJob, at: datetime) -> Summary:
         When the store fails or holds what no run wrote.
     """
     session = job.calendar.last_closed(at)
+    check_source(job, newest(job.store))
     before = committed(job.store, session)
     published = frozenset().union(*(manifest.published for manifest in before))
     missing = [ticker for ticker in job.tickers if ticker not in published]
@@ -88,7 +89,6 @@ def _publish_missing(
 ) -> Summary:
     _check_order(job.store, before.session)
     head = newest(job.store)
-    check_source(job, head)
     expected = job.calendar.ending(before.session, HISTORY_SESSIONS)
     record = read_before(job.store, job.tables, head, before.session)
     part = len(before.manifests)

@@ -112,6 +112,12 @@ def _track_record(record: Mapping[str, Any]) -> Iterator[str]:
         for baseline, words in BASELINES.items()
     ]
     yield _table(heads, skill)
+    if figures["in_sample_sessions"]:
+        yield (
+            f"<p>In sample: of {figures['in_sample_sessions']} of these sessions the model had "
+            "learnt what came. The figures prove nothing.</p>"
+        )
+        return
     evidence = ", ".join(f"{BASELINES[n]} {value:.3g}" for n, value in figures["e_values"].items())
     yield (
         '<p class="note">Skill is 1 - CRPS over the baseline\'s, above 0 is better. E-values '

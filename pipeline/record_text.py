@@ -11,6 +11,15 @@ from pipeline.status import LIVE, Status
 from pipeline.verify import Verified
 
 POOLED = "all"
+IN_SAMPLE = (
+    "In sample: of {in_sample_sessions} of these {sessions} sessions the model had learnt what "
+    "came. The figures prove nothing. For honest ones: forecaster train --until DATE --out DIR, "
+    "then forecaster backfill --bundle DIR from the session after."
+)
+LEARNT = (
+    "Note: the model was trained on data up to {}: sessions before are in sample and prove "
+    "nothing. For honest ones: forecaster train --until DATE --out DIR, then --bundle DIR."
+)
 SHOWN = 20  # objects named one by one
 BASELINE = "garch_t"
 E_WORDS = {"persistence": "persistence", "ewma": "EWMA", "garch_t": "GARCH(1,1)-t"}
@@ -48,6 +57,10 @@ def print_status(status: Status) -> None:
         f"Newest session {status.session}, {status.lag_sessions} behind; "
         f"model {record['model_version']}"
     )
+    if status.missing:
+        some = ", ".join(map(str, status.missing[:SHOWN]))
+        more = ", ..." if len(status.missing) > SHOWN else ""
+        print_line(f"Missing, for no run issued them in time: {some}{more}", "yellow")
     if not record["modes"]:
         print_line("No forecast has been realised yet.")
     else:
@@ -67,6 +80,9 @@ def _print_mode(mode: str, figures: Mapping[str, Any]) -> None:
         )
     _print_coverage(figures)
     _print_skill(figures)
+    if figures["in_sample_sessions"]:
+        print_line(IN_SAMPLE.format(**figures), "yellow")
+        return
     for name, value in figures["e_values"].items():
         print_line(
             f"E-value against 'no better than {E_WORDS[name]}': {value:.3g} "

@@ -24,12 +24,14 @@ class Status:
     Attributes
     ----------
     lag_sessions : sessions closed since the newest one on the record
+    missing : sessions since the first one on the record that are not on it
     tickers : ticker -> `ok` or `withheld:<reason>` in the newest session
     record : what track_record.json says
     """
 
     session: date
     lag_sessions: int
+    missing: tuple[date, ...]
     tickers: Mapping[str, str]
     record: Mapping[str, Any]
 
@@ -55,9 +57,17 @@ def status(store: ObjectStore, calendar: Calendar, now: datetime) -> Status:
     return Status(
         session=session,
         lag_sessions=_sessions_between(calendar, session, closed),
+        missing=_missing(store, calendar, session),
         tickers=_tickers(committed(store, session)),
         record=track_record(read_state(store, link.manifest), link),
     )
+
+
+def _missing(store: ObjectStore, calendar: Calendar, newest_session: date) -> tuple[date, ...]:
+    known = {date.fromisoformat(key[len("runs/") :][:10]) for key in store.keys("runs/")}
+    days = (newest_session - min(known)).days
+    sessions = calendar.ending(newest_session, int(days * 5 / 7) + 7)
+    return tuple(one for one in sessions if one > min(known) and one not in known)
 
 
 def _tickers(runs: list[RunManifest]) -> dict[str, str]:

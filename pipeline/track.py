@@ -46,11 +46,15 @@ class TickerTrack(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Track(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The scores of one mode; `log_wealth` is the evidence against each baseline."""
+    """The scores of one mode; `log_wealth` is the evidence against each baseline.
+
+    Of the `sessions`, the model of `in_sample` had learnt from what it forecast.
+    """
 
     first_session: str = ""
     last_session: str = ""
     sessions: int = 0
+    in_sample: int = 0
     tickers: Mapping[str, TickerTrack] = {}
     log_wealth: Mapping[str, tuple[float, ...]] = {}
 
@@ -73,6 +77,7 @@ def extended(track: Track, scores: Columns, issued: Columns) -> Track:
 
 def _after_session(track: Track, scores: Columns, issued: Columns) -> Track:
     session = str(scores["target_date"][0])
+    new = session > track.last_session
     tickers = dict(track.tickers)
     for ticker in dict.fromkeys(scores["ticker"].tolist()):
         rows = where(scores, scores["ticker"] == ticker)
@@ -81,10 +86,18 @@ def _after_session(track: Track, scores: Columns, issued: Columns) -> Track:
         first_session=min(track.first_session or session, session),
         last_session=max(track.last_session, session),
         # A ticker may come in later than the others of its session.
-        sessions=track.sessions + (session > track.last_session),
+        sessions=track.sessions + new,
+        in_sample=track.in_sample + (new and in_sample(issued)),
         tickers=tickers,
         log_wealth=_after_bets(track.log_wealth, scores["crps"], issued),
     )
+
+
+def in_sample(issued: Columns) -> bool:
+    """Whether a model had learnt from sessions after an origin, which its version begins with."""
+    trained = [version[:10] for version in issued["model_version"].tolist()]
+    origins = np.datetime_as_string(issued["origin_date"], "D").tolist()
+    return any(until > origin for until, origin in zip(trained, origins, strict=True))
 
 
 def _after_scores(track: TickerTrack, rows: Columns, session: str) -> TickerTrack:

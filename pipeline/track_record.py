@@ -71,6 +71,7 @@ def _mode(track: Track) -> dict[str, Any]:
         "first_session": track.first_session,
         "last_session": track.last_session,
         "sessions": track.sessions,
+        "in_sample_sessions": track.in_sample,
         "e_values": {name: e_value(np.array(w)) for name, w in track.log_wealth.items()},
         POOLED: _figures(list(track.tickers.values())),
         "tickers": {ticker: _figures([one]) for ticker, one in sorted(track.tickers.items())},

@@ -398,3 +398,54 @@ def test_all_of_it_on_s3_as_in_a_folder(
     assert answer.code == 1
     assert key in answer.out
     assert_refused(forecaster("verify", "--store", f"s3://{BUCKET}/none"), 1, "found none")
+
+
+def test_sessions_that_the_model_had_learnt_are_called_in_sample(forecaster: Forecaster) -> None:
+    span = ("--from", "2024-12-26", "--to", "2025-01-10")
+    answer = forecaster("backfill", "--bars", "simulated", *span)
+    assert "trained on data up to 2024-12-31" in answer.out
+    shown = forecaster("status")
+    assert "In sample: of 3 of these 9 sessions the model had learnt what came" in shown.out
+    assert "E-value" not in shown.out
+    clear = forecaster(
+        "backfill",
+        "--bars",
+        "simulated",
+        "--from",
+        "2025-01-02",
+        "--to",
+        "2025-01-10",
+        "--store",
+        "b",
+    )
+    assert "trained on data" not in clear.out
+    assert "E-value" in forecaster("status", "--store", "b").out
+
+
+def test_a_backfill_ends_with_the_bars(forecaster: Forecaster) -> None:
+    until = ("--from", "2024-01-02", "--to", "2025-06-06")
+    assert forecaster("fetch", "--bars", "simulated", *until, "--out", "bars").code == 0
+    answer = forecaster("backfill", "--bars", "bars", "--from", "2025-06-02", "--to", LAST)
+    assert "5 sessions issued into ./store, up to 2025-06-06" in answer.out
+    assert json.loads(Path("store/latest.json").read_text())["session"] == "2025-06-06"
+
+
+def test_a_backfill_before_the_record_is_refused(store: Path, forecaster: Forecaster) -> None:
+    span = ("--from", "2025-05-01", "--to", "2025-05-09")
+    answer = forecaster("backfill", "--bars", "simulated", *span)
+    assert answer.code == 1
+    assert f"expected a first session after {LAST}" in answer.err
+
+
+def test_status_names_the_sessions_that_no_run_issued(store: Path, forecaster: Forecaster) -> None:
+    assert forecaster("status", "--json").document["missing"] == []
+    late = ("--from", "2025-07-03", "--to", "2025-07-03")
+    assert forecaster("backfill", "--bars", "simulated", *late).code == 0
+    shown = forecaster("status")
+    assert "Missing, for no run issued them in time: 2025-07-01, 2025-07-02\n" in shown.out
+
+
+def test_a_digest_that_is_none_is_wrong_use(store: Path, forecaster: Forecaster) -> None:
+    answer = forecaster("verify", "--noted", "abc")
+    assert (answer.code, answer.out) == (2, "")
+    assert "expected a sha256 of 64 hex digits, got 'abc'" in answer.err

@@ -263,6 +263,9 @@ class TestMethods:
         assert_problem(answer, 405, "method_not_allowed", allow)
         assert answer["headers"]["allow"] == allow
 
+    def test_a_slash_too_many_is_forgiven(self, call: Any) -> None:
+        assert call(url_event("GET", "//health"))["statusCode"] == 200
+
     @pytest.mark.parametrize("path", ["/none", "/predict/x", "/forecast", "//", "/../health"])
     def test_an_unknown_path_hears_which_there_are(self, call: Any, path: str) -> None:
         answer = call(url_event("GET", path))

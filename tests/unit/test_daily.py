@@ -106,6 +106,14 @@ def test_the_same_event_again_reads_nothing_and_writes_nothing(model: Model) -> 
     assert store.objects == before
 
 
+def test_another_source_is_refused_even_where_nothing_is_to_do(model: Model) -> None:
+    store = MemoryObjects()
+    run(job(model, market(), store), EVENING)
+    other = ScriptedSource([], label="another")
+    with pytest.raises(StoreError, match="got another; another source needs another store"):
+        run(job(model, other, store), EVENING)
+
+
 def test_a_weekend_belongs_to_friday_and_finds_nothing_to_do(model: Model) -> None:
     store = MemoryObjects()
     run(job(model, market(), store), EVENING)

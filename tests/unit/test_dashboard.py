@@ -69,6 +69,7 @@ def record(**modes: Any) -> dict[str, Any]:
         "modes": {
             mode: {
                 "sessions": 250,
+                "in_sample_sessions": 0,
                 "first_session": "2024-01-02",
                 "last_session": "2024-12-27",
                 "e_values": {"garch_t": 21.5},
@@ -104,6 +105,14 @@ def test_live_figures_are_shown_where_there_are_any_and_others_named() -> None:
     assert "+3.1%" in page
     assert "GARCH(1,1)-t 21.5" in page
     assert "made afterwards (backfill)" in dashboard(made(), record(backfill=0.9)).decode()
+
+
+def test_figures_in_sample_are_called_so_and_are_no_evidence() -> None:
+    seen = record(backfill=0.95)
+    seen["modes"]["backfill"]["in_sample_sessions"] = 7
+    page = dashboard(made(), seen).decode()
+    assert "of 7 of these sessions the model had learnt what came" in page
+    assert "E-value" not in page
 
 
 def test_before_anything_is_realised_it_says_so() -> None:
