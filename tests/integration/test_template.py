@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.packaged import DIGEST, IMAGE, ROOT, package, template
+from tests.packaged import DIGEST, IMAGE, PREBUILT, ROOT, package, serverless, template
 
 BUCKET = "financial-forecaster-dev-123456789012-us-east-1"
 OBJECTS = f"arn:aws:s3:::{BUCKET}"
@@ -531,3 +531,16 @@ def test_cfn_lint_finds_nothing(dev_file: Path, region: str) -> None:
         text=True,
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_a_parameter_that_is_mistyped_is_named_with_those_that_there_are(tmp_path: Path) -> None:
+    done = serverless(
+        *("package", "--package", str(tmp_path)),
+        stage="dev",
+        params={**PREBUILT, "alarmMail": "desk@example.com"},
+        environ={},
+    )
+    assert done.returncode == 1
+    assert (
+        "alarmEmail, budgetUsd, logDays, apiKeySha256, got alarmMail" in done.stdout + done.stderr
+    )
