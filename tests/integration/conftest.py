@@ -1,12 +1,15 @@
-"""Fixtures of the walk-forward backtest."""
+"""Fixtures of the walk-forward backtest and of the command line."""
 
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
 
 import pytest
 
+from pipeline import cli
 from pipeline.ports import Columns
+from tests.commands import SESSION, Answer, Forecaster
 
 
 @pytest.fixture(scope="session")
@@ -18,3 +21,36 @@ def walked(tmp_path_factory: pytest.TempPathFactory) -> tuple[Columns, Path]:
 
     folder = tmp_path_factory.mktemp("walked")
     return walk_forward(plan(range_har), folder), folder
+
+
+@pytest.fixture
+def forecaster(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Forecaster:
+    """Run `forecaster ARGS` in an empty folder of its own."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*args: str | Path) -> Answer:
+        with pytest.raises(SystemExit) as exited:
+            cli.main([str(arg) for arg in args])
+        out, err = capsys.readouterr()
+        assert isinstance(exited.value.code, int)
+        return Answer(exited.value.code, out, err)
+
+    return call
+
+
+@pytest.fixture
+def bars(forecaster: Forecaster) -> Path:
+    """Folder of the simulated bars of 320 sessions up to SESSION."""
+    assert forecaster("fetch", "--bars", "simulated", "--out", "bars", "--to", SESSION).code == 0
+    return Path("bars")
+
+
+@pytest.fixture
+def history(forecaster: Forecaster, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Folder of one ETF's simulated bars of five years, and a net that learns in a moment."""
+    monkeypatch.setattr(importlib.import_module("pipeline.training.lstm_fit"), "STEPS", 20)
+    args = ("--from", "2020-01-02", "--to", "2025-01-31", "--tickers", "SPY")
+    assert forecaster("fetch", "--bars", "simulated", "--out", "history", *args).code == 0
+    return Path("history")

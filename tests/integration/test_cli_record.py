@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import pytest
 
 from pipeline import cli
+from tests.commands import Answer, Forecaster
 from tests.s3_server import BUCKET, S3, s3_server
 
 FIRST, LAST = "2025-06-02", "2025-06-30"
@@ -19,36 +19,6 @@ SESSIONS = 20  # of that span: 19 June is a holiday
 COMMANDS = ("backfill", "verify", "replay", "status")
 OTHER_BUNDLE = Path(__file__).parents[1] / "golden" / "bundle"
 BACKFILL = ("backfill", "--bars", "simulated", "--from", FIRST, "--to", LAST)
-
-
-class Answer(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-    @property
-    def document(self) -> Any:
-        return json.loads(self.out)
-
-
-Forecaster = Callable[..., Answer]
-
-
-@pytest.fixture
-def forecaster(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> Forecaster:
-    """Run `forecaster ARGS` in an empty folder of its own."""
-    monkeypatch.chdir(tmp_path)
-
-    def call(*args: str | Path) -> Answer:
-        with pytest.raises(SystemExit) as exited:
-            cli.main([str(arg) for arg in args])
-        out, err = capsys.readouterr()
-        assert isinstance(exited.value.code, int)
-        return Answer(exited.value.code, out, err)
-
-    return call
 
 
 @pytest.fixture(scope="module")

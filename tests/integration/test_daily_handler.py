@@ -29,6 +29,7 @@ from pipeline.backfill import backfill
 from pipeline.errors import ConfigError, IncompleteRun, RequestError, StoreError
 from pipeline.fetch import fetch
 from pipeline.record import sha256
+from tests.desk import run_at_a_desk
 from tests.expected import (
     EVENT_FILE,
     FORECASTS,
@@ -418,72 +419,6 @@ class TestColdStart:
         assert loaded.isdisjoint(
             {"torch", "sklearn", "onnx", "arch", "mlflow", "typer", "rich", "yfinance", "pydantic"}
         )
-
-
-class TestAtADesk:
-    def test_the_summary_alone_is_printed(self, tmp_path: Path) -> None:
-        done = run_at_a_desk(EVENT_FILE, FORECASTER_STORE=str(tmp_path))
-        assert done.returncode == 0, done.stderr
-        assert json.loads(done.stdout)["session"] == "2024-12-27"
-        assert '"message":"the run ended"' in done.stderr
-
-    def test_without_an_event_it_is_now(self, tmp_path: Path) -> None:
-        done = run_at_a_desk(FORECASTER_STORE=str(tmp_path))
-        assert json.loads(done.stdout)["outcome"] == "published"
-
-    def test_a_failure_is_an_exit_code(self, tmp_path: Path) -> None:
-        event = tmp_path / "event.json"
-        event.write_text('{"time": "soon"}')
-        done = run_at_a_desk(event, FORECASTER_STORE=str(tmp_path / "store"))
-        assert (done.returncode, done.stdout) == (1, "")
-
-    @pytest.mark.parametrize(
-        ("arguments", "code", "message"),
-        [
-            ([], 2, "expected python -m handlers.desk daily [event.json], got nothing"),
-            (["nightly"], 2, "expected python -m handlers.desk daily"),
-            (["daily", "none.json"], 2, "none.json: expected an event in JSON"),
-            (["daily", "broken.json"], 2, "broken.json: expected an event in JSON"),
-            (["daily", "early.json"], 1, "expected a time that has come"),
-            (["daily", "wrong.json"], 1, "event: expected {} or an object with a `time`"),
-        ],
-    )
-    def test_wrong_use_is_one_line_and_no_traceback(
-        self, tmp_path: Path, arguments: list[str], code: int, message: str
-    ) -> None:
-        (tmp_path / "broken.json").write_text("{")
-        (tmp_path / "early.json").write_text('{"time": "2040-01-04T23:30:00Z"}')
-        (tmp_path / "wrong.json").write_text("[]")
-        done = desk(*arguments, cwd=tmp_path, FORECASTER_STORE=str(tmp_path / "store"))
-        assert done.returncode == code
-        assert done.stderr.splitlines()[-1].startswith("error: ")
-        assert message in done.stderr
-        assert "Traceback" not in done.stderr
-        assert done.stdout == ""
-
-    def test_every_problem_of_the_settings_is_one_line(self, tmp_path: Path) -> None:
-        done = desk("daily", cwd=tmp_path, FORECASTER_STORE="", FORECASTER_TICKERS="a b")
-        assert done.returncode == 1
-        assert "FORECASTER_STORE" in done.stderr
-        assert "FORECASTER_TICKERS" in done.stderr
-        assert "Traceback" not in done.stderr
-
-
-def run_at_a_desk(*arguments: Path, **environ: str) -> subprocess.CompletedProcess[str]:
-    """Run the function as a program on the simulated market, in this environment alone."""
-    return desk("daily", *map(str, arguments), **environ)
-
-
-def desk(*arguments: str, cwd: Path = ROOT, **environ: str) -> subprocess.CompletedProcess[str]:
-    """Run `python -m handlers.desk` in this environment alone."""
-    return subprocess.run(
-        [sys.executable, "-W", "error", "-m", "handlers.desk", *arguments],
-        cwd=cwd,
-        env={"FORECASTER_BARS": "simulated", "PYTHONPATH": str(ROOT), **environ},
-        check=False,
-        capture_output=True,
-        text=True,
-    )
 
 
 def datagrams(inbox: socket.socket) -> Iterator[bytes]:

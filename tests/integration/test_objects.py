@@ -23,10 +23,10 @@ from moto.s3.models import s3_backends
 
 from pipeline.adapters.folder import FolderObjects
 from pipeline.adapters.s3 import CONFLICT_PAUSES, S3Objects
-from pipeline.errors import ConfigError, StoreError
+from pipeline.errors import StoreError
 from pipeline.ports import ObjectStore
 from pipeline.wiring import open_store
-from tests.fakes import Crash, MemoryObjects
+from tests.fakes import MemoryObjects
 from tests.s3_server import BUCKET, make_client, moto_server
 
 PREFIX = "forecaster/store"
@@ -331,61 +331,6 @@ class TestFolder:
         )
         root = Path(__file__).parents[2]
         subprocess.run([sys.executable, "-c", program, str(tmp_path)], cwd=root, check=True)
-
-
-class TestOpenStore:
-    @pytest.mark.parametrize(
-        ("location", "url"),
-        [
-            ("s3://bucket", "s3://bucket/a"),
-            ("s3://bucket/", "s3://bucket/a"),
-            ("s3://my.bucket-1/some/where/", "s3://my.bucket-1/some/where/a"),
-            ("out/store", "out/store/a"),
-            ("/tmp/a folder", "/tmp/a folder/a"),
-            (".", "a"),
-        ],
-    )
-    def test_a_location_is_s3_or_a_folder(self, location: str, url: str) -> None:
-        assert open_store(location).url("a") == url
-
-    @pytest.mark.parametrize(
-        "location",
-        ["", " ", "gs://bucket/x", "s3://", "s3:///x", "s3:/bucket", "S3://bucket", "s3://UPPER"]
-        + [
-            "s3://b",
-            "s3://bucket//x",
-            "s3://bucket/../x",
-            "s3://bucket/.x",
-            "file:///x",
-            "~/store",
-        ],
-    )
-    def test_anything_else_is_refused(self, location: str) -> None:
-        with pytest.raises(ConfigError, match=r"expected s3://bucket/prefix"):
-            open_store(location)
-
-    def test_a_file_is_no_folder(self, tmp_path: Path) -> None:
-        (tmp_path / "file").write_bytes(b"")
-        with pytest.raises(ConfigError, match="a folder, got file"):
-            open_store(str(tmp_path / "file"))
-
-
-class TestTheFakeThatCrashes:
-    def test_it_dies_once_with_the_write_undone(self) -> None:
-        store = MemoryObjects(crash_before=2)
-        store.create("a", b"")
-        with pytest.raises(Crash):
-            store.create("b", b"")
-        assert store.keys("") == store.written == ["a"]
-        assert store.create("b", b"") is True
-
-    def test_it_dies_once_with_the_write_done(self) -> None:
-        store = MemoryObjects(crash_after=2)
-        store.create("a", b"")
-        with pytest.raises(Crash):
-            store.replace("b", b"")
-        assert store.keys("") == store.written == ["a", "b"]
-        assert store.create("b", b"") is False
 
 
 class RefusingClient:

@@ -24,7 +24,7 @@ def test_the_document_in_the_repository_is_the_one_the_code_makes() -> None:
 
 
 def test_it_is_openapi_3_1() -> None:
-    OpenAPIV31SpecValidator(DOCUMENT).validate()
+    assert list(OpenAPIV31SpecValidator(DOCUMENT).iter_errors()) == []
 
 
 @pytest.mark.parametrize("name", ["ticker", "data", "bars"])

@@ -198,23 +198,23 @@ class TestOtherReaders:
 
 
 class TestEncodeRefuses:
-    def refused(self, columns: Table, match: str, table: str = "forecasts") -> None:
+    def assert_refused(self, columns: Table, match: str, table: str = "forecasts") -> None:
         with pytest.raises(StoreError, match=match):
             TABLES.encode(table, columns, {})
 
     def test_an_unknown_table(self) -> None:
-        self.refused({}, UNKNOWN_TABLE, "nonsense")
+        self.assert_refused({}, UNKNOWN_TABLE, "nonsense")
 
     def test_a_missing_column(self) -> None:
         columns = forecasts()
         del columns["sigma"]
-        self.refused(columns, r"forecasts: expected columns \['sigma'\], got \['ticker'")
+        self.assert_refused(columns, r"forecasts: expected columns \['sigma'\], got \['ticker'")
 
     def test_an_unexpected_column(self) -> None:
-        self.refused(forecasts(model=text("a", "b")), r"got \['model'\] besides")
+        self.assert_refused(forecasts(model=text("a", "b")), r"got \['model'\] besides")
 
     def test_a_column_of_another_length(self) -> None:
-        self.refused(
+        self.assert_refused(
             forecasts(sigma=np.ones(3)),
             r"expected sigma as float64 of shape \(2,\), got float64 of shape \(3,\)",
         )
@@ -232,7 +232,7 @@ class TestEncodeRefuses:
         ],
     )
     def test_a_column_of_another_dtype_or_shape(self, name: str, column: np.ndarray) -> None:
-        self.refused(
+        self.assert_refused(
             forecasts(**{name: column}), f"expected {name} as .* got {re.escape(str(column.dtype))}"
         )
 
@@ -246,27 +246,29 @@ class TestEncodeRefuses:
         ],
     )
     def test_a_null_where_none_may_be(self, name: str, column: np.ndarray) -> None:
-        self.refused(forecasts(**{name: column}), f"expected no null in {name}, got one in row 1")
+        self.assert_refused(
+            forecasts(**{name: column}), f"expected no null in {name}, got one in row 1"
+        )
 
     @pytest.mark.parametrize("value", [3, np.nan, b"\xff", "\ud800"])
     def test_what_is_no_text_in_a_text_column(self, value: Any) -> None:
-        self.refused(
+        self.assert_refused(
             forecasts(ticker=np.array(["SPY", value], object)),
             "expected columns of the schema, got",
         )
 
     def test_columns_that_are_no_columns(self) -> None:
         scalars = {name: column[0:1].reshape(()) for name, column in forecasts().items()}
-        self.refused(scalars, r"expected ticker .* got object of shape \(\)")
+        self.assert_refused(scalars, r"expected ticker .* got object of shape \(\)")
 
 
 class TestDecodeRefuses:
-    def refused(self, data: bytes, match: str, table: str = "forecasts") -> None:
+    def assert_refused(self, data: bytes, match: str, table: str = "forecasts") -> None:
         with pytest.raises(StoreError, match=match):
             TABLES.decode(table, data)
 
     def test_an_unknown_table(self) -> None:
-        self.refused(
+        self.assert_refused(
             b"",
             UNKNOWN_TABLE,
             "nonsense",
@@ -274,12 +276,12 @@ class TestDecodeRefuses:
 
     @pytest.mark.parametrize("data", [b"", b"PAR1", b"PAR1PAR1", b"Date,Open\n", b"\x00" * 4096])
     def test_bytes_that_are_no_parquet(self, data: bytes) -> None:
-        self.refused(data, "expected a whole Parquet file, got")
+        self.assert_refused(data, "expected a whole Parquet file, got")
 
     def test_every_truncation(self) -> None:
         data = TABLES.encode("bars", vintage(), METADATA)
         for length in range(0, len(data), 7):
-            self.refused(data[:length], "expected a whole Parquet file, got", "bars")
+            self.assert_refused(data[:length], "expected a whole Parquet file, got", "bars")
 
     def test_a_damaged_byte_unless_the_columns_are_right_all_the_same(self) -> None:
         table = forecasts()
@@ -298,13 +300,15 @@ class TestDecodeRefuses:
 
     def test_another_table_s_file(self) -> None:
         data = TABLES.encode("bars", vintage(), {})
-        self.refused(data, r"forecasts: expected \['origin_date: date32.* got \['session: date32")
+        self.assert_refused(
+            data, r"forecasts: expected \['origin_date: date32.* got \['session: date32"
+        )
 
     def test_a_column_of_another_type(self, tmp_path: Path) -> None:
         table = pq.read_table(pa.BufferReader(TABLES.encode("forecasts", forecasts(), {})))
         at = table.schema.get_field_index("sigma")
         changed = table.set_column(at, "sigma", table["sigma"].cast(pa.float32()))
-        self.refused(
+        self.assert_refused(
             written(tmp_path / "a.parquet", changed),
             r"expected \['sigma: double'\] in the file, got \['sigma: float'\]",
         )
@@ -312,7 +316,9 @@ class TestDecodeRefuses:
     def test_columns_in_another_order(self, tmp_path: Path) -> None:
         table = pq.read_table(pa.BufferReader(TABLES.encode("forecasts", forecasts(), {})))
         backwards = table.select(table.column_names[::-1])
-        self.refused(written(tmp_path / "a.parquet", backwards), r"got \['issued_at: timestamp")
+        self.assert_refused(
+            written(tmp_path / "a.parquet", backwards), r"got \['issued_at: timestamp"
+        )
 
     def test_nothing_of_arrow_s_own_metadata_comes_back(self, tmp_path: Path) -> None:
         table = pq.read_table(pa.BufferReader(TABLES.encode("bars", vintage(), {})))

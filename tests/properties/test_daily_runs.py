@@ -154,27 +154,23 @@ class DailyRuns(RuleBasedStateMachine):
             self.run(Disturbed(self.store, n, die, after), self.at(1))
         self.died = True
 
+    def other_event(self) -> None:
+        """Another run of the same session, of bars revised since, all tickers back."""
+        self.revise("SPY", 1.002)
+        self.down = set()
+        self.run(self.store, self.at(3))
+
     @rule(n=st.integers(1, 8), down=st.sets(st.sampled_from(TICKERS)))
     def two_events_at_once(self, n: int, down: set[str]) -> None:
-        def other() -> None:
-            self.revise("SPY", 1.002)
-            self.down = set()
-            self.run(self.store, self.at(3))
-
         self.next_session()
         self.down = down
-        self.run(Disturbed(self.store, n, other, after=False), self.at(2))
+        self.run(Disturbed(self.store, n, self.other_event, after=False), self.at(2))
 
     @rule(n=st.integers(1, 40), down=st.sets(st.sampled_from(TICKERS)))
     def two_events_at_once_of_which_one_reads_later(self, n: int, down: set[str]) -> None:
-        def other() -> None:
-            self.revise("SPY", 1.002)
-            self.down = set()
-            self.run(self.store, self.at(3))
-
         self.next_session()
         self.down = down
-        self.run(DisturbedReader(self.store, n, other), self.at(2))
+        self.run(DisturbedReader(self.store, n, self.other_event), self.at(2))
 
     @rule(n=st.integers(1, 8), dies_after=st.integers(1, 8))
     def two_events_at_once_of_which_one_dies(self, n: int, dies_after: int) -> None:
