@@ -1,0 +1,64 @@
+"""A store that an earlier version of the code began is continued, verified and replayed.
+
+tests/golden/three_sessions holds three sessions of two simulated tickers, by the bundle in
+tests/golden/bundle, written by commit ad300c5; tests/golden/three_sessions.json the digests of
+all that lay there after that commit had run two sessions more.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from datetime import UTC, date, datetime, time
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from pipeline.adapters.calendar import ExchangeCalendar
+from pipeline.adapters.folder import FolderObjects
+from pipeline.adapters.parquet import ParquetTables
+from pipeline.adapters.simulated import SimulatedMarket
+from pipeline.bundle import load_bundle
+from pipeline.daily import DailyJob, run
+from pipeline.model import Model
+from pipeline.replay import replay
+from pipeline.verify import verify
+
+GOLDEN = Path(__file__).resolve().parents[1] / "golden"
+STORED = [date(2025, 6, 27), date(2025, 6, 30), date(2025, 7, 1)]
+NEXT = [date(2025, 7, 2), date(2025, 7, 3)]
+CALENDAR = ExchangeCalendar()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(GOLDEN / "three_sessions", tmp_path / "three_sessions"))
+
+
+def test_it_goes_on_with_equal_bytes(folder: Path) -> None:
+    model = Model(load_bundle(GOLDEN / "bundle"))
+    source, store = SimulatedMarket(CALENDAR), FolderObjects(folder)
+    job = DailyJob(("SPY", "QQQ"), source, CALENDAR, store, ParquetTables(), model)
+    for session in NEXT:
+        run(job, datetime.combine(session, time(22, 30), UTC))
+    digests = {
+        str(path.relative_to(folder)): sha256(path.read_bytes()).hexdigest()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+    assert digests == json.loads((GOLDEN / "three_sessions.json").read_text())
+
+
+def test_it_is_whole(folder: Path) -> None:
+    verified = verify(FolderObjects(folder), ParquetTables(), CALENDAR)
+    assert verified.manifests == len(STORED)
+    assert verified.findings == verified.left_behind == ()
+
+
+def test_its_sessions_are_made_again(folder: Path) -> None:
+    store = FolderObjects(folder)
+    for session in STORED:
+        replayed = replay(store, ParquetTables(), CALENDAR, session)
+        assert replayed
+        assert all(one.equal for one in replayed)
