@@ -24,7 +24,7 @@ help: ## Say what there is to make
 demo: $(VENV)/.demo ## Forecast a simulated market with the real daily job, here, without AWS
 	@mkdir -p $(DEMO)
 	@env -u FORECASTER_TICKERS -u FORECASTER_BUNDLE FORECASTER_BARS=simulated \
-		FORECASTER_STORE=$(DEMO)/store $(BIN)/python -m handlers.desk daily \
+		FORECASTER_STORE=$(DEMO)/store $(BIN)/python -m handlers.local.invoke daily \
 		> $(DEMO)/summary.json 2> $(DEMO)/log.jsonl || { cat $(DEMO)/log.jsonl; exit 1; }
 	@$(BIN)/forecaster show --store $(DEMO)/store
 
@@ -61,7 +61,7 @@ image: ## Build the image of both functions, by docker or podman
 
 .PHONY: openapi
 openapi: $(VENV)/.dev ## Write the OpenAPI document of the HTTPS function anew
-	$(BIN)/python -m handlers.openapi_build
+	$(BIN)/python -m handlers.http.openapi_build
 
 .PHONY: train
 train: $(VENV)/.dev ## Train a bundle: make train BARS=folder, with BUNDLE=models/default the one that is served

@@ -10,11 +10,11 @@ import sys
 from datetime import date
 from pathlib import Path
 
-from pipeline.adapters.files import FolderBars
+from pipeline.adapters.folder_bars import FolderBars
+from pipeline.backtest.leaderboard import REFERENCE
 from pipeline.errors import ForecasterError
-from pipeline.intervals import INTERVALS
-from pipeline.leaderboard.board import REFERENCE
-from pipeline.realised import FORECASTER
+from pipeline.evaluation.score_table import FORECASTER
+from pipeline.forecasting.levels import INTERVALS
 from pipeline.training.job import read_all
 from pipeline.training.proof import Proof, prove
 from pipeline.training.trainers import ensemble

@@ -38,7 +38,7 @@ def measured(source: str) -> dict[str, float]:
 def child(source: str) -> None:
     started = time.perf_counter()
     from handlers import daily
-    from handlers.desk import DeskContext
+    from handlers.local.invoke import DeskContext
 
     imported = time.perf_counter()
     if source == "yahoo":
@@ -53,9 +53,9 @@ def child(source: str) -> None:
 def over_loopback(call: Any) -> None:
     import pytest
 
-    from pipeline.adapters.calendar import ExchangeCalendar
-    from pipeline.adapters.simulated import SimulatedMarket
-    from tests.loopback_yahoo import loopback_yahoo
+    from pipeline.adapters.exchange_calendar import ExchangeCalendar
+    from pipeline.adapters.simulated_bars import SimulatedMarket
+    from tests.support.loopback_yahoo import loopback_yahoo
 
     market = SimulatedMarket(ExchangeCalendar())
     bars = market.read((*TICKERS, "^VIX"), date(2022, 1, 3), date(2024, 12, 27)).bars

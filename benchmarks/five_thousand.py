@@ -14,16 +14,16 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 
-from pipeline.adapters.parquet import ParquetTables
+from pipeline.adapters.parquet_tables import ParquetTables
 from pipeline.bars import Bars, Panel, RawBars
-from pipeline.bundle import load_bundle
 from pipeline.errors import InvalidBars
-from pipeline.features import compute_features
-from pipeline.forecast import Forecast, forecast, forecast_windows
-from pipeline.intervals import NEUTRAL
-from pipeline.model import Model
-from pipeline.tables import Stamp, forecast_columns
-from pipeline.windows import MIN_SESSIONS, latest_windows
+from pipeline.forecasting.bundle import load_bundle
+from pipeline.forecasting.calibration import NEUTRAL
+from pipeline.forecasting.features import compute_features
+from pipeline.forecasting.forecast import Forecast, forecast, forecast_windows
+from pipeline.forecasting.model import Model
+from pipeline.forecasting.windows import MIN_SESSIONS, latest_windows
+from pipeline.record.tables import Stamp, forecast_columns
 
 ROOT = Path(__file__).resolve().parents[1]
 UNIVERSE = ROOT.parent / "shared" / "data" / "universe.parquet"

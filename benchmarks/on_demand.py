@@ -60,7 +60,7 @@ def prepared(folder: Path) -> dict[str, str]:
     import joblib
     from sklearn.preprocessing import StandardScaler
 
-    from handlers.openapi_examples import window
+    from handlers.http.openapi_examples import window
 
     scaler = StandardScaler(copy=True).fit(np.zeros((2, 12)))
     joblib.dump(scaler, folder / "scaler.joblib")

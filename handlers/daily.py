@@ -13,11 +13,11 @@ from typing import Any
 
 from handlers.schedule import correlation_id, scheduled_time
 from handlers.settings import DailySettings
-from handlers.telemetry import Timed, count, logger, measured, metrics, tracer
-from pipeline.adapters.calendar import ExchangeCalendar
-from pipeline.daily import DailyJob, at_its_time, run
-from pipeline.record import sha256, to_json
-from pipeline.summary import Summary
+from handlers.telemetry.daily import Timed, count, logger, measured, metrics, tracer
+from pipeline.adapters.exchange_calendar import ExchangeCalendar
+from pipeline.encoding import sha256, to_json
+from pipeline.jobs.daily import DailyJob, at_its_time, run
+from pipeline.jobs.daily_summary import Summary
 from pipeline.wiring import daily_job, open_source
 
 invocation: ContextVar[Any] = ContextVar("invocation")  # the context of the call under way

@@ -7,18 +7,18 @@ from functools import cache
 from time import monotonic, perf_counter
 from typing import Any
 
-from handlers.messages import Request, Response
-from handlers.problems import NOT_PUBLISHED
-from handlers.routes import Service, refused
+from handlers.http.messages import Request, Response
+from handlers.http.problems import NOT_PUBLISHED
+from handlers.http.routes import Service, refused
 from handlers.settings import API_KEY, OnDemandSettings
-from handlers.signals import SERVICE, Signals
-from handlers.tracing import Tracer
-from pipeline.bundle import load_bundle
+from handlers.telemetry.on_demand import SERVICE, Signals
+from handlers.telemetry.xray import Tracer
 from pipeline.errors import ForecasterError
-from pipeline.model import Model
-from pipeline.on_demand import OnDemand
+from pipeline.forecasting.bundle import load_bundle
+from pipeline.forecasting.model import Model
 from pipeline.ports import ObjectStore
-from pipeline.views import Views
+from pipeline.serving.cached_views import Views
+from pipeline.serving.on_demand import OnDemand
 from pipeline.wiring import open_store
 
 

@@ -18,6 +18,7 @@ Flags = NDArray[np.bool_]
 
 PRICES = ("open", "high", "low", "close")
 COLUMNS = (*PRICES, "volume", "dividend", "split")
+VIX = "^VIX"
 
 # Sources round to different digits, so the high may miss the close by a hair; features clamp it.
 OHLC_TOLERANCE = 5e-3

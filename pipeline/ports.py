@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from numpy.typing import NDArray
 
 from pipeline.bars import RawBars
+from pipeline.columns import Columns
 from pipeline.errors import DataError, StoreError
 
 
@@ -96,9 +97,6 @@ def check_prefix(prefix: str) -> None:
     """Raise StoreError unless `prefix` is empty, a key, or a key and `/`."""
     if prefix:
         check_key(prefix.removesuffix("/"))
-
-
-Columns = Mapping[str, NDArray[Any]]
 
 
 class Tables(Protocol):

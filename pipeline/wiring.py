@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from pipeline.errors import ConfigError
 
 if TYPE_CHECKING:
-    from pipeline.daily import DailyJob
+    from pipeline.jobs.daily import DailyJob
     from pipeline.ports import BarSource, Calendar, ObjectStore
 
 YAHOO = "yahoo"
@@ -22,6 +22,12 @@ _S3 = re.compile(
     r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?P<prefix>(/[^/.\\][^/\\]*)*/?)"
 )
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
+# An index has a caret in front.
+TICKER = re.compile(r"\^?[A-Z0-9][A-Z0-9.=-]{0,15}")
+DEFAULT_BUNDLE = Path(__file__).parents[1] / "models" / "default"
+DEFAULT_TICKERS = "SPY,QQQ,DIA,IWM"
+# The model reads the VIX beside them, and does without where it is missing.
+DEFAULT_SYMBOLS = f"{DEFAULT_TICKERS},^VIX"
 SOURCES = f"{YAHOO}, {SIMULATED} or an existing folder"
 
 
@@ -45,16 +51,16 @@ def open_source(
         When `spec` names none of them.
     """
     if spec == YAHOO:
-        from pipeline.adapters.yahoo import YahooBars  # noqa: PLC0415
+        from pipeline.adapters.yahoo_bars import YahooBars  # noqa: PLC0415
 
         return YahooBars(cache_dir, remaining_seconds)
     if spec == SIMULATED:
-        from pipeline.adapters.simulated import SimulatedMarket  # noqa: PLC0415
+        from pipeline.adapters.simulated_bars import SimulatedMarket  # noqa: PLC0415
 
         return SimulatedMarket(calendar)
     if not spec.strip() or not Path(spec).is_dir():
         raise ConfigError(f"bars: expected {SOURCES}, got {spec!r}")
-    from pipeline.adapters.files import FolderBars  # noqa: PLC0415
+    from pipeline.adapters.folder_bars import FolderBars  # noqa: PLC0415
 
     return FolderBars(Path(spec))
 
@@ -70,7 +76,7 @@ def open_store(location: str, *, hurried: bool = False) -> ObjectStore:
         When `location` is neither.
     """
     if s3 := _S3.fullmatch(location):
-        from pipeline.adapters.s3 import HURRIED, PATIENT, S3Objects  # noqa: PLC0415
+        from pipeline.adapters.s3_store import HURRIED, PATIENT, S3Objects  # noqa: PLC0415
 
         patience = HURRIED if hurried else PATIENT
         return S3Objects(s3["bucket"], s3["prefix"].strip("/"), patience=patience)
@@ -82,7 +88,7 @@ def open_store(location: str, *, hurried: bool = False) -> ObjectStore:
         )
     if Path(location).is_file():
         raise ConfigError(f"store: expected s3://bucket/prefix or a folder, got file {location!r}")
-    from pipeline.adapters.folder import FolderObjects  # noqa: PLC0415
+    from pipeline.adapters.folder_store import FolderObjects  # noqa: PLC0415
 
     return FolderObjects(Path(location))
 
@@ -99,10 +105,10 @@ def daily_job(
     BundleMismatch
         When the bundle cannot be used.
     """
-    from pipeline.adapters.parquet import ParquetTables  # noqa: PLC0415
-    from pipeline.bundle import load_bundle  # noqa: PLC0415
-    from pipeline.daily import DailyJob  # noqa: PLC0415
-    from pipeline.model import Model  # noqa: PLC0415
+    from pipeline.adapters.parquet_tables import ParquetTables  # noqa: PLC0415
+    from pipeline.forecasting.bundle import load_bundle  # noqa: PLC0415
+    from pipeline.forecasting.model import Model  # noqa: PLC0415
+    from pipeline.jobs.daily import DailyJob  # noqa: PLC0415
 
     opened, loaded = open_store(store), load_bundle(bundle)
     return DailyJob(tickers, source, calendar, opened, ParquetTables(), Model(loaded))

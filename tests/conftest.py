@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.bundle import ModelBundle, load_bundle
-from pipeline.model import Model
+from pipeline.forecasting.bundle import ModelBundle, load_bundle
+from pipeline.forecasting.model import Model
 
 DEFAULT_BUNDLE = Path(__file__).resolve().parents[1] / "models" / "default"
 REAL_BARS = Path(__file__).resolve().parents[2] / "shared" / "data" / "etfs"

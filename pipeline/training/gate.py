@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from pipeline.bundle import MANIFEST, load_bundle
 from pipeline.errors import WorseModel
+from pipeline.forecasting.bundle import MANIFEST, load_bundle
 
 Scores = Mapping[str, float]
 

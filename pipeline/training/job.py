@@ -11,20 +11,19 @@ from tempfile import TemporaryDirectory
 import msgspec
 import numpy as np
 
-from pipeline.adapters.folder import FolderObjects
-from pipeline.bars import Bars, RawBars
-from pipeline.leaderboard.cube import ScoreCube
-from pipeline.market import read_market
+from pipeline.adapters.folder_store import FolderObjects
+from pipeline.backtest.history import read_market
+from pipeline.backtest.score_cube import ScoreCube
+from pipeline.bars import VIX, Bars, RawBars
+from pipeline.evaluation.score_table import FORECASTER
 from pipeline.ports import BarSource
-from pipeline.realised import FORECASTER
-from pipeline.training.adjusted import check_unmixed
+from pipeline.training.adjustment_check import check_unmixed
+from pipeline.training.bundles import MIN_TRAINING_SESSIONS, save_bundle
 from pipeline.training.gate import current_scores, refuse_worse
-from pipeline.training.plots import plots
 from pipeline.training.proof import Proof, prove
+from pipeline.training.report.plots import plots
 from pipeline.training.tracking import Run, Tracker, WithScores, keep_scores
-from pipeline.training.train import MIN_TRAINING_SESSIONS, save_bundle
 from pipeline.training.trainers import ensemble
-from pipeline.vintage import VIX
 
 MIN_PROOF_SESSIONS = 22
 PLOTS = "plots"

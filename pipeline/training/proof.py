@@ -6,18 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from pipeline.backtest import forecast_span, score_baseline
+from pipeline.backtest.evaluate import forecast_span, score_baseline
+from pipeline.backtest.leaderboard import REFERENCE, Leaderboard, Row, summarise
 from pipeline.bars import Bars, RawBars
-from pipeline.baselines import Baseline
-from pipeline.bundle import ModelBundle
-from pipeline.intervals import Calibration
-from pipeline.leaderboard.board import REFERENCE, Leaderboard, Row, summarise
-from pipeline.model import Model
-from pipeline.ports import Columns
-from pipeline.realised import FORECASTER
-from pipeline.tables import concatenated
-from pipeline.training.baseline_set import BASELINES
-from pipeline.training.parts import Trainer
+from pipeline.baselines.full_history import Baseline
+from pipeline.columns import Columns, concatenated
+from pipeline.evaluation.score_table import FORECASTER
+from pipeline.forecasting.bundle import ModelBundle
+from pipeline.forecasting.calibration import Calibration
+from pipeline.forecasting.model import Model
+from pipeline.training.baselines.registry import BASELINES
+from pipeline.training.walk_forward.tasks import Trainer
 
 
 @dataclass(frozen=True, slots=True)

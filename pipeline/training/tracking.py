@@ -7,8 +7,8 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Protocol
 
-from pipeline.leaderboard.board import Leaderboard, Row
-from pipeline.leaderboard.cube import LOSSES
+from pipeline.backtest.leaderboard import Leaderboard, Row
+from pipeline.backtest.score_cube import LOSSES
 
 
 class Run(Protocol):

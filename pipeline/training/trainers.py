@@ -7,21 +7,20 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from pipeline.bars import Bars, Panel, RawBars
-from pipeline.baselines import HORIZONS
-from pipeline.bundle import ModelBundle
+from pipeline.bars import VIX, Bars, Panel, RawBars
+from pipeline.baselines.full_history import HORIZONS
 from pipeline.errors import ModelError
-from pipeline.features import compute_features
-from pipeline.intervals import LEVELS
-from pipeline.model import Model
-from pipeline.training.ensemble import HAR, FittedEnsemble, fit_ensemble, with_spread
-from pipeline.training.har import fit_har
-from pipeline.training.inputs import derive
-from pipeline.training.members import TrainingRows
+from pipeline.forecasting.bundle import ModelBundle
+from pipeline.forecasting.features import compute_features
+from pipeline.forecasting.levels import LEVELS
+from pipeline.forecasting.model import Model
+from pipeline.forecasting.windows import Windows, all_windows, log_returns_ahead
+from pipeline.training.bundles import bundle_of, check_trainable
+from pipeline.training.graph.inputs import derive
+from pipeline.training.members.ensemble import HAR, FittedEnsemble, fit_ensemble, with_spread
+from pipeline.training.members.har import fit_har
+from pipeline.training.members.member import TrainingRows
 from pipeline.training.tracking import NoTracking, Tracker
-from pipeline.training.train import bundle_of, check_trainable
-from pipeline.vintage import VIX
-from pipeline.windows import Windows, all_windows, log_returns_ahead
 
 PARITY = 1e-5
 PARITY_BATCHES = (1, 2, 4, 7, 500)

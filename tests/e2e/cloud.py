@@ -18,7 +18,7 @@ import pytest
 
 from tests.e2e.emulator import emulator_binary, lambda_python
 from tests.e2e.runtimes import ACCOUNT, REGION, variables
-from tests.packaged import IMAGE, ROOT, require_node, serverless
+from tests.support.packaged import IMAGE, ROOT, require_node, serverless
 
 CLOUD = ROOT / ".venv-cloud" / "bin" / "python"
 PARAMS = {"image": "prebuilt", "imageUri": IMAGE, "bars": "simulated"}
@@ -53,7 +53,7 @@ class Cloud:
 
     def forecaster(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a command of ours."""
-        start = "from pipeline.cli import main; main()"
+        start = "from pipeline.cli.main import main; main()"
         return self._run(sys.executable, "-c", start, *arguments)
 
     def make(self, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # A job started in the background inherits that Ctrl-C is ignored.
 MAIN = (
     "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
-    "from pipeline.cli import main; main()"
+    "from pipeline.cli.main import main; main()"
 )
 FORECASTER = [sys.executable, "-c", MAIN]
 URL = re.compile(r"http://127\.0\.0\.1:(?P<port>\d+)")

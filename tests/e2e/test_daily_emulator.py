@@ -15,14 +15,14 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.adapters.calendar import ExchangeCalendar
-from pipeline.adapters.folder import FolderObjects
-from pipeline.adapters.simulated import SimulatedMarket
-from pipeline.fetch import fetch
-from pipeline.record import sha256
+from pipeline.adapters.exchange_calendar import ExchangeCalendar
+from pipeline.adapters.folder_store import FolderObjects
+from pipeline.adapters.simulated_bars import SimulatedMarket
+from pipeline.encoding import sha256
+from pipeline.jobs.fetch import fetch
 from tests.e2e.emulator import ROOT, Emulator, emulator
-from tests.expected import EVENT_FILE, FORECASTS, KEYS, MANIFEST, METRICS, SCHEDULE
-from tests.s3_server import BUCKET, S3, s3_server
+from tests.support.expected import EVENT_FILE, FORECASTS, KEYS, MANIFEST, METRICS, SCHEDULE
+from tests.support.s3_server import BUCKET, S3, s3_server
 
 pytestmark = pytest.mark.emulator
 
@@ -89,7 +89,7 @@ def test_it_writes_the_same_bytes_as_at_a_desk(tmp_path: Path) -> None:
     with daily(tmp_path, deployed.environ) as function:
         function.invoke(SCHEDULE)
     subprocess.run(
-        [sys.executable, "-m", "handlers.desk", "daily", EVENT_FILE],
+        [sys.executable, "-m", "handlers.local.invoke", "daily", EVENT_FILE],
         cwd=ROOT,
         env={**desk.environ, "FORECASTER_BARS": "simulated"},
         check=True,

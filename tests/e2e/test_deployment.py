@@ -19,8 +19,8 @@ import botocore.exceptions
 import pyarrow.parquet as pq
 import pytest
 
-from tests.builders import bar_rows, bars, raw_bars, window_rows
 from tests.e2e.cloud import ACCOUNT, BUCKET, NAME, PARAMS, REGION, Cloud, eventually, local_cloud
+from tests.support.builders import bar_rows, bars, raw_bars, window_rows
 
 pytestmark = [pytest.mark.slow, pytest.mark.emulator]
 

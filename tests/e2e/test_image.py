@@ -15,9 +15,9 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from tests.builders import bars, url_event, window_rows
 from tests.e2e.containers import Function, Image, function, given_image, image_on_a_stand_in
-from tests.expected import FORECASTS, KEYS, SCHEDULE
+from tests.support.builders import bars, url_event, window_rows
+from tests.support.expected import FORECASTS, KEYS, SCHEDULE
 
 pytestmark = [pytest.mark.emulator, pytest.mark.slow]
 
@@ -149,7 +149,7 @@ def test_only_the_serving_packages_are_in_it_and_they_fit(image: Image) -> None:
 
 def test_every_module_of_the_pipeline_that_is_there_can_be_imported(image: Image) -> None:
     imported = image.python(IMPORT_ALL).split()
-    assert "pipeline/daily.py" in imported
+    assert "pipeline/jobs/daily.py" in imported
     assert not [path for path in imported if "training" in path or "cli" in path]
 
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from pipeline.api_keys import digest
-from tests.builders import bar_rows, bars, latest_view, url_event, window_rows
+from pipeline.serving.api_keys import digest
 from tests.e2e.emulator import Emulator, emulator
-from tests.openapi import assert_documented
-from tests.s3_server import BUCKET, s3_server
+from tests.support.builders import bar_rows, bars, latest_view, url_event, window_rows
+from tests.support.openapi import assert_documented
+from tests.support.s3_server import BUCKET, s3_server
 
 pytestmark = pytest.mark.emulator
 
@@ -58,11 +58,11 @@ def test_each_way_to_ask_is_answered(function: Emulator, event: Any) -> None:
 
 
 def test_the_numbers_are_those_of_a_desk(function: Emulator, tmp_path: Path) -> None:
-    from pipeline.bundle import load_bundle
-    from pipeline.model import Model
-    from pipeline.on_demand import OnDemand
-    from pipeline.requests import parse_request
-    from pipeline.views import Views
+    from pipeline.forecasting.bundle import load_bundle
+    from pipeline.forecasting.model import Model
+    from pipeline.serving.cached_views import Views
+    from pipeline.serving.on_demand import OnDemand
+    from pipeline.serving.requests import parse_request
     from tests.conftest import DEFAULT_BUNDLE
 
     view = json.dumps(latest_view(GAINS)).encode()

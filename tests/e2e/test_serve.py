@@ -16,9 +16,9 @@ from typing import Any
 
 import pytest
 
-from pipeline.api_keys import digest
-from tests.builders import bar_rows, bars, window_rows
+from pipeline.serving.api_keys import digest
 from tests.e2e.serving import FORECASTER, ROOT, Served, served
+from tests.support.builders import bar_rows, bars, window_rows
 
 pytestmark = pytest.mark.slow
 

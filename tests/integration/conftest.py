@@ -7,17 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import cli
-from pipeline.ports import Columns
-from tests.commands import SESSION, Answer, Forecaster
+from pipeline.cli import main as cli
+from pipeline.columns import Columns
+from tests.support.commands import SESSION, Answer, Forecaster
 
 
 @pytest.fixture(scope="session")
 def walked(tmp_path_factory: pytest.TempPathFactory) -> tuple[Columns, Path]:
     """Scores and folder of an undisturbed run with the range-HAR."""
     # Here, so that other tests load no training library.
-    from pipeline.training.walk_forward import walk_forward
-    from tests.walks import plan, range_har
+    from pipeline.training.walk_forward.run import walk_forward
+    from tests.support.walks import plan, range_har
 
     folder = tmp_path_factory.mktemp("walked")
     return walk_forward(plan(range_har), folder), folder
@@ -50,7 +50,7 @@ def bars(forecaster: Forecaster) -> Path:
 @pytest.fixture
 def history(forecaster: Forecaster, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Folder of one ETF's simulated bars of five years, and a net that learns in a moment."""
-    monkeypatch.setattr(importlib.import_module("pipeline.training.lstm_fit"), "STEPS", 20)
+    monkeypatch.setattr(importlib.import_module("pipeline.training.members.lstm_fit"), "STEPS", 20)
     args = ("--from", "2020-01-02", "--to", "2025-01-31", "--tickers", "SPY")
     assert forecaster("fetch", "--bars", "simulated", "--out", "history", *args).code == 0
     return Path("history")

@@ -12,8 +12,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from pipeline.adapters.calendar import CLOSURES, LAST, ExchangeCalendar, read_overrides
-from pipeline.adapters.simulated import SimulatedMarket
+from pipeline.adapters.exchange_calendar import CLOSURES, LAST, ExchangeCalendar, read_overrides
+from pipeline.adapters.simulated_bars import SimulatedMarket
 from pipeline.errors import ConfigError
 from pipeline.ports import Calendar
 

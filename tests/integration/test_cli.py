@@ -14,14 +14,17 @@ from typing import Any
 
 import pytest
 
-from pipeline import cli, console, options
-from pipeline.adapters.files import FolderBars
-from pipeline.adapters.parquet import ParquetTables
-from pipeline.console import OUTCOMES
+from pipeline.adapters.folder_bars import FolderBars
+from pipeline.adapters.parquet_tables import ParquetTables
+from pipeline.cli import console, options
+from pipeline.cli import main as cli
+from pipeline.cli.console import OUTCOMES
+from pipeline.cli.reasons import MEANINGS, Withheld
 from pipeline.errors import Reason
-from pipeline.reasons import MEANINGS, Withheld
-from pipeline.summary import Outcome
-from tests.commands import (
+from pipeline.jobs import daily
+from pipeline.jobs.daily_summary import Outcome
+from pipeline.wiring import DEFAULT_BUNDLE
+from tests.support.commands import (
     ALL_TIME,
     BEFORE,
     ROOT,
@@ -70,7 +73,7 @@ def test_the_version_is_shown(forecaster: Forecaster) -> None:
 
 def test_the_help_loads_no_library_that_reads_or_trains() -> None:
     code = (
-        "import sys\nfrom pipeline.cli import main\n"
+        "import sys\nfrom pipeline.cli.main import main\n"
         "try:\n    main(['--help'])\nexcept SystemExit:\n    pass\n"
         "print('loaded', *{'pandas', 'pyarrow', 'yfinance', 'torch', 'onnx'} & set(sys.modules))"
     )
@@ -369,7 +372,7 @@ def test_a_folder_that_cannot_be_listed_exits_2(
 def test_a_bundle_that_does_not_fit_exits_1(
     forecaster: Forecaster, field: str, value: Any, words: str
 ) -> None:
-    shutil.copytree(options.DEFAULT_BUNDLE, "bundle")
+    shutil.copytree(DEFAULT_BUNDLE, "bundle")
     manifest = json.loads(Path("bundle/manifest.json").read_text())
     manifest[field] = value(manifest[field]) if callable(value) else value
     Path("bundle/manifest.json").write_text(json.dumps(manifest))
@@ -396,7 +399,7 @@ def test_an_interrupt_exits_130_quietly(
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli.daily, "run", interrupt)
+    monkeypatch.setattr(daily, "run", interrupt)
     assert forecaster("run", "--bars", "simulated") == Answer(130, "", "")
 
 
@@ -404,7 +407,7 @@ def test_a_mistake_of_our_own_keeps_its_traceback(monkeypatch: pytest.MonkeyPatc
     def fail(*_: object) -> None:
         raise RuntimeError("a mistake")
 
-    monkeypatch.setattr(cli.daily, "run", fail)
+    monkeypatch.setattr(daily, "run", fail)
     with pytest.raises(RuntimeError, match="a mistake"):
         cli.main(["run", "--bars", "simulated"])
 

@@ -11,15 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import cli_backtest
-from pipeline.adapters.parquet import ParquetTables
-from pipeline.bundle import load_bundle
-from tests.builders import raw_bars
-from tests.commands import (
-    ROOT,
-    Forecaster,
-    assert_refused,
-)
+from pipeline.adapters.parquet_tables import ParquetTables
+from pipeline.cli import backtest as cli_backtest
+from pipeline.forecasting.bundle import load_bundle
+from tests.support.builders import raw_bars
+from tests.support.commands import ROOT, Forecaster, assert_refused
 
 NO_REFIT = ("backtest", "--bars", "simulated", "--no-refit")
 
@@ -79,7 +75,7 @@ def test_a_bundle_is_scored_without_the_training_libraries(tmp_path: Path) -> No
     args = [*NO_REFIT, "--from", "2025", "--to", "2025-06-30", "--json"]
     code = (
         f"import sys\nsys.modules.update(dict.fromkeys({absent}))\n"
-        f"from pipeline.cli import main\nmain({args})"
+        f"from pipeline.cli.main import main\nmain({args})"
     )
     env = os.environ | {"PYTHONPATH": str(ROOT)}
     ran = subprocess.run(
@@ -130,7 +126,7 @@ BEGINS = {
 
 
 def test_pictures_begin_early_only_where_every_ticker_has_bars_to_learn_from() -> None:
-    from pipeline.training.train import learnable_before
+    from pipeline.training.bundles import learnable_before
 
     old, young = raw_bars("OLD", 1500), raw_bars("YOUNG", 1100)
     assert learnable_before([old], date(2023, 6, 1))

@@ -7,17 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.adapters.files import FolderBars
+from pipeline.adapters.folder_bars import FolderBars
 from pipeline.bars import COLUMNS
-from pipeline.fetch import to_csv
-from tests.builders import raw_bars
-from tests.commands import (
-    ALL_TIME,
-    BEFORE,
-    SESSION,
-    Forecaster,
-    assert_refused,
-)
+from pipeline.jobs.fetch import to_csv
+from tests.support.builders import raw_bars
+from tests.support.commands import ALL_TIME, BEFORE, SESSION, Forecaster, assert_refused
 
 
 def test_show_prints_what_the_newest_run_printed(forecaster: Forecaster) -> None:

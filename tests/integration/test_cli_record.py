@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import cli
-from tests.commands import Answer, Forecaster
-from tests.s3_server import BUCKET, S3, s3_server
+from pipeline.cli import main as cli
+from tests.support.commands import Answer, Forecaster
+from tests.support.s3_server import BUCKET, S3, s3_server
 
 FIRST, LAST = "2025-06-02", "2025-06-30"
 SESSIONS = 20  # of that span: 19 June is a holiday

@@ -11,15 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import options
-from pipeline.bundle import load_bundle
-from tests.commands import (
-    SESSION,
-    Forecaster,
-    assert_refused,
-    break_line,
-    digests,
-)
+from pipeline.forecasting.bundle import load_bundle
+from pipeline.wiring import DEFAULT_BUNDLE
+from tests.support.commands import SESSION, Forecaster, assert_refused, break_line, digests
 
 
 @pytest.mark.training
@@ -72,7 +66,7 @@ def test_a_worse_bundle_is_refused_with_both_leaderboards(
 
     quick = trainers.range_har_alone
     monkeypatch.setattr(job, "ensemble", lambda bars, vix, *_: quick(bars, vix))
-    shutil.copytree(options.DEFAULT_BUNDLE, "bundle")
+    shutil.copytree(DEFAULT_BUNDLE, "bundle")
     manifest = Path("bundle/manifest.json")
     better = {"crps_ratio_vs_garch_t": 0.5, "coverage_95": 0.95, "crps_ratio_vs_garch_t_QQQ": 0.6}
     manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"scores": better}))

@@ -21,16 +21,16 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from handlers.desk import DeskContext
-from pipeline.adapters.calendar import ExchangeCalendar
-from pipeline.adapters.folder import FolderObjects
-from pipeline.adapters.simulated import SimulatedMarket
-from pipeline.backfill import backfill
+from handlers.local.invoke import DeskContext
+from pipeline.adapters.exchange_calendar import ExchangeCalendar
+from pipeline.adapters.folder_store import FolderObjects
+from pipeline.adapters.simulated_bars import SimulatedMarket
+from pipeline.encoding import sha256
 from pipeline.errors import ConfigError, IncompleteRun, RequestError, StoreError
-from pipeline.fetch import fetch
-from pipeline.record import sha256
-from tests.desk import run_at_a_desk
-from tests.expected import (
+from pipeline.jobs.backfill.run import backfill
+from pipeline.jobs.fetch import fetch
+from tests.support.desk import run_at_a_desk
+from tests.support.expected import (
     EVENT_FILE,
     FORECASTS,
     KEYS,
@@ -40,7 +40,7 @@ from tests.expected import (
     SCHEDULE_INPUT,
     VIEWS,
 )
-from tests.s3_server import BUCKET, S3, s3_server
+from tests.support.s3_server import BUCKET, S3, s3_server
 
 ROOT = Path(__file__).resolve().parents[2]
 NOW = datetime(2024, 12, 27, 12, tzinfo=UTC)
@@ -62,7 +62,7 @@ def cold_start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Cold
         return importlib.import_module("handlers.daily")
 
     def forget() -> None:
-        for name in ("handlers.daily", "handlers.telemetry"):
+        for name in ("handlers.daily", "handlers.telemetry.daily"):
             sys.modules.pop(name, None)
         logging.Logger.manager.loggerDict.pop("daily", None)
 

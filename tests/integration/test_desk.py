@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.desk import desk, run_at_a_desk
-from tests.expected import EVENT_FILE
+from tests.support.desk import desk, run_at_a_desk
+from tests.support.expected import EVENT_FILE
 
 
 class TestAtADesk:
@@ -31,8 +31,8 @@ class TestAtADesk:
     @pytest.mark.parametrize(
         ("arguments", "code", "message"),
         [
-            ([], 2, "expected python -m handlers.desk daily [event.json], got nothing"),
-            (["nightly"], 2, "expected python -m handlers.desk daily"),
+            ([], 2, "expected python -m handlers.local.invoke daily [event.json], got nothing"),
+            (["nightly"], 2, "expected python -m handlers.local.invoke daily"),
             (["daily", "none.json"], 2, "none.json: expected an event in JSON"),
             (["daily", "broken.json"], 2, "broken.json: expected an event in JSON"),
             (["daily", "early.json"], 1, "expected a time that has come"),

@@ -15,15 +15,15 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.adapters.calendar import ExchangeCalendar
-from pipeline.adapters.folder import FolderObjects
-from pipeline.adapters.parquet import ParquetTables
-from pipeline.adapters.simulated import SimulatedMarket
-from pipeline.bundle import load_bundle
-from pipeline.daily import DailyJob, run
-from pipeline.model import Model
-from pipeline.replay import replay
-from pipeline.verify import verify
+from pipeline.adapters.exchange_calendar import ExchangeCalendar
+from pipeline.adapters.folder_store import FolderObjects
+from pipeline.adapters.parquet_tables import ParquetTables
+from pipeline.adapters.simulated_bars import SimulatedMarket
+from pipeline.forecasting.bundle import load_bundle
+from pipeline.forecasting.model import Model
+from pipeline.jobs.daily import DailyJob, run
+from pipeline.jobs.replay import replay
+from pipeline.jobs.verify import verify
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 STORED = [date(2025, 6, 27), date(2025, 6, 30), date(2025, 7, 1)]

@@ -7,16 +7,16 @@ import pytest
 
 from pipeline.bars import Panel
 from pipeline.errors import DataError
-from pipeline.features import FEATURE_NAMES, compute_features
-from pipeline.forecast import forecast
-from pipeline.intervals import NEUTRAL
-from pipeline.model import Model
-from pipeline.training import lstm_fit
-from pipeline.training.inputs import derive
+from pipeline.forecasting.calibration import NEUTRAL
+from pipeline.forecasting.features import FEATURE_NAMES, compute_features
+from pipeline.forecasting.forecast import forecast
+from pipeline.forecasting.model import Model
+from pipeline.forecasting.windows import all_windows
+from pipeline.training.graph.inputs import derive
+from pipeline.training.graph.window_graph import HALF_LIVES, INPUT_NAMES
+from pipeline.training.members import lstm_fit
 from pipeline.training.trainers import Trained, ensemble
-from pipeline.training.window_graph import HALF_LIVES, INPUT_NAMES
-from pipeline.windows import all_windows
-from tests.builders import bars, raw_bars
+from tests.support.builders import bars, raw_bars
 
 MARKET = [bars("SPY", 1100, seed=3), bars("QQQ", 1100, seed=4)]
 VIX = raw_bars("^VIX", 1100, close=15 + 5 * np.sin(np.arange(1100) / 50))

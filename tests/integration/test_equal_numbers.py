@@ -13,22 +13,23 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline import daily
-from pipeline.adapters.calendar import ExchangeCalendar
-from pipeline.adapters.files import FolderBars
-from pipeline.adapters.folder import FolderObjects
-from pipeline.adapters.parquet import ParquetTables
-from pipeline.adapters.simulated import SimulatedMarket
-from pipeline.intervals import INTERVALS
-from pipeline.model import Model
-from pipeline.on_demand import OnDemand
+from pipeline.adapters.exchange_calendar import ExchangeCalendar
+from pipeline.adapters.folder_bars import FolderBars
+from pipeline.adapters.folder_store import FolderObjects
+from pipeline.adapters.parquet_tables import ParquetTables
+from pipeline.adapters.simulated_bars import SimulatedMarket
+from pipeline.bars import VIX
+from pipeline.forecasting.levels import INTERVALS
+from pipeline.forecasting.model import Model
+from pipeline.jobs import daily
 from pipeline.ports import BarSource
-from pipeline.requests import parse_request
-from pipeline.views import Views
-from pipeline.vintage import VIX, Vintage
+from pipeline.record.vintage import Vintage
+from pipeline.serving.cached_views import Views
+from pipeline.serving.on_demand import OnDemand
+from pipeline.serving.requests import parse_request
 from pipeline.wiring import daily_job
-from tests.builders import bar_rows
 from tests.conftest import DEFAULT_BUNDLE
+from tests.support.builders import bar_rows
 
 TICKERS = ("SPY", "QQQ", "DIA", "IWM")
 SESSION = date(2024, 12, 27)

@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.adapters.files import FolderBars
+from pipeline.adapters.folder_bars import FolderBars
 from pipeline.bars import COLUMNS, Bars, RawBars
 from pipeline.errors import ConfigError, Reason, SourceUnavailable
 from pipeline.ports import BarSource
-from tests.builders import raw_bars
+from tests.support.builders import raw_bars
 
 FIRST, LAST = date(1990, 1, 1), date(2030, 1, 1)
 HEADER = "Date,Open,High,Low,Close,Adj Close,Volume"

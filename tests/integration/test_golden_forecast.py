@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.adapters.parquet import ParquetTables
-from pipeline.bundle import load_bundle
-from pipeline.forecast import forecast
-from pipeline.intervals import NEUTRAL
-from pipeline.model import Model
-from pipeline.tables import Stamp, forecast_columns
-from tests.builders import bars
+from pipeline.adapters.parquet_tables import ParquetTables
+from pipeline.forecasting.bundle import load_bundle
+from pipeline.forecasting.calibration import NEUTRAL
+from pipeline.forecasting.forecast import forecast
+from pipeline.forecasting.model import Model
+from pipeline.record.tables import Stamp, forecast_columns
+from tests.support.builders import bars
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 STAMP = Stamp(

@@ -10,9 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.model import Model
-from tests.fakes import MemoryObjects
-from tests.records import SESSIONS, backfilled, market, run_day, scaled
+from pipeline.forecasting.model import Model
+from tests.support.fakes import MemoryObjects
+from tests.support.records import SESSIONS, backfilled, market, run_day, scaled
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 LAST = SESSIONS[-1]

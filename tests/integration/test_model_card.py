@@ -11,14 +11,14 @@ import msgspec
 import numpy as np
 import pytest
 
-from pipeline.bundle import ModelBundle
+from pipeline.backtest.leaderboard import summarise
+from pipeline.backtest.score_cube import ScoreCube
+from pipeline.columns import Columns
 from pipeline.errors import StoreError
-from pipeline.leaderboard.board import summarise
-from pipeline.leaderboard.cube import ScoreCube
-from pipeline.ports import Columns
-from pipeline.training.model_card import write_model_card
-from pipeline.training.plots import plots
-from tests.builders import scores_table
+from pipeline.forecasting.bundle import ModelBundle
+from pipeline.training.report.model_card import write_model_card
+from pipeline.training.report.plots import plots
+from tests.support.builders import scores_table
 
 SCORES = scores_table({"forecaster": 1.0, "lstm": 1.05, "garch_t": 1.2, "ewma": 1.21}, n=800)
 SPLIT = np.datetime64("2023-06-01")

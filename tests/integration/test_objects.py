@@ -21,13 +21,13 @@ from botocore.exceptions import ClientError, IncompleteReadError
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.s3.models import s3_backends
 
-from pipeline.adapters.folder import FolderObjects
-from pipeline.adapters.s3 import CONFLICT_PAUSES, S3Objects
+from pipeline.adapters.folder_store import FolderObjects
+from pipeline.adapters.s3_store import CONFLICT_PAUSES, S3Objects
 from pipeline.errors import StoreError
 from pipeline.ports import ObjectStore
 from pipeline.wiring import open_store
-from tests.fakes import MemoryObjects
-from tests.s3_server import BUCKET, make_client, moto_server
+from tests.support.fakes import MemoryObjects
+from tests.support.s3_server import BUCKET, make_client, moto_server
 
 PREFIX = "forecaster/store"
 Operation = Callable[[ObjectStore], object]

@@ -15,11 +15,11 @@ from typing import Any
 
 import pytest
 
-from handlers.desk import DeskContext
-from pipeline.api_keys import digest
+from handlers.local.invoke import DeskContext
 from pipeline.errors import ConfigError
-from tests.builders import bar_rows, bars, latest_view, url_event, window_rows
-from tests.s3_server import BUCKET, S3, s3_server
+from pipeline.serving.api_keys import digest
+from tests.support.builders import bar_rows, bars, latest_view, url_event, window_rows
+from tests.support.s3_server import BUCKET, S3, s3_server
 
 ROOT = Path(__file__).resolve().parents[2]
 BARS = bars()
@@ -443,7 +443,7 @@ class TestWeight:
         code = (
             "import contextlib, io, json, sys\n"
             "from handlers.on_demand import handler\n"
-            "from handlers.desk import DeskContext\n"
+            "from handlers.local.invoke import DeskContext\n"
             "with contextlib.redirect_stdout(io.StringIO()):\n"
             "    answers = [handler(e, DeskContext()) for e in json.load(sys.stdin)]\n"
             "print(json.dumps([[a['statusCode'] for a in answers], sorted(sys.modules)]))"

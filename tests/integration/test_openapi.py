@@ -8,12 +8,12 @@ import msgspec
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from handlers import openapi_build
-from handlers.problems import MEANINGS, TITLES
-from handlers.routes import OPENAPI
-from pipeline.requests import parse_request
-from tests.builders import latest_view
-from tests.openapi import DOCUMENT, assert_valid, request_schema
+from handlers.http import openapi_build
+from handlers.http.problems import MEANINGS, TITLES
+from handlers.http.routes import OPENAPI
+from pipeline.serving.requests import parse_request
+from tests.support.builders import latest_view
+from tests.support.openapi import DOCUMENT, assert_valid, request_schema
 
 EXAMPLES = DOCUMENT["components"]["examples"]
 

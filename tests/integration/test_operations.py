@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 import boto3.session
 import pytest
 
-from pipeline import cli
-from pipeline.api_keys import digest
-from tests.s3_server import moto_server
+from pipeline.cli import main as cli
+from pipeline.serving.api_keys import digest
+from tests.support.s3_server import moto_server
 
 FUNCTION = "financial-forecaster-dev-daily"
 SCHEDULE = "financial-forecaster-dev-schedule"

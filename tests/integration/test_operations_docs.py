@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 import yaml
 
-from pipeline.adapters.calendar import ExchangeCalendar
-from pipeline.adapters.simulated import SimulatedMarket
-from pipeline.daily import run
-from pipeline.options import now
+from pipeline.adapters.exchange_calendar import ExchangeCalendar
+from pipeline.adapters.simulated_bars import SimulatedMarket
+from pipeline.cli.options import now
+from pipeline.jobs.daily import run
 from pipeline.wiring import daily_job
-from tests.packaged import package, template
+from tests.support.packaged import package, template
 
 ROOT = Path(__file__).resolve().parents[2]
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text()

@@ -14,10 +14,10 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.adapters.parquet import DTYPES, SCHEMAS, ParquetTables
-from pipeline.backtest import scored
+from pipeline.adapters.parquet_tables import DTYPES, SCHEMAS, ParquetTables
+from pipeline.backtest.evaluate import scored
 from pipeline.errors import StoreError
-from tests.builders import bars, raw_bars
+from tests.support.builders import bars, raw_bars
 
 UNKNOWN_TABLE = "expected a table of bars, forecasts, baselines, scores, got 'nonsense'"
 GOLDEN = Path(__file__).parents[1] / "golden"

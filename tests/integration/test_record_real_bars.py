@@ -11,17 +11,17 @@ import msgspec
 import numpy as np
 import pytest
 
-from pipeline.adapters.calendar import ExchangeCalendar
-from pipeline.adapters.files import FolderBars
-from pipeline.adapters.parquet import ParquetTables
-from pipeline.backfill import backfill
-from pipeline.daily import DailyJob, run
-from pipeline.model import Model
-from pipeline.record import calibration_key, manifest_key, table_key
-from pipeline.replay import replay
-from pipeline.state import State
-from pipeline.verify import verify
-from tests.fakes import MemoryObjects
+from pipeline.adapters.exchange_calendar import ExchangeCalendar
+from pipeline.adapters.folder_bars import FolderBars
+from pipeline.adapters.parquet_tables import ParquetTables
+from pipeline.forecasting.model import Model
+from pipeline.jobs.backfill.run import backfill
+from pipeline.jobs.daily import DailyJob, run
+from pipeline.jobs.replay import replay
+from pipeline.jobs.verify import verify
+from pipeline.record.keys import calibration_key, manifest_key, table_key
+from pipeline.record.state import State
+from tests.support.fakes import MemoryObjects
 
 pytestmark = [pytest.mark.real_bars, pytest.mark.slow]
 

@@ -11,8 +11,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from handlers.schedule import scheduled_time
-from pipeline.adapters.calendar import ExchangeCalendar
-from tests.packaged import package, template
+from pipeline.adapters.exchange_calendar import ExchangeCalendar
+from tests.support.packaged import package, template
 
 DAYS = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"]
 CLOSE = time(16)

@@ -15,10 +15,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.packaged import PREBUILT, ROOT, package, serverless, template
-from tests.template_rows import (
-    ROWS,
-)
+from tests.support.packaged import PREBUILT, ROOT, package, serverless, template
+from tests.support.template_rows import ROWS
 
 
 @pytest.fixture(scope="module")

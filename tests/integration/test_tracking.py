@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
+from pipeline.backtest.leaderboard import summarise
 from pipeline.errors import StoreError
-from pipeline.leaderboard.board import summarise
 from pipeline.training.mlflow_tracker import MlflowTracker
 from pipeline.training.tracking import NoTracking, Run, Tracker, keep_scores
-from tests.builders import scores_table
+from tests.support.builders import scores_table
 
 ROOT = Path(__file__).resolve().parents[2]
 BOARD = summarise(scores_table({"forecaster": 1.0, "garch_t": 1.2}))

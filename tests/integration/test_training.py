@@ -9,26 +9,26 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.adapters.files import FolderBars
+from pipeline.adapters.folder_bars import FolderBars
+from pipeline.backtest.leaderboard import REFERENCE
 from pipeline.bars import PRICES, RawBars
-from pipeline.bundle import ModelBundle, load_bundle
 from pipeline.errors import BundleMismatch, DataError, ModelError, WorseModel
-from pipeline.intervals import LEVELS
-from pipeline.leaderboard.board import REFERENCE
-from pipeline.model import Model
-from pipeline.realised import FORECASTER
+from pipeline.evaluation.score_table import FORECASTER
+from pipeline.forecasting.bundle import ModelBundle, load_bundle
+from pipeline.forecasting.levels import LEVELS
+from pipeline.forecasting.model import Model
+from pipeline.forecasting.windows import Windows
 from pipeline.training import trainers
+from pipeline.training.bundles import save_bundle
 from pipeline.training.gate import current_scores, refuse_worse
-from pipeline.training.har import FittedHar, fit_har
-from pipeline.training.inputs import Inputs
+from pipeline.training.graph.inputs import Inputs
+from pipeline.training.graph.window_graph import INPUT_NAMES
 from pipeline.training.job import read_all
-from pipeline.training.members import TrainingRows
+from pipeline.training.members.har import FittedHar, fit_har
+from pipeline.training.members.member import TrainingRows
 from pipeline.training.proof import prove
-from pipeline.training.train import save_bundle
 from pipeline.training.trainers import ensemble, range_har_alone
-from pipeline.training.window_graph import INPUT_NAMES
-from pipeline.windows import Windows
-from tests.builders import bars
+from tests.support.builders import bars
 
 MARKET = [bars("SPY", 1200, seed=3), bars("QQQ", 1200, seed=4)]
 
@@ -239,7 +239,7 @@ def test_the_shipped_bundle_is_what_this_repository_trains(
 
 def windows_of(one: object, vix: object) -> Windows:
     from pipeline.bars import Panel
-    from pipeline.features import compute_features
-    from pipeline.windows import all_windows
+    from pipeline.forecasting.features import compute_features
+    from pipeline.forecasting.windows import all_windows
 
     return all_windows(compute_features(Panel.of([one], 700, vix)))[0]

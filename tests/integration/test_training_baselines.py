@@ -16,15 +16,15 @@ from scipy import stats
 from statsforecast.models import AutoETS
 
 from pipeline.bars import Bars
-from pipeline.baselines import Baseline
+from pipeline.baselines.full_history import Baseline
 from pipeline.errors import DataError
-from pipeline.intervals import INTERVALS, LEVELS, MEDIAN
-from pipeline.scoring import pinball_loss
-from pipeline.training.auto_ets import auto_ets
-from pipeline.training.baseline_set import BASELINES
-from pipeline.training.garch import fitted, garch_t, garch_t_parameters, walk_forward
-from pipeline.training.gjr import gjr_skew_t
-from tests.builders import bars
+from pipeline.evaluation.scoring_rules import pinball_loss
+from pipeline.forecasting.levels import INTERVALS, LEVELS, MEDIAN
+from pipeline.training.baselines.auto_ets import auto_ets
+from pipeline.training.baselines.garch import fitted, garch_t, garch_t_parameters, walk_forward
+from pipeline.training.baselines.gjr import gjr_skew_t
+from pipeline.training.baselines.registry import BASELINES
+from tests.support.builders import bars
 
 GRID = np.array(LEVELS)
 ALL = pytest.mark.parametrize("baseline", BASELINES.values(), ids=BASELINES)

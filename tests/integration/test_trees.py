@@ -9,16 +9,16 @@ import onnxruntime as ort
 import pytest
 
 from pipeline.bars import Panel
-from pipeline.features import compute_features
-from pipeline.intervals import LEVELS
-from pipeline.scoring import pinball_loss
-from pipeline.training import trees
-from pipeline.training.graph import finished
-from pipeline.training.inputs import Inputs, derive
-from pipeline.training.members import TrainingRows
-from pipeline.training.trees import FittedTrees, fit_trees
-from pipeline.windows import all_windows, log_returns_ahead
-from tests.builders import bars, raw_bars
+from pipeline.evaluation.scoring_rules import pinball_loss
+from pipeline.forecasting.features import compute_features
+from pipeline.forecasting.levels import LEVELS
+from pipeline.forecasting.windows import all_windows, log_returns_ahead
+from pipeline.training.graph.inputs import Inputs, derive
+from pipeline.training.graph.onnx_graph import finished
+from pipeline.training.members import trees
+from pipeline.training.members.member import TrainingRows
+from pipeline.training.members.trees import FittedTrees, fit_trees
+from tests.support.builders import bars, raw_bars
 
 N_BARS = 2000
 

@@ -9,17 +9,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.backtest import backtest
+from pipeline.backtest.evaluate import backtest
+from pipeline.backtest.history import MarketHistory
+from pipeline.backtest.pace import Progress
 from pipeline.bars import Bars, RawBars
-from pipeline.bundle import load_bundle
+from pipeline.columns import Columns
 from pipeline.errors import ConfigError, DataError, StoreError
-from pipeline.model import Model
-from pipeline.ports import Columns
-from pipeline.training.pace import Progress
-from pipeline.training.parts import Market
-from pipeline.training.walk_forward import WalkForward, bundle_folder, walk_forward
-from tests.builders import bars, raw_bars
-from tests.walks import (
+from pipeline.forecasting.bundle import load_bundle
+from pipeline.forecasting.model import Model
+from pipeline.training.walk_forward.run import WalkForward, bundle_folder, walk_forward
+from tests.support.builders import bars, raw_bars
+from tests.support.walks import (
     FIRST,
     LAST,
     MARKET,
@@ -88,7 +88,9 @@ def test_what_comes_after_the_cut_is_not_learnt(
         for name in ("open", "high", "low", "close")
     }
     changed = Bars.validated(RawBars("SPY", SPY.session, **other, **kept(SPY)))
-    walk = WalkForward(Market((changed, QQQ)), range_har, {}, date(2023, 1, 3), date(2023, 1, 31))
+    walk = WalkForward(
+        MarketHistory((changed, QQQ)), range_har, {}, date(2023, 1, 3), date(2023, 1, 31)
+    )
     scores = walk_forward(walk, tmp_path)
     assert load_bundle(bundle_folder(tmp_path, 2023)) == load_bundle(bundle_folder(walked[1], 2023))
     assert not np.isin(scores["crps"], walked[0]["crps"]).all()
@@ -106,7 +108,7 @@ def test_the_trainer_sees_the_vix_up_to_the_cut(tmp_path: Path) -> None:
         seen.append(vix.session[-1])
         return shipped(of, vix)
 
-    walk_forward(plan(looking, Market((SPY,), raw_bars("^VIX", 1850))), tmp_path)
+    walk_forward(plan(looking, MarketHistory((SPY,), raw_bars("^VIX", 1850))), tmp_path)
     assert [str(day) for day in seen] == ["2021-12-31", "2022-12-30", "2023-12-29"]
 
 
@@ -121,7 +123,7 @@ def test_prices_adjusted_in_part_are_refused_before_anything_is_trained() -> Non
     cents = {name: np.round(getattr(SPY, name), 2) for name in ("open", "high", "low", "close")}
     raw = RawBars("SPY", SPY.session, **cents, **kept(SPY))
     with pytest.raises(DataError, match="QQQ: expected prices in cents, like SPY"):
-        WalkForward(Market((Bars.validated(raw), QQQ)), shipped, {}, FIRST, LAST)
+        WalkForward(MarketHistory((Bars.validated(raw), QQQ)), shipped, {}, FIRST, LAST)
 
 
 # resuming
@@ -155,7 +157,9 @@ def test_an_interrupted_run_goes_on_where_it_was(tmp_path: Path) -> None:
 
 
 def test_bars_added_later_leave_what_is_done(tmp_path: Path) -> None:
-    known = Market(tuple(Bars.validated(one.as_of(date(2024, 2, 15))) for one in MARKET.bars))
+    known = MarketHistory(
+        tuple(Bars.validated(one.as_of(date(2024, 2, 15))) for one in MARKET.bars)
+    )
     walk_forward(plan(market=known), tmp_path)
     walk_forward(plan(), tmp_path)
     assert len(trained) == len(YEARS)
@@ -171,7 +175,7 @@ def test_a_changed_bar_is_computed_anew_where_it_was_seen(
     trained.clear()
     high = np.where(SPY.session == np.datetime64(changed), SPY.high * 1.001, SPY.high)
     other = Bars.validated(bars("SPY", 1850, seed=3, high=high))
-    walk_forward(plan(market=Market((other, QQQ))), tmp_path)
+    walk_forward(plan(market=MarketHistory((other, QQQ))), tmp_path)
     assert [day.year for day in trained] == again
 
 

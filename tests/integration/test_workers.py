@@ -15,10 +15,10 @@ import pytest
 
 from pipeline import errors
 from pipeline.bars import Bars, RawBars
+from pipeline.columns import Columns
 from pipeline.errors import DataError, ForecasterError, Reason
-from pipeline.ports import Columns
-from pipeline.training.walk_forward import walk_forward
-from tests.walks import Alone, assert_equal, files, plan, range_har, seen, shipped
+from pipeline.training.walk_forward.run import walk_forward
+from tests.support.walks import Alone, assert_equal, files, plan, range_har, seen, shipped
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -16,11 +16,11 @@ import numpy as np
 import pytest
 from yfinance import exceptions
 
-from pipeline.adapters.yahoo import YahooBars, translate
+from pipeline.adapters.yahoo_bars import YahooBars, translate
 from pipeline.bars import COLUMNS, RawBars
 from pipeline.errors import InvalidBars, Reason, SourceUnavailable
-from tests.builders import raw_bars
-from tests.loopback_yahoo import (
+from tests.support.builders import raw_bars
+from tests.support.loopback_yahoo import (
     CRUMB,
     THROTTLED,
     UNKNOWN,

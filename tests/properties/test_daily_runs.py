@@ -24,21 +24,23 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from moto import mock_aws
 
-from pipeline.adapters.folder import FolderObjects
-from pipeline.adapters.parquet import ParquetTables
-from pipeline.adapters.s3 import S3Objects
+from pipeline.adapters.folder_store import FolderObjects
+from pipeline.adapters.parquet_tables import ParquetTables
+from pipeline.adapters.s3_store import S3Objects
 from pipeline.bars import RawBars
-from pipeline.bundle import load_bundle
-from pipeline.daily import DailyJob, run
+from pipeline.encoding import sha256
 from pipeline.errors import Reason, RequestError, SourceUnavailable
-from pipeline.model import Model
+from pipeline.forecasting.bundle import load_bundle
+from pipeline.forecasting.model import Model
+from pipeline.jobs.daily import DailyJob, run
+from pipeline.jobs.verify import verify
 from pipeline.ports import ObjectStore, Reading
-from pipeline.record import DASHBOARD, LATEST, TRACK_RECORD, committed, sha256, table_key
-from pipeline.verify import verify
-from pipeline.vintage import Vintage
-from tests.builders import raw_bars, weekdays
+from pipeline.record.keys import DASHBOARD, LATEST, TRACK_RECORD, table_key
+from pipeline.record.manifest import committed
+from pipeline.record.vintage import Vintage
 from tests.conftest import DEFAULT_BUNDLE
-from tests.fakes import Crash, FixedCalendar, MemoryObjects, ScriptedSource
+from tests.support.builders import raw_bars, weekdays
+from tests.support.fakes import Crash, FixedCalendar, MemoryObjects, ScriptedSource
 
 VIEWS = {DASHBOARD, LATEST, TRACK_RECORD}
 TICKERS = ("SPY", "QQQ", "DIA")

@@ -9,11 +9,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipeline.bars import PRICES, RawBars
-from pipeline.bundle import load_bundle
-from pipeline.model import Model
+from pipeline.forecasting.bundle import load_bundle
+from pipeline.forecasting.model import Model
 from tests.conftest import DEFAULT_BUNDLE
-from tests.fakes import MemoryObjects
-from tests.records import SESSIONS, backfilled, market, run_days
+from tests.support.fakes import MemoryObjects
+from tests.support.records import SESSIONS, backfilled, market, run_days
 
 SPAN = SESSIONS[-12:]
 VIEWS = ("index.html", "latest.json", "track_record.json")

@@ -13,16 +13,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from handlers.messages import Request, Response
-from handlers.routes import Service, refused
+from handlers.http.messages import Request, Response
+from handlers.http.routes import Service, refused
 from pipeline.errors import ForecasterError
-from pipeline.model import Model
-from pipeline.on_demand import OnDemand
-from pipeline.requests import RANGES
-from pipeline.views import Views
-from tests.builders import bar_rows, bars, latest_view, url_event, weekdays, window_rows
-from tests.fakes import MemoryObjects
-from tests.openapi import assert_documented
+from pipeline.forecasting.model import Model
+from pipeline.serving.cached_views import Views
+from pipeline.serving.on_demand import OnDemand
+from pipeline.serving.requests import RANGES
+from tests.support.builders import bar_rows, bars, latest_view, url_event, weekdays, window_rows
+from tests.support.fakes import MemoryObjects
+from tests.support.openapi import assert_documented
 
 BARS = bars(n=130)
 VIX = [[str(day), 15.0] for day in BARS.session]

@@ -6,9 +6,9 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.adapters.simulated import START, SimulatedMarket
+from pipeline.adapters.simulated_bars import START, SimulatedMarket
 from pipeline.bars import COLUMNS, Bars, RawBars
-from tests.fakes import FixedCalendar
+from tests.support.fakes import FixedCalendar
 
 SYMBOLS = ("SPY", "QQQ", "DIA", "IWM", "^VIX")
 SESSIONS = np.busday_offset(START, np.arange(1701)).tolist()

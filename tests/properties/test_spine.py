@@ -10,13 +10,14 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from pipeline.bars import Bars, Panel
-from pipeline.bundle import load_bundle
-from pipeline.features import WARM_UP, compute_features
-from pipeline.forecast import forecast, forecast_history
-from pipeline.intervals import INTERVALS, NEUTRAL, apply_gains
-from pipeline.model import Model
-from tests.builders import bars
+from pipeline.forecasting.bundle import load_bundle
+from pipeline.forecasting.calibration import NEUTRAL, apply_gains
+from pipeline.forecasting.features import WARM_UP, compute_features
+from pipeline.forecasting.forecast import forecast, forecast_history
+from pipeline.forecasting.levels import INTERVALS
+from pipeline.forecasting.model import Model
 from tests.conftest import DEFAULT_BUNDLE
+from tests.support.builders import bars
 
 MODEL = Model(load_bundle(DEFAULT_BUNDLE))
 N = 190

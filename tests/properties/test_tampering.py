@@ -10,16 +10,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.bundle import load_bundle
-from pipeline.chain import newest
-from pipeline.daily import run
-from pipeline.model import Model
-from pipeline.record import DASHBOARD, LATEST, TRACK_RECORD, RunManifest, sha256, to_json
-from pipeline.refresh import refresh_views
-from pipeline.verify import Problem, Verified, verify
+from pipeline.encoding import sha256, to_json
+from pipeline.forecasting.bundle import load_bundle
+from pipeline.forecasting.model import Model
+from pipeline.jobs.daily import run
+from pipeline.jobs.verify import Problem, Verified, verify
+from pipeline.record.chain import newest
+from pipeline.record.keys import DASHBOARD, LATEST, TRACK_RECORD
+from pipeline.record.manifest import RunManifest
+from pipeline.views.refresh import refresh_views
 from tests.conftest import DEFAULT_BUNDLE
-from tests.fakes import Crash, MemoryObjects
-from tests.records import (
+from tests.support.fakes import Crash, MemoryObjects
+from tests.support.records import (
     CALENDAR,
     LONG_AFTER,
     SESSIONS,

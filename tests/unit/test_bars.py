@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.bars import COLUMNS, Bars, Panel
 from pipeline.errors import InvalidBars, Reason
-from tests.builders import bars, raw_bars, weekdays
+from tests.support.builders import bars, raw_bars, weekdays
 
 
 def changed(column: str, at: int, value: object) -> np.ndarray:

@@ -1,0 +1,198 @@
+"""The OpenAPI document, from the types that requests are read by: `make openapi` writes it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from handlers.http import openapi_examples as examples
+from handlers.http.messages import MAX_BODY
+from handlers.http.problems import MEDIA_TYPE, Problem, Refusal
+from handlers.http.routes import HTML, JSON, OPENAPI, Health
+from pipeline.errors import ForecasterError, InvalidBody, InvalidField, NotFound, NotPublished
+from pipeline.serving.answers import PredictAnswer
+from pipeline.serving.requests import TICKER, BarsRequest, DataRequest, TickerRequest
+from pipeline.views.documents import Latest
+
+DESCRIPTION = """\
+Distributions of the next five closes: a median and prediction intervals of 50, 80, 90, 95 and 98 %.
+
+Errors are problem details (RFC 9457): `code` names the kind, `errors` the field by its JSON
+pointer. A key goes into the header `X-API-Key`. Every GET answers HEAD too and has an ETag; every
+path answers OPTIONS, from any origin.
+"""
+REQUESTS = (DataRequest, BarsRequest, TickerRequest)
+ANSWERS = (PredictAnswer, Latest, Health, Problem)
+# Problems by status, each with an error that leads to it.
+PROBLEMS: Mapping[int, tuple[str, ForecasterError]] = {
+    400: (
+        "The body is not JSON",
+        InvalidBody("expected JSON in UTF-8, got: Input data was truncated"),
+    ),
+    401: (
+        "The key is missing or wrong",
+        Refusal(401, "expected the header X-API-Key with a valid key, got none"),
+    ),
+    404: ("There is no such thing", NotFound("ticker: expected one of IWM, SPY, got XYZ")),
+    413: (
+        "The body is too large",
+        Refusal(413, f"expected a body of at most {MAX_BODY} bytes, got 300000"),
+    ),
+    415: (
+        "The body is declared as no JSON",
+        Refusal(415, "expected application/json, got text/csv"),
+    ),
+    422: (
+        "A field is not as it should be",
+        InvalidField("#/data/0/10", "days_to_next, a number >= 1.0", "0.0"),
+    ),
+    503: (
+        "Not there yet, or the store cannot be read: try again",
+        NotPublished("latest.json: expected it in the store, found none yet"),
+    ),
+}
+
+
+def document() -> dict[str, Any]:
+    """Return the document."""
+    _, schemas = msgspec.json.schema_components(
+        (*REQUESTS, *ANSWERS), ref_template="#/components/schemas/{name}"
+    )
+    schemes = {"ApiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"}}
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "financial-forecaster", "version": "1", "description": DESCRIPTION},
+        "servers": [{"url": "/"}],
+        "security": [{"ApiKey": []}],
+        "paths": _paths(),
+        "components": {
+            "schemas": schemas,
+            "securitySchemes": schemes,
+            "examples": _examples(),
+            "responses": {f"Problem{status}": _problem(status) for status in PROBLEMS},
+        },
+    }
+
+
+def to_text(value: Any) -> str:
+    """Return indented JSON with each row of numbers on one line."""
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    flat = re.sub(r"\[\s+([^\[\]{}]*?)\s+\]", lambda row: f"[{' '.join(row[1].split())}]", text)
+    return flat + "\n"
+
+
+def main() -> None:
+    """Write the document to where the function serves it from."""
+    OPENAPI.write_text(to_text(document()), "utf-8")
+
+
+def _paths() -> dict[str, Any]:
+    forecast, newest = examples.predicted(of_ticker=True), examples.latest()
+    ticker = {"name": "ticker", "in": "path", "required": True, "example": "SPY"}
+    ticker["schema"] = {"type": "string", "pattern": TICKER}
+    return {
+        "/predict": {
+            "post": _predict("predict", "Forecast from a window, from bars or of a ticker")
+        },
+        "/": {
+            "get": _get("dashboard", "The page of the record", None, "<!doctype html>", HTML),
+            "post": _predict("predictAtRoot", "The same as POST /predict"),
+        },
+        "/forecasts": {"get": _get("forecasts", "The newest session's forecasts", Latest, newest)},
+        "/forecasts/{ticker}": {
+            "parameters": [ticker],
+            "get": _get("forecast", "The newest forecast of a ticker", PredictAnswer, forecast),
+        },
+        "/track-record": {"get": _get("trackRecord", "How forecasts and baselines have scored")},
+        "/health": {
+            "get": _open(_get("health", "A sign of life", Health, Health("ok", examples.VERSION)))
+        },
+        "/openapi.json": {"get": _open(_get("openapi", "This document"))},
+    }
+
+
+def _predict(name: str, summary: str) -> dict[str, Any]:
+    body = {
+        "schema": {"oneOf": [_ref(kind) for kind in REQUESTS]},
+        "examples": _example_refs("ticker", "data", "bars"),
+    }
+    answer = {"schema": _ref(PredictAnswer), "examples": _example_refs("published", "computed")}
+    return {
+        "operationId": name,
+        "summary": summary,
+        "requestBody": {"required": True, "content": {JSON: body}},
+        "responses": {
+            "200": {"description": "The forecast", "content": {JSON: answer}},
+            **_problems(400, 401, 404, 413, 415, 422, 503),
+        },
+    }
+
+
+def _get(
+    name: str, summary: str, kind: type | None = None, example: Any = None, media: str = JSON
+) -> dict[str, Any]:
+    content: dict[str, Any] = {"schema": _ref(kind) if kind else {"type": "object"}}
+    if media == HTML:
+        content["schema"] = {"type": "string"}
+    if example is not None:
+        content["example"] = msgspec.to_builtins(example)
+    etag = {"schema": {"type": "string"}, "description": "For If-None-Match"}
+    return {
+        "operationId": name,
+        "summary": summary,
+        "responses": {
+            "200": {"description": summary, "headers": {"ETag": etag}, "content": {media: content}},
+            "304": {"description": "Not changed since the ETag in If-None-Match"},
+            **_problems(401, 404, 503),
+        },
+    }
+
+
+def _open(operation: dict[str, Any]) -> dict[str, Any]:
+    responses = {status: operation["responses"][status] for status in ("200", "304")}
+    return {**operation, "security": [], "responses": responses}
+
+
+def _problems(*statuses: int) -> dict[str, Any]:
+    return {str(one): {"$ref": f"#/components/responses/Problem{one}"} for one in statuses}
+
+
+def _problem(status: int) -> dict[str, Any]:
+    description, error = PROBLEMS[status]
+    content = {"schema": _ref(Problem), "example": examples.problem(error)}
+    made: dict[str, Any] = {"description": description, "content": {MEDIA_TYPE: content}}
+    if status == 503:
+        seconds = {"schema": {"type": "integer"}, "description": "Seconds to wait"}
+        made["headers"] = {"Retry-After": seconds}
+    return made
+
+
+def _ref(kind: type) -> dict[str, str]:
+    return {"$ref": f"#/components/schemas/{kind.__name__}"}
+
+
+def _example_refs(*names: str) -> dict[str, Any]:
+    return {name: {"$ref": f"#/components/examples/{name}"} for name in names}
+
+
+def _examples() -> dict[str, Any]:
+    bars, vix = examples.bars(), examples.vix()
+    values = {
+        "ticker": ("What is published of a ticker", {"ticker": "SPY"}),
+        "data": ("A window of 60 x 12", {"data": examples.window()}),
+        "bars": ("Raw bars, calibrated as SPY", {"bars": bars, "vix": vix, "ticker": "SPY"}),
+        "published": ("A published forecast", examples.predicted(of_ticker=True)),
+        "computed": ("The answer to a window", examples.predicted(of_ticker=False)),
+    }
+    return {
+        name: {"summary": summary, "value": msgspec.to_builtins(value)}
+        for name, (summary, value) in values.items()
+    }
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,149 @@
+"""Routes: which method and path is answered how, and what holds for every answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from handlers.http.messages import Request, Response
+from handlers.http.problems import MEDIA_TYPE, Refusal, problem_of
+from pipeline.record.keys import DASHBOARD
+from pipeline.serving.api_keys import is_accepted
+from pipeline.serving.cached_views import published
+from pipeline.serving.on_demand import OnDemand
+from pipeline.serving.requests import parse_request
+
+JSON, HTML = "application/json", "text/html; charset=utf-8"
+OPENAPI = Path(__file__).with_name("openapi.json")
+OF_TICKER = "/forecasts/"
+# Whoever looks for a sign of life, or for how to ask, needs no key.
+OPEN = ("/health", "/openapi.json")
+# No cookies are involved: any page may ask, if it has a key.
+ALWAYS = {
+    "access-control-allow-origin": "*",
+    "access-control-expose-headers": "ETag, Retry-After",
+    "x-content-type-options": "nosniff",
+}
+PREFLIGHT = {
+    "access-control-allow-headers": "Content-Type, If-None-Match, X-API-Key",
+    "access-control-max-age": "86400",
+}
+# What is read may be kept for a minute by who asked, and then asked for by its ETag.
+KEPT, NOT_KEPT = {"cache-control": "private, max-age=60"}, {"cache-control": "no-store"}
+
+
+class Content(NamedTuple):
+    """What there is to say."""
+
+    body: bytes
+    media_type: str = JSON
+
+
+class Health(msgspec.Struct, frozen=True):
+    """A sign of life. The store is not asked: a health check must cost nothing."""
+
+    status: str
+    model_version: str
+
+
+Action = Callable[[Request], Content]
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """Everything that can be asked for. `keys` are digests; None lets everyone in."""
+
+    on_demand: OnDemand
+    keys: tuple[str, ...] | None
+
+    def answer(self, request: Request) -> Response:
+        """Return the answer; raises ForecasterError for what is refused."""
+        actions = self._actions(request.path)
+        methods = (*actions, *(("HEAD",) if "GET" in actions else ()), "OPTIONS")
+        allow = {"allow": ", ".join(methods)}
+        if request.method not in methods:
+            raise Refusal(405, f"expected {allow['allow']}, got {request.method}", allow)
+        if request.method == "OPTIONS":
+            allowed = {"access-control-allow-methods": allow["allow"]}
+            return Response(204, headers={**ALWAYS, **PREFLIGHT, **allow, **allowed})
+        self._require_key(request)
+        if request.method == "POST":
+            return _response(actions["POST"](request), NOT_KEPT)
+        return _conditional(request, actions["GET"](request))
+
+    def _actions(self, path: str) -> Mapping[str, Action]:
+        if path.startswith(OF_TICKER):
+            return {"GET": self._ticker}
+        actions: Mapping[str, Mapping[str, Action]] = {
+            "/": {"GET": self._dashboard, "POST": self._predict},
+            "/predict": {"POST": self._predict},
+            "/forecasts": {"GET": self._forecasts},
+            "/track-record": {"GET": self._track_record},
+            "/health": {"GET": self._health},
+            "/openapi.json": {"GET": lambda _: Content(OPENAPI.read_bytes())},
+        }
+        if path not in actions:
+            raise Refusal(404, f"expected one of {', '.join(actions)}, got {path:.100}")
+        return actions[path]
+
+    def _require_key(self, request: Request) -> None:
+        if self.keys is None or request.direct or request.path in OPEN:
+            return
+        key = request.headers.get("x-api-key", "")
+        if not is_accepted(key, self.keys):
+            came = "another" if key else "none"
+            scheme = {"www-authenticate": 'ApiKey header="X-API-Key"'}
+            raise Refusal(
+                401, f"expected the header X-API-Key with a valid key, got {came}", scheme
+            )
+
+    def _predict(self, request: Request) -> Content:
+        asked = parse_request(request.json())
+        return Content(msgspec.json.encode(self.on_demand.predict(asked)))
+
+    def _ticker(self, request: Request) -> Content:
+        ticker = request.path.removeprefix(OF_TICKER).upper()
+        return Content(msgspec.json.encode(published(self.on_demand.views.latest(), ticker)))
+
+    def _forecasts(self, _: Request) -> Content:
+        return Content(msgspec.json.encode(self.on_demand.views.latest()))
+
+    def _track_record(self, _: Request) -> Content:
+        return Content(self.on_demand.views.track_record())
+
+    def _dashboard(self, _: Request) -> Content:
+        page = self.on_demand.views.dashboard()
+        if page is None:
+            raise Refusal(404, f"expected the page {DASHBOARD} in the store, found none")
+        return Content(page, HTML)
+
+    def _health(self, _: Request) -> Content:
+        version = self.on_demand.model.manifest.model_version
+        return Content(msgspec.json.encode(Health("ok", version)))
+
+
+def refused(error: Exception) -> tuple[Response, str]:
+    """Return the answer to a request that raised `error`, and the problem's code."""
+    problem, headers = problem_of(error)
+    kind = {"content-type": MEDIA_TYPE}
+    body = msgspec.json.encode(problem)
+    return Response(problem.status, body, {**ALWAYS, **NOT_KEPT, **kind, **headers}), problem.code
+
+
+def _conditional(request: Request, content: Content) -> Response:
+    """Return a GET's answer, without its body where the caller has it or asks only for the head."""
+    etag = f'"{sha256(content.body).hexdigest()[:32]}"'
+    response = _response(content, {**KEPT, "etag": etag})
+    known = request.headers.get("if-none-match", "")
+    if known.strip() == "*" or etag in [one.strip().removeprefix("W/") for one in known.split(",")]:
+        return Response(304, headers=response.headers)
+    return Response(200, headers=response.headers) if request.method == "HEAD" else response
+
+
+def _response(content: Content, headers: Mapping[str, str]) -> Response:
+    return Response(200, content.body, {**ALWAYS, "content-type": content.media_type, **headers})

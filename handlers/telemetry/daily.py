@@ -1,0 +1,67 @@
+"""What the daily function tells of itself: logs, metrics and traces.
+
+Logs go to standard error, metrics to standard output; Lambda takes both.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from time import perf_counter
+
+from aws_lambda_powertools import Logger, Metrics, Tracer
+from aws_lambda_powertools.metrics import MetricUnit
+
+from pipeline.jobs.daily_summary import Outcome, Summary
+from pipeline.ports import BarSource, Reading
+
+logger = Logger(service="daily", stream=sys.stderr, utc=True)
+metrics = Metrics(namespace="financial-forecaster", service="daily")
+tracer = Tracer(service="daily", patch_modules=["botocore"])
+# It warns at every request of a call that came without a trace header, as an emulator's do.
+logging.getLogger("aws_xray_sdk").setLevel(logging.ERROR)
+
+
+@contextmanager
+def measured(metric: str) -> Iterator[None]:
+    """Emit how many milliseconds the block took, also if it raises."""
+    started = perf_counter()
+    try:
+        yield
+    finally:
+        milliseconds = 1000 * (perf_counter() - started)
+        metrics.add_metric(metric, MetricUnit.Milliseconds, milliseconds)
+
+
+def count(summary: Summary) -> None:
+    """Emit what a run published and withheld, how old its bars were, and how forecasts fare.
+
+    `session_complete` is 1 where every ticker has its forecast; an alarm waits for it every day.
+    """
+    metrics.add_metric("forecasts_published", MetricUnit.Count, len(summary.published))
+    metrics.add_metric("tickers_withheld", MetricUnit.Count, len(summary.withheld))
+    complete = summary.outcome in (Outcome.PUBLISHED, Outcome.NOTHING_TO_DO)
+    metrics.add_metric("session_complete", MetricUnit.Count, int(complete))
+    if summary.data_lag_sessions is not None:
+        metrics.add_metric("data_lag_sessions", MetricUnit.Count, summary.data_lag_sessions)
+    for name, share in summary.headline.items():
+        metrics.add_metric(name, MetricUnit.NoUnit, share)
+
+
+@dataclass(frozen=True, slots=True)
+class Timed:
+    """A BarSource whose readings are measured."""
+
+    source: BarSource
+
+    @property
+    def label(self) -> str:
+        return self.source.label
+
+    def read(self, tickers: Sequence[str], first: date, last: date) -> Reading:
+        with measured("source_latency"):
+            return self.source.read(tickers, first, last)

@@ -1,0 +1,46 @@
+"""Two leaderboards side by side: what the proof of the current bundle said, and a new one's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pipeline.backtest.text_tables import TextTable
+from pipeline.forecasting.levels import INTERVALS
+
+Scores = Mapping[str, float]
+
+RATIO = "_ratio_vs_garch_t"
+RATIOS = {"crps": "CRPS", "interval_score_80": "80 % score", "interval_score_95": "95 % score"}
+METRICS = {
+    **{f"{name}{RATIO}": shown for name, shown in RATIOS.items()},
+    **{f"coverage_{c}": f"Coverage {c} %" for c in INTERVALS},
+}
+ALL = "all"
+
+
+def side_by_side(current: Scores, new: Scores) -> TextTable:
+    """Return a row per metric, two columns per ticker and for all; a blank is not known."""
+    names = list(dict.fromkeys([ALL, *filter(None, map(_ticker, [*current, *new]))]))
+    return TextTable(
+        "The current bundle and the new one, each by its own proof",
+        ("Metric", *(f"{name}\n{which}" for name in names for which in ("current", "new"))),
+        tuple(
+            (shown, *(_cell(of, metric, name) for name in names for of in (current, new)))
+            for metric, shown in METRICS.items()
+        ),
+        "CRPS and scores are ratios to GARCH(1,1)-t, lower is better; coverage is in percent.",
+    )
+
+
+def _ticker(score: str) -> str:
+    for metric in METRICS:
+        if score.startswith(f"{metric}_"):
+            return score.removeprefix(f"{metric}_")
+    return ""
+
+
+def _cell(scores: Scores, metric: str, ticker: str) -> str:
+    value = scores.get(metric if ticker == ALL else f"{metric}_{ticker}")
+    if value is None:
+        return ""
+    return f"{value:.3f}" if metric.endswith(RATIO) else f"{100 * value:.1f}"

@@ -1,0 +1,186 @@
+"""Backtest: forecasts of the past scored against what came, all origins of a ticker in one pass."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.backtest.history import MarketHistory
+from pipeline.bars import Bars, Floats, RawBars, Sessions
+from pipeline.baselines.full_history import (
+    Baseline,
+    OriginQuantiles,
+    ewma,
+    first_origin,
+    persistence,
+)
+from pipeline.baselines.volatility import garch_t_quantiles
+from pipeline.columns import Columns, concatenated
+from pipeline.errors import DataError, Reason
+from pipeline.evaluation.score_table import FORECASTER, score_columns
+from pipeline.forecasting.bundle import Manifest
+from pipeline.forecasting.calibration import NEUTRAL, Calibration
+from pipeline.forecasting.forecast import forecast_history
+from pipeline.forecasting.levels import LEVELS
+from pipeline.forecasting.model import Model
+from pipeline.forecasting.windows import MIN_SESSIONS, log_returns_ahead
+
+LEVEL_GRID = np.array(LEVELS)
+GARCH = "garch_t"
+
+Span = tuple[date, date]
+
+
+def backtest(
+    bars: Sequence[Bars],
+    model: Model,
+    first: date,
+    last: date,
+    vix: RawBars | None = None,
+    name: str = FORECASTER,
+) -> Columns:
+    """Score what `model` forecasts from every origin from `first` to `last`, both included.
+
+    An origin without a full window before it is left out, and so is a target not realised yet.
+
+    Parameters
+    ----------
+    bars : all bars of each ticker; those after `last` are only looked up as realised
+    name : what the `model` column says
+
+    Returns
+    -------
+    The scores columns, a row per ticker, origin and horizon, in this order
+
+    Raises
+    ------
+    DataError
+        When nothing can be scored, or a ticker has fewer bars than one window needs.
+    """
+    parts = []
+    for one in bars:
+        made = forecast_span(one, model, (first, last), vix)
+        version = model.manifest.model_version
+        parts.append(scored(one, made.origin_date, made.log_return_quantiles, name, version))
+    scores = concatenated(parts)
+    if not len(scores["ticker"]):
+        raise DataError(
+            f"{', '.join(one.ticker for one in bars)}: expected forecasts from {first} to {last} "
+            "whose targets are realised, got none",
+            Reason.NOT_ENOUGH_HISTORY,
+        )
+    return scores
+
+
+def forecast_span(
+    bars: Bars,
+    model: Model,
+    span: tuple[date, date],
+    vix: RawBars | None,
+    calibration: Calibration = NEUTRAL,
+) -> OriginQuantiles:
+    """Return what `model` forecasts of one ticker from every origin of a span, ends included."""
+    made = forecast_history(_needed(bars, *span), model, calibration, vix)
+    rows = (made.origin_date >= np.datetime64(span[0])) & made.finite
+    return OriginQuantiles(made.origin_date[rows], made.log_return_quantiles[rows])
+
+
+def score_baseline(
+    bars: Sequence[Bars], baseline: Baseline, first: date, last: date, name: str
+) -> Columns:
+    """Score what a baseline forecasts from every origin from `first` to `last`, both included.
+
+    Raises
+    ------
+    DataError
+        When a ticker has too few bars before `first`.
+    """
+    parts = []
+    for one in bars:
+        made = baseline(one.as_of(last), first)
+        parts.append(scored(one, made.origin_date, made.log_return_quantiles, name, name))
+    return concatenated(parts)
+
+
+def fixed_baselines(manifest: Manifest, tickers: Sequence[str]) -> dict[str, Baseline]:
+    """Return the baselines that need no fitting: GARCH(1,1)-t with what the bundle has stored."""
+    stored = manifest.baselines.get(GARCH, {})
+    fixed: dict[str, Baseline] = {"persistence": persistence, "ewma": ewma}
+    if any(ticker not in stored for ticker in tickers):
+        return fixed
+
+    def garch_t(bars: Bars, first: date) -> OriginQuantiles:
+        start = first_origin(bars, first, 2)
+        returns = np.diff(np.log(bars.close))
+        made = garch_t_quantiles(returns, stored[bars.ticker], manifest.horizons, LEVEL_GRID)
+        return OriginQuantiles(bars.session[start:], made[start - 1 :])
+
+    return fixed | {GARCH: garch_t}
+
+
+def score_bundle(model: Model, market: MarketHistory, span: Span, notes: list[str]) -> Columns:
+    """Return the scores of a bundle and of baselines that need no fitting; adds to `notes`."""
+    bars, vix = market.bars, market.vix
+    trained = model.manifest.training.last_session
+    if trained >= span[0]:
+        notes.append(f"trained on data up to {trained}: forecasts from before then prove nothing")
+    parts = [backtest(bars, model, *span, vix)]
+    baselines = fixed_baselines(model.manifest, [one.ticker for one in bars])
+    if GARCH in baselines:
+        notes.append(f"{GARCH} is not refitted either: its parameters are stored in the bundle")
+    else:
+        notes.append(f"without {GARCH}: the bundle has no parameters of it for these tickers")
+    for name, baseline in baselines.items():
+        try:
+            parts.append(score_baseline(bars, baseline, *span, name))
+        except DataError as exc:
+            notes.append(f"without {name}: {exc}")
+    return concatenated(parts)
+
+
+def scored(
+    bars: Bars, origin_date: Sessions, quantiles: Floats, model: str, model_version: str
+) -> Columns:
+    """Score one ticker's forecasts where the target is realised and every quantile finite.
+
+    Parameters
+    ----------
+    origin_date : datetime64[D] (n,), sessions of `bars`
+    quantiles : float64 (n, n_horizons, n_levels), of the log return at horizons 1, 2, …
+    model, model_version : what the columns of these names say
+
+    Returns
+    -------
+    The scores columns, a row per origin and horizon, in this order
+    """
+    at = np.searchsorted(bars.session, origin_date)
+    horizons = np.arange(1, quantiles.shape[1] + 1)
+    ahead = log_returns_ahead(bars.close[None], horizons.tolist())[0, at]
+    origin, step = np.nonzero(np.isfinite(ahead) & np.isfinite(quantiles).all(axis=-1))
+    target = at[origin] + horizons[step]
+    realised, of_levels = ahead[origin, step], quantiles[origin, step]
+    return {
+        "ticker": _repeated(bars.ticker, len(target)),
+        "origin_date": origin_date[origin],
+        "target_date": bars.session[target],
+        "horizon": horizons[step].astype(np.int32),
+        "model": _repeated(model, len(target)),
+        "realised_close": bars.close[target],
+        "realised_return": realised,
+        **score_columns(of_levels, realised),
+        "model_version": _repeated(model_version, len(target)),
+    }
+
+
+def _needed(bars: Bars, first: date, last: date) -> Bars:
+    """Return the bars that the windows of these origins see: equal numbers in less time."""
+    known = bars.as_of(last)
+    origins = int((known.session >= np.datetime64(first)).sum())
+    return known.tail(max(origins, 1) + MIN_SESSIONS - 1)
+
+
+def _repeated(text: str, n: int) -> NDArray[np.object_]:
+    return np.full(n, text, object)

@@ -1,0 +1,117 @@
+"""What sentences say of a leaderboard, and what models are called."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from pipeline.backtest.leaderboard import REFERENCE, Leaderboard, Row
+from pipeline.backtest.score_cube import CALIBRATED
+from pipeline.backtest.slices import CHOSEN_UNTIL, CONFIRMED
+
+NAMES = {
+    "garch_t": "GARCH(1,1)-t",
+    "gjr_skew_t": "GJR-GARCH-skew-t",
+    "ewma": "EWMA .94",
+    "auto_ets": "AutoETS",
+    "persistence": "persistence, rolling 250",
+    "lstm": "LSTM",
+    "range_har": "range-HAR",
+}
+CHOSEN_NOTE = (
+    f"What is in the model was chosen on origins up to {CHOSEN_UNTIL}; those {CONFIRMED} on "
+    "confirm it."
+)
+WHY_R2_SAYS_NOTHING = (
+    "R2 of the price level says nothing: over years prices wander so far that predicting no change "
+    "at all explains nearly all of it, as the column beside it shows. What could be predicted is "
+    "the return, and R2 of the return, against predicting none, is what there is of that."
+)
+PROOF = (
+    "Live record that proves the lower CRPS at horizon 1, should it go on as it did "
+    f"{CONFIRMED} on (sample size of a one-sided z test at 5 % with power 80 %, from the "
+    "Diebold-Mariano t of those origins: days x ((1.645 + 0.842) / t)^2):"
+)
+SESSIONS_A_YEAR = 252
+
+
+def name_of(model: str) -> str:
+    """Return what people call a model."""
+    return NAMES.get(model, model.replace("_", " "))
+
+
+def scored_lines(board: Leaderboard) -> list[str]:
+    """Return sentences that say what was scored."""
+    row = board.overall(board.models[0], board.horizons[0])
+    lines = [
+        f"Origins from {board.first_origin} to {board.last_origin}: {row.days} days and "
+        f"{row.forecasts} forecasts of {len(board.tickers)} tickers at horizon {row.horizon}, "
+        f"{len(board.models)} models on the same forecasts."
+    ]
+    if board.left_out:
+        lines.append(
+            f"{board.left_out} forecasts that some model did not make are left out of all tables."
+        )
+    return lines
+
+
+def findings(board: Leaderboard) -> Iterator[str]:
+    """Yield what a hurried reader must know, at the first horizon."""
+    ours, horizon = board.models[0], board.horizons[0]
+    years = board.select("year", horizon, ours)
+    overall = board.overall(ours, horizon)
+    if overall.ratios and ours != REFERENCE:
+        whole = f"from {board.first_origin} to {board.last_origin}"
+        confirmed = [row for row in board.select("period", horizon, ours) if row.value == CONFIRMED]
+        told = {whole: overall} | {f"{row.value} on": row for row in confirmed}
+        yield (
+            f"Against {name_of(REFERENCE)}, pooled over {', '.join(board.tickers)} at horizon "
+            f"{horizon}, lower than 1 being better:"
+        )
+        yield "\n".join(f"- {when}: {_ratios(row)}" for when, row in told.items())
+        crps, score = (
+            sum(row.ratios[name] < 1 for row in years) for name in ("crps", "interval_score_95")
+        )
+        yield (
+            f"{CHOSEN_NOTE} Of {len(years)} calendar years, its CRPS was better in {crps}, its "
+            f"95 % interval score in {score}."
+        )
+    yield _coverage_found(board.select("ticker", horizon, ours), years)
+    if CALIBRATED in board.models:
+        calibrated = (board.select(cut, horizon, CALIBRATED) for cut in ("ticker", "year"))
+        yield f"With the online calibrator on top: {_coverage_found(*calibrated)}"
+
+
+def _ratios(row: Row) -> str:
+    found = row.against.get(REFERENCE, {}).get("crps")
+    scores = f"CRPS {row.ratios['crps']:.3f}, 95 % interval score "
+    t = f"; Diebold-Mariano t of the CRPS {found.t:.1f}" if found else ""
+    return f"{scores}{row.ratios['interval_score_95']:.3f}{t}"
+
+
+def _coverage_found(tickers: Sequence[Row], years: Sequence[Row]) -> str:
+    off, coverage, ticker = max(
+        (abs(100 * share - coverage), coverage, row.value)
+        for row in tickers
+        for coverage, share in row.coverage.items()
+    )
+    share, year = min((row.coverage[95], row.value) for row in years)
+    return (
+        f"Every interval of every ETF covers what it promises within {off:.1f} points (furthest "
+        f"off: {ticker}, {coverage} %). The 95 % intervals cover {100 * share:.1f} % or more in "
+        f"every calendar year (least in {year})."
+    )
+
+
+def proof_lines(board: Leaderboard) -> list[str]:
+    """Return sentences that say how many days of live record prove the skill at horizon 1."""
+    lines = [
+        f"Against {name_of(opponent)}: {_live_time(days)}."
+        for opponent, days in board.days_to_prove.items()
+    ]
+    return [PROOF, *lines] if lines else []
+
+
+def _live_time(days: int | None) -> str:
+    if days is None:
+        return "no skill to prove"
+    return f"{days} days, {days / SESSIONS_A_YEAR:.1f} years"

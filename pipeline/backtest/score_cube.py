@@ -1,0 +1,146 @@
+"""ScoreCube: scores of several models on the same forecasts, as dense arrays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.bars import Flags, Floats, Sessions
+from pipeline.columns import Columns
+from pipeline.errors import DataError, Reason
+from pipeline.evaluation.score_table import FORECASTER
+from pipeline.forecasting.levels import INTERVALS
+
+# The forecaster with the online calibrator on top, as the daily record runs it.
+CALIBRATED = "forecaster_calibrated"
+# Baselines in the order in which they are shown; whatever else is scored is ours.
+BASELINES = ("garch_t", "gjr_skew_t", "ewma", "auto_ets", "persistence")
+COVERED = tuple(f"covered_{coverage}" for coverage in INTERVALS)
+LOSSES = ("crps", "interval_score_80", "interval_score_95")
+VALUES = ("realised_close", "realised_return", "error", "pit", *LOSSES, *COVERED)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ScoreCube:
+    """What every model scored where every model has a score, NaN elsewhere.
+
+    Attributes
+    ----------
+    models : the forecaster first, then other models of ours, then baselines
+    tickers : in the order in which they came
+    origins : datetime64[D] (n_origins,), increasing
+    horizons : sessions ahead, increasing
+    targets : datetime64[D] (n_origins, n_horizons), NaT where nothing is scored
+    values : name -> float64 (n_models, n_tickers, n_origins, n_horizons)
+    left_out : forecasts that some model did not make, so that none is compared there
+    """
+
+    models: tuple[str, ...]
+    tickers: tuple[str, ...]
+    origins: Sessions
+    horizons: tuple[int, ...]
+    targets: Sessions
+    values: dict[str, Floats]
+    left_out: int
+
+    @classmethod
+    def of(cls, scores: Columns) -> Self:
+        """Return the cube of a scores table.
+
+        Raises
+        ------
+        DataError
+            When the table is empty, has a row twice, or no forecast that every model made.
+        """
+        scores = _finite(scores)
+        models, tickers = _models(scores["model"]), _in_order(scores["ticker"])
+        origins, at_origin = np.unique(scores["origin_date"], return_inverse=True)
+        horizons, at_horizon = np.unique(scores["horizon"], return_inverse=True)
+        at = _codes(scores["model"], models), _codes(scores["ticker"], tickers)
+        where = (*at, at_origin, at_horizon)
+        shape = len(models), len(tickers), len(origins), len(horizons)
+        common, left_out = _common(where, shape)
+        targets = np.full(shape[2:], "NaT", "datetime64[D]")
+        targets[where[2:]] = scores["target_date"]
+        values = {name: _dense(scores[name], where, common, shape) for name in VALUES}
+        return cls(
+            models=models,
+            tickers=tickers,
+            origins=origins,
+            horizons=tuple(horizons.tolist()),
+            targets=targets,
+            values=values,
+            left_out=left_out,
+        )
+
+    def of_model(self, name: str, model: str, horizon: int) -> Floats:
+        """Return a model's scores of one name and horizon, float64 (n_tickers, n_origins)."""
+        at = self.models.index(model), self.horizons.index(horizon)
+        values: Floats = self.values[name][at[0], :, :, at[1]]
+        return values
+
+    def scored(self, horizon: int) -> Flags:
+        """Return where there are scores, bool (n_tickers, n_origins)."""
+        flags: Flags = np.isfinite(self.of_model("crps", self.models[0], horizon))
+        return flags
+
+
+def daily_mean(values: Floats, scored: Flags) -> Floats:
+    """Return the mean over tickers of each origin at which any is scored, float64 (n,)."""
+    count = scored.sum(axis=0)
+    total = np.where(scored, values, 0.0).sum(axis=0)
+    mean: Floats = total[count > 0] / count[count > 0]
+    return mean
+
+
+Where = tuple[NDArray[np.intp], ...]
+Shape = tuple[int, ...]
+
+
+def _finite(scores: Columns) -> Columns:
+    known = np.isfinite(scores["crps"])
+    if not known.any():
+        raise DataError("expected scored forecasts, got none", Reason.NOT_ENOUGH_HISTORY)
+    return {name: column[known] for name, column in scores.items()}
+
+
+def _models(names: NDArray[Any]) -> tuple[str, ...]:
+    rank = {FORECASTER: -1} | {name: i for i, name in enumerate(BASELINES, start=1)}
+    return tuple(sorted(_in_order(names), key=lambda name: rank.get(name, 0)))
+
+
+def _in_order(names: NDArray[Any]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(names.tolist()))
+
+
+def _codes(names: NDArray[Any], known: tuple[str, ...]) -> NDArray[np.intp]:
+    code = {name: i for i, name in enumerate(known)}
+    return np.array([code[name] for name in names.tolist()], np.intp)
+
+
+def _common(where: Where, shape: Shape) -> tuple[Flags, int]:
+    """Return where every model has a row, bool (n_tickers, n_origins, n_horizons), and the rest."""
+    rows = np.zeros(shape, np.int64)
+    np.add.at(rows, where, 1)
+    if (rows > 1).any():
+        raise DataError(
+            "expected one score per model, ticker, origin and horizon, got some twice",
+            Reason.UNREADABLE,
+        )
+    made = rows > 0
+    common: Flags = np.logical_and.reduce(made)
+    if not common.any():
+        raise DataError(
+            "expected a forecast that every model made, got none", Reason.NOT_ENOUGH_HISTORY
+        )
+    return common, int((made.any(axis=0) & ~common).sum())
+
+
+def _dense(column: NDArray[Any], where: Where, common: Flags, shape: Shape) -> Floats:
+    values = np.full(shape, np.nan)
+    values[where] = column
+    values[:, ~common] = np.nan
+    return values

@@ -1,0 +1,129 @@
+"""Issued baselines: what persistence, EWMA and GARCH(1,1)-t forecast from the bars of one vintage.
+
+Each sees the last 300 sessions and nothing else, so that one origin or twenty years of them, in
+one pass, have equal bits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.bars import Bars, Floats
+from pipeline.baselines.full_history import (
+    HORIZONS,
+    LEVEL_GRID,
+    SMALLEST_VARIANCE,
+    WARM_UP,
+    WINDOW,
+    row_quantiles,
+)
+from pipeline.baselines.names import EWMA, GARCH_T, PERSISTENCE
+from pipeline.baselines.volatility import (
+    BACKCAST,
+    DECAY,
+    PERCENT,
+    scaled_quantiles,
+    student_t_quantiles,
+    summed_variance,
+)
+from pipeline.forecasting.levels import MEDIAN
+
+BASELINE_SESSIONS = 300
+
+Parameters = Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Quantiles:
+    """A baseline's forecasts from n origins of one ticker.
+
+    Attributes
+    ----------
+    log_return : float64 (n, 5, 11), non-decreasing along levels
+    sigma : float64 (n, 5), standard deviation of the log return over the horizon
+    """
+
+    log_return: Floats
+    sigma: Floats
+
+    def row(self, at: int) -> Quantiles:
+        """Return the forecast of one origin, as n = 1."""
+        return Quantiles(self.log_return[at : at + 1], self.sigma[at : at + 1])
+
+
+def histories(bars: Bars) -> Floats:
+    """Return the log closes each origin sees, float64 (n - 299, 300), newest last."""
+    closes = np.log(bars.close)
+    return np.lib.stride_tricks.sliding_window_view(closes, BASELINE_SESSIONS)
+
+
+def issued(log_close: Floats, garch: Parameters | None) -> dict[str, Quantiles]:
+    """Return the forecasts of every baseline from n origins of one ticker.
+
+    Parameters
+    ----------
+    log_close : float64 (n, 300), log closes up to each origin
+    garch : GARCH(1,1)-t's parameters of the ticker; without, that baseline is left out
+    """
+    made = {PERSISTENCE: _persistence(log_close), EWMA: _ewma(log_close)}
+    return made if garch is None else made | {GARCH_T: _garch_t(log_close, garch)}
+
+
+def _persistence(log_close: Floats) -> Quantiles:
+    """Forecast the last close, with quantiles of the last 250 returns over the horizon."""
+    past = [_returns(log_close, horizon)[:, -WINDOW:] for horizon in HORIZONS]
+    found = np.stack([_quantiles(one) for one in past], axis=1)
+    found[..., :MEDIAN] = np.minimum(found[..., :MEDIAN], 0.0)
+    found[..., MEDIAN:] = np.maximum(found[..., MEDIAN:], 0.0)
+    found[..., MEDIAN] = 0.0
+    return Quantiles(found, np.stack([one.std(axis=1) for one in past], axis=1))
+
+
+def _ewma(log_close: Floats) -> Quantiles:
+    """Forecast by RiskMetrics' volatility and the quantiles of past returns in its units."""
+    squares = _returns(log_close, 1) ** 2
+    start = squares[:, :WARM_UP].mean(axis=1)
+    variance = _decaying((1.0 - DECAY) * squares, DECAY, start)
+    sigma = np.sqrt(np.maximum(variance, SMALLEST_VARIANCE))
+    z = [
+        _quantiles((_returns(log_close, horizon) / sigma[:, :-horizon])[:, WARM_UP:])
+        for horizon in HORIZONS
+    ]
+    newest = sigma[:, -1:]
+    return Quantiles(newest[..., None] * np.stack(z, axis=1), newest * np.sqrt(HORIZONS))
+
+
+def _garch_t(log_close: Floats, garch: Parameters) -> Quantiles:
+    """Forecast by GARCH(1,1)-t with stored parameters; see `volatility.garch_t_quantiles`."""
+    shocks = _returns(log_close, 1) * PERCENT - garch["mu"]
+    news = garch["omega"] + garch["alpha[1]"] * shocks**2
+    weights = DECAY ** np.arange(BACKCAST)
+    backcast = (shocks[:, :BACKCAST] ** 2 * weights).sum(axis=1) / weights.sum()
+    start = garch["omega"] + (garch["alpha[1]"] + garch["beta[1]"]) * backcast
+    variance = _decaying(news, garch["beta[1]"], start)[:, -1]
+    summed = summed_variance(variance, garch, HORIZONS)
+    z = student_t_quantiles(LEVEL_GRID, garch["nu"])
+    found = scaled_quantiles(summed, garch["mu"], HORIZONS, z)
+    return Quantiles(found, np.sqrt(summed) / PERCENT)
+
+
+def _returns(log_close: Floats, horizon: int) -> Floats:
+    """Return the log returns over `horizon`, float64 (n, 300 - horizon), newest last."""
+    made: Floats = log_close[:, horizon:] - log_close[:, :-horizon]
+    return made
+
+
+def _quantiles(values: Floats) -> Floats:
+    return row_quantiles(values, np.full(len(values), values.shape[1]))
+
+
+def _decaying(added: Floats, decay: float, start: Floats) -> Floats:
+    """Return start and then, step by step, added + decay x the value before: (n, m + 1)."""
+    values = np.empty((len(added), added.shape[1] + 1))
+    values[:, 0] = start
+    for step in range(added.shape[1]):
+        values[:, step + 1] = added[:, step] + decay * values[:, step]
+    return values

@@ -1,0 +1,186 @@
+"""The command that proves a model: `forecaster backtest`."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+
+from pipeline.backtest.evaluate import Span, score_bundle
+from pipeline.backtest.history import EARLIEST, MarketHistory, read_market
+from pipeline.backtest.leaderboard import Leaderboard, summarise
+from pipeline.bars import VIX, Bars
+from pipeline.cli import console, options
+from pipeline.cli.leaderboard_text import print_leaderboard
+from pipeline.cli.progress import progress_bar
+from pipeline.columns import Columns, where
+from pipeline.encoding import to_json
+from pipeline.errors import ConfigError
+from pipeline.forecasting.bundle import load_bundle
+from pipeline.forecasting.model import Model
+from pipeline.ports import BarSource
+from pipeline.wiring import DEFAULT_BUNDLE, DEFAULT_TICKERS
+
+YEAR = re.compile(r"\d{4}")
+SCORES, SUMMARY = "scores.parquet", "summary.json"
+WHAT_LOST = "what-lost.md"
+# The pictures of the card show 2008 too.
+DRAWN_FROM = date(2008, 1, 1)
+
+
+def _first_day(text: str | date) -> date:
+    return _day(text, "01-01")
+
+
+def _last_day(text: str | date) -> date:
+    return _day(text, "12-31")
+
+
+def _day(text: str | date, of_year: str) -> date:
+    try:
+        if isinstance(text, date):
+            return text
+        return date.fromisoformat(f"{text}-{of_year}" if YEAR.fullmatch(text) else text)
+    except ValueError:
+        raise typer.BadParameter(
+            f"expected a year like 2010 or a date like 2010-01-04, got {text!r}"
+        ) from None
+
+
+First = Annotated[
+    date, typer.Option("--from", parser=_first_day, metavar="YEAR|DATE", help="First origin.")
+]
+Last = Annotated[
+    date, typer.Option("--to", parser=_last_day, metavar="YEAR|DATE", help="Last origin.")
+]
+NoRefit = Annotated[
+    bool, typer.Option("--no-refit", help="Train nothing: score --bundle over the whole span.")
+]
+Bundle = Annotated[
+    Path | None,
+    typer.Option(metavar="DIR", help="The model.", show_default="models/default, with --no-refit"),
+]
+Card = Annotated[
+    Path | None,
+    typer.Option(metavar="DIR", help="Write model-card.md and its plots there as well."),
+]
+Workers = Annotated[
+    int | None,
+    typer.Option(metavar="N", min=1, help="Processes at work.", show_default="one a core"),
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the command line."""
+    example = "Example: forecaster backtest --bars ./bars --from 2010"
+    app.command("backtest", epilog=example)(backtest_command)
+
+
+def backtest_command(
+    bars: options.Bars,
+    tickers: options.Tickers = DEFAULT_TICKERS,
+    first: First = date(2010, 1, 1),
+    last: Last = date(2024, 12, 31),
+    no_refit: NoRefit = False,
+    bundle: Bundle = None,
+    out: options.Out = Path("out/backtest"),
+    workers: Workers = None,
+    card: Card = None,
+    json: options.Json = False,
+) -> None:
+    """Score forecasts of the past, each made from what was known then, beside baselines.
+
+    Each year is forecast by a model trained on what came before it.
+
+    Interrupted and started again, it goes on where it was. With --card, models are trained from
+    2008 on where bars reach back so far: pictures begin there, the leaderboard with --from.
+    """
+    names = options.parse_tickers(tickers)
+    if first > last:
+        raise ConfigError(f"--from: expected a date not after --to, {last}, got {first}")
+    if bundle and not no_refit:
+        raise ConfigError("--bundle: expected --no-refit beside it, else models are trained anew")
+    folder = options.open_folder("--out", out)
+    source, market, notes = _read(bars, names)
+    if no_refit:
+        with console.progress("Forecasting and scoring"):
+            model = Model(load_bundle(bundle or DEFAULT_BUNDLE))
+            scores = score_bundle(model, market, (first, last), notes)
+    else:
+        drawn_from = DRAWN_FROM if card else None
+        workers = workers or os.cpu_count() or 1
+        scores = _score_refits(market, (first, last), drawn_from, out, workers)
+    with console.progress("Comparing"):
+        board = summarise(_since(scores, first), market.vix)
+        folder.replace(SCORES, _as_parquet(scores, source.label))
+        folder.replace(SUMMARY, to_json(board))
+        if card:
+            _write_card(scores, board, bundle or DEFAULT_BUNDLE, card)
+    if json:
+        files = {"scores": folder.url(SCORES), "summary": folder.url(SUMMARY)}
+        console.print_json({"source": source.label, **files, "notes": notes, "leaderboard": board})
+    else:
+        console.print_source(source.label)
+        for note in notes:
+            console.print_line(f"Note: {note}", "yellow")
+        print_leaderboard(board)
+        console.print_line(f"Parquet   {folder.url(SCORES)}\nSummary   {folder.url(SUMMARY)}")
+
+
+def _read(bars: str, names: Sequence[str]) -> tuple[BarSource, MarketHistory, list[str]]:
+    """Return the source that `--bars` names, all of its bars and what to note of them."""
+    with console.progress("Reading bars"):
+        calendar = options.exchange()
+        source = options.open_bars(bars, calendar)
+        reading = read_market(source, names, EARLIEST, calendar.last_closed(options.now()))
+        read = tuple(Bars.validated(reading.bars[name]) for name in names)
+        notes = [f"no VIX: {reading.failures[VIX]}"] if VIX in reading.failures else []
+        return source, MarketHistory(read, reading.bars.get(VIX)), notes
+
+
+def _score_refits(
+    market: MarketHistory, span: Span, drawn_from: date | None, folder: Path, workers: int
+) -> Columns:
+    """Return the scores of yearly refits; raises ConfigError without the training libraries."""
+    try:
+        from pipeline.training.walk_forward.refits import score_refits  # noqa: PLC0415
+    except ModuleNotFoundError as exc:
+        raise ConfigError(
+            f"expected the libraries that train a model, got: {exc}; pip install '.[training]', "
+            "or score a trained one: --no-refit"
+        ) from exc
+    with progress_bar("Training and forecasting") as report:
+        return score_refits(market, span, drawn_from, folder, workers, report)
+
+
+def _since(scores: Columns, first: date) -> Columns:
+    """Return the scores of origins from `first` on."""
+    return where(scores, scores["origin_date"] >= np.datetime64(first))
+
+
+def _whole(scores: Columns) -> Columns:
+    """Return the scores of the models that forecast from the very first origin on."""
+    there = set(scores["model"][scores["origin_date"] == scores["origin_date"].min()])
+    return where(scores, np.isin(scores["model"].astype(str), list(there)))
+
+
+def _write_card(scores: Columns, board: Leaderboard, bundle: Path, folder: Path) -> None:
+    """Write the model card and its pictures to `folder`, with what lies in what-lost.md there."""
+    from pipeline.training.report.model_card import write_model_card  # noqa: PLC0415
+
+    lost = folder / WHAT_LOST
+    told = lost.read_text() if lost.exists() else ""
+    write_model_card(_whole(scores), board, load_bundle(bundle).manifest, told, folder)
+
+
+def _as_parquet(scores: Columns, source: str) -> bytes:
+    """Return the scores as a Parquet file that names their source."""
+    from pipeline.adapters.parquet_tables import ParquetTables  # noqa: PLC0415
+
+    return ParquetTables().encode("scores", scores, {"source": source})

@@ -1,0 +1,36 @@
+"""Leaderboards for people at a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pipeline.backtest.comparison import side_by_side
+from pipeline.backtest.findings import findings, proof_lines, scored_lines
+from pipeline.backtest.leaderboard import Leaderboard
+from pipeline.backtest.text_tables import TextTable, tables
+from pipeline.cli.console import new_table, print_line, print_whole
+
+
+def print_leaderboard(board: Leaderboard) -> None:
+    """Print what was scored, every table of it, and how long a live record must be."""
+    for line in (*scored_lines(board), *findings(board)):
+        print_line(line)
+    for table in tables(board):
+        _print_table(table)
+    for line in proof_lines(board):
+        print_line(line)
+
+
+def print_side_by_side(current: Mapping[str, float], new: Mapping[str, float]) -> None:
+    """Print the scores of two bundles' proofs, each number of the new one beside the current's."""
+    _print_table(side_by_side(current, new))
+
+
+def _print_table(table: TextTable) -> None:
+    print_line(f"\n{table.title}", "bold")
+    shown = new_table(table.columns[0], numbers=table.columns[1:])
+    for row in table.rows:
+        shown.add_row(*row)
+    print_whole(shown)
+    if table.note:
+        print_line(table.note)

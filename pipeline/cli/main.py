@@ -1,0 +1,59 @@
+"""The command line: `forecaster run | show | fetch | train | backtest | serve` and so on.
+
+Exit codes: 0 done, 1 failed (a ticker withheld, or data, model or store unusable), 2 wrong use.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+import typer
+from typer.exceptions import TyperException
+
+from pipeline.cli import backtest, console, deployment, fetch, options, record, run, serve, train
+from pipeline.errors import ConfigError, ForecasterError
+
+app = typer.Typer(
+    help="Daily forecasts of ETF prices with prediction intervals.",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+
+
+def main(args: Sequence[str] | None = None) -> NoReturn:
+    """Run a command and exit: the one place where errors become messages and exit codes."""
+    try:
+        code: int = app(args, prog_name="forecaster", standalone_mode=False) or 0
+    except TyperException as exc:
+        code = _refused(_misused(exc.format_message()), exc.exit_code)
+    except ConfigError as exc:
+        code = _refused(str(exc), 2)
+    except ForecasterError as exc:
+        code = _refused(str(exc), 1)
+    except KeyboardInterrupt:
+        code = 130
+    sys.exit(code)
+
+
+def _misused(message: str) -> str:
+    # Without arguments the help is shown, and there is no message.
+    return message and f"{message.rstrip('.')}; --help shows what is expected"
+
+
+def _refused(message: str, code: int) -> int:
+    if message:
+        console.print_error(message)
+    return code
+
+
+@app.callback()
+def _common(version: options.Version = False) -> None:
+    pass
+
+
+for commands in (run, fetch, train, backtest, record, serve):
+    commands.register(app)
+deployment.register(app, serve.api_key_app)

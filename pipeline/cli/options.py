@@ -1,0 +1,141 @@
+"""Options: what the command line takes, and what it means. Reads the clock; nothing below may."""
+
+from __future__ import annotations
+
+import time
+from datetime import date, datetime
+from datetime import time as time_of_day
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated
+from zoneinfo import ZoneInfo
+
+import typer
+
+from pipeline.errors import ConfigError
+from pipeline.ports import BarSource, Calendar, ObjectStore, Tables
+from pipeline.wiring import (
+    TICKER,
+    open_source,
+    open_store,
+)
+
+NEW_YORK = ZoneInfo("America/New_York")
+END_OF_DAY = time_of_day(23, 59, 59)
+PATIENCE = 600.0  # seconds, for a source that throttles us
+
+DEFAULT_PROOF = date(2019, 1, 1)
+
+
+def parse_day(text: str | date) -> date:
+    """Return the date of `2024-12-27`; raises BadParameter for anything else."""
+    try:
+        return text if isinstance(text, date) else date.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(f"expected a date like 2024-12-27, got {text!r}") from None
+
+
+def day_option(name: str, meaning: str) -> typer.models.OptionInfo:
+    """Return an option that takes a date."""
+    option: typer.models.OptionInfo = typer.Option(
+        name, parser=parse_day, metavar="DATE", help=meaning
+    )
+    return option
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(version("financial-forecaster"))
+        raise typer.Exit
+
+
+Bars = Annotated[str, typer.Option(metavar="DIR|yahoo|simulated", help="Where bars come from.")]
+Store = Annotated[str, typer.Option(metavar="DIR|s3://...", help="Where forecasts are published.")]
+Bundle = Annotated[
+    Path, typer.Option(metavar="DIR", help="The model.", show_default="models/default")
+]
+Tickers = Annotated[str, typer.Option(metavar="A,B,...", help="Tickers, joined by commas.")]
+Out = Annotated[Path, typer.Option(metavar="DIR", help="Folder to write to; made if missing.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document, for machines.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace files that are there already.")]
+AsOf = Annotated[
+    date | None, day_option("--as-of", "Act as at the end of this day in New York, not now.")
+]
+First = Annotated[date | None, day_option("--from", "First session; else the last 320 sessions.")]
+Last = Annotated[date | None, day_option("--to", "Last session; else the last one closed.")]
+Until = Annotated[date | None, day_option("--until", "Learn from no later session.")]
+ProveFrom = Annotated[
+    date, day_option("--prove-from", "Score, from here on, a model trained on what came before.")
+]
+Version = Annotated[
+    bool,
+    typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version."),
+]
+
+
+def parse_tickers(text: str) -> tuple[str, ...]:
+    """Return the tickers of `SPY,QQQ`, each once; raises ConfigError for anything else."""
+    names = [name.strip().upper() for name in text.split(",")]
+    if not all(map(TICKER.fullmatch, names)):
+        raise ConfigError(
+            f"--tickers: expected tickers joined by commas like SPY,QQQ, got {text!r}"
+        )
+    return tuple(dict.fromkeys(names))
+
+
+def event_time(option: str, day: date | None) -> datetime:
+    """Return the end of `day` in New York but never later than now; now without a day.
+
+    Raises
+    ------
+    ConfigError
+        When the day has not begun.
+    """
+    if day is None:
+        return now()
+    if day > now().date():
+        raise ConfigError(f"{option}: expected a date not after today, {now().date()}, got {day}")
+    return min(now(), datetime.combine(day, END_OF_DAY, NEW_YORK))
+
+
+def now() -> datetime:
+    """Return the time in New York."""
+    return datetime.now(NEW_YORK)
+
+
+def exchange() -> Calendar:
+    """Return the calendar of the exchange the tickers trade on."""
+    from pipeline.adapters.exchange_calendar import ExchangeCalendar  # noqa: PLC0415
+
+    return ExchangeCalendar()
+
+
+def open_bars(spec: str, calendar: Calendar) -> BarSource:
+    """Return the source that `--bars` names; raises ConfigError if it names none."""
+    end = time.monotonic() + PATIENCE
+    return open_source(
+        spec,
+        calendar,
+        cache_dir=Path(typer.get_app_dir("financial-forecaster")) / "yahoo",
+        remaining_seconds=lambda: end - time.monotonic(),
+    )
+
+
+def open_published(location: str) -> tuple[ObjectStore, Tables]:
+    """Return the store that `--store` names and what reads its tables."""
+    from pipeline.adapters.parquet_tables import ParquetTables  # noqa: PLC0415
+
+    return open_store(location), ParquetTables()
+
+
+def open_folder(option: str, folder: Path) -> ObjectStore:
+    """Return the folder as a store; raises ConfigError where it cannot be made."""
+    from pipeline.adapters.folder_store import FolderObjects  # noqa: PLC0415
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        raise ConfigError(
+            f"{option}: expected a folder to write to, got {folder}: {exc.strerror}"
+        ) from exc
+    return FolderObjects(folder)

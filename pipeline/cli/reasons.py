@@ -1,0 +1,83 @@
+"""Reasons in words: what each means, and a source that remembers what it said."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from pipeline.errors import DataError, Reason
+from pipeline.ports import BarSource, Reading
+from pipeline.record.vintage import fit_for_forecast
+
+MEANINGS: Mapping[str, str] = {
+    Reason.SOURCE_UNAVAILABLE: "the source gave no bars; run again later",
+    Reason.UNKNOWN_TICKER: "the source does not know the ticker",
+    Reason.UNREADABLE: "what the source gave cannot be read",
+    Reason.NO_BARS: "the source has no bars of these sessions",
+    Reason.STALE: "the newest bar is older than the session",
+    Reason.MISSING_SESSION: "a bar is missing although the exchange was open",
+    Reason.UNEXPECTED_SESSION: "a bar came of a day on which the exchange was closed",
+    Reason.UNORDERED_SESSIONS: "the bars are not in the order of their sessions",
+    Reason.DUPLICATE_SESSION: "a session came twice",
+    Reason.LAST_BAR_NAN: "the newest bar has a hole",
+    Reason.BAR_NAN: "a bar has a hole",
+    Reason.NON_POSITIVE_PRICE: "a price is zero or negative",
+    Reason.INCONSISTENT_OHLC: "a price lies outside its bar's low to high",
+    Reason.PRICE_JUMP: "the close jumps like a split that was not adjusted",
+    Reason.UNEXPLAINED_REVISION: "closes of the vintage before came back changed, with no split",
+    Reason.NOT_ENOUGH_HISTORY: "too few bars for one window",
+    Reason.NON_FINITE_OUTPUT: "the model answered no finite number",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Withheld:
+    """Why a ticker has no forecast: the reason's code, and words for people."""
+
+    reason: str
+    message: str
+
+    @classmethod
+    def of(cls, reason: str) -> Withheld:
+        """Return what is known from the code alone."""
+        return cls(reason, MEANINGS[reason])
+
+
+class RememberingSource:
+    """A BarSource that remembers its last reading: an error says more than its reason."""
+
+    def __init__(self, source: BarSource) -> None:
+        self.label = source.label
+        self._source = source
+        self._reading = Reading({})
+
+    def read(self, tickers: Sequence[str], first: date, last: date) -> Reading:
+        """Return what the source reads."""
+        self._reading = self._source.read(tickers, first, last)
+        return self._reading
+
+    def explain(self, withheld: Mapping[str, str], expected: Sequence[date]) -> dict[str, Withheld]:
+        """Return tickers withheld in the words of the last reading's errors, where it has them.
+
+        Parameters
+        ----------
+        withheld : ticker -> reason
+        expected : the exchange's sessions up to the origin
+        """
+        return {t: self._explain(t, reason, expected) for t, reason in withheld.items()}
+
+    def _explain(self, ticker: str, reason: str, expected: Sequence[date]) -> Withheld:
+        error = self._error(ticker, expected)
+        # The stored vintage, not this reading, decides; it may be that of an earlier run.
+        if error is None or error.reason != reason:
+            return Withheld.of(reason)
+        return Withheld(reason, str(error))
+
+    def _error(self, ticker: str, expected: Sequence[date]) -> DataError | None:
+        if ticker in self._reading.bars:
+            try:
+                fit_for_forecast(self._reading.bars[ticker], expected)
+            except DataError as exc:
+                return exc
+        return self._reading.failures.get(ticker)

@@ -1,0 +1,130 @@
+"""Intervals: from calibrated quantiles to prediction intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from math import sqrt
+
+import numpy as np
+
+from pipeline.bars import Floats
+from pipeline.forecasting.levels import LEVELS, MEDIAN
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """Gains by which quantiles move away from the median, per ticker, horizon and level.
+
+    Attributes
+    ----------
+    gains : ticker -> float64 (n_horizons, n_levels), positive; a ticker without is neutral
+    """
+
+    gains: Mapping[str, Floats] = field(default_factory=dict)
+
+    @classmethod
+    def stored(cls, gains: Mapping[str, Sequence[Sequence[float]]]) -> Calibration:
+        """Return the calibration of gains as a bundle's manifest has them."""
+        return cls({ticker: np.array(of_ticker) for ticker, of_ticker in gains.items()})
+
+    def of(self, tickers: Sequence[str], n_horizons: int) -> Floats:
+        """Return the gains float64 (n_tickers, n_horizons, n_levels), 1 where neutral."""
+        neutral = np.ones((n_horizons, len(LEVELS)))
+        gains = np.array([self.gains.get(ticker, neutral) for ticker in tickers])
+        return gains.reshape(len(tickers), *neutral.shape)
+
+
+NEUTRAL = Calibration()
+
+
+def apply_gains(quantiles: Floats, gains: Floats) -> Floats:
+    """Stretch each quantile's distance from the median by its gain; levels never cross.
+
+    Parameters
+    ----------
+    quantiles : float64 (n, n_horizons, n_levels), non-decreasing along levels
+    gains : float64 (n, n_horizons, n_levels), positive
+
+    Returns
+    -------
+    float64 (n, n_horizons, n_levels), non-decreasing along levels
+    """
+    median = quantiles[..., MEDIAN : MEDIAN + 1]
+    # Exactly the input where the gain is 1: a neutral calibration must not cost a bit.
+    stretched = quantiles + (gains - 1.0) * (quantiles - median)
+    below = np.minimum.accumulate(stretched[..., MEDIAN::-1], axis=-1)[..., ::-1]
+    above = np.maximum.accumulate(stretched[..., MEDIAN:], axis=-1)
+    return np.concatenate([below, above[..., 1:]], axis=-1)
+
+
+# Step of the tracker at horizon 1, in log gain per miss; bounds keep a run of misses from running
+# away.
+STEP = 0.025
+MAX_LOG_GAIN = float(np.log(2.0))
+
+Step = Callable[[int], float]
+
+
+def step_at(horizon: int) -> float:
+    """Return the tracker's step for a horizon: smaller where targets overlap and miss together."""
+    return STEP / sqrt(horizon)
+
+
+def updated_log_gains(log_gains: Floats, issued: Floats, realised: Floats, step: float) -> Floats:
+    """Return log gains after one more outcome, the online calibrator.
+
+    A level grows by `step` x (1 - its tail probability) when the realised value lies beyond it and
+    shrinks by `step` x its tail probability when not, so that in the long run each level is missed
+    as often as it should be, whatever the model. One outcome moves a gain by one step at most.
+
+    Parameters
+    ----------
+    log_gains : float64 (..., n_levels)
+    issued : float64 (..., n_levels), the calibrated quantiles that were published
+    realised : float64 (...), NaN where not known yet: those gains stay
+
+    Notes
+    -----
+    Gibbs and Candès (2021), "Adaptive conformal inference under distribution shift", per tail and
+    multiplicative in the distance from the median.
+    """
+    levels = np.array(LEVELS)
+    y = realised[..., None]
+    beyond = np.where(levels < 0.5, y < issued, y > issued)
+    tail = np.minimum(levels, 1.0 - levels)
+    moved = np.where(levels == 0.5, 0.0, step * (beyond - tail))
+    updated = np.where(np.isnan(y), log_gains, log_gains + moved)
+    return np.clip(updated, -MAX_LOG_GAIN, MAX_LOG_GAIN)
+
+
+def calibrated_history(
+    quantiles: Floats, realised: Floats, step: Step = step_at
+) -> tuple[Floats, Floats]:
+    """Return one ticker's quantiles as the online calibrator would have published them.
+
+    At each origin the gains know every outcome of that day and before, and no later one; they
+    begin neutral.
+
+    Parameters
+    ----------
+    quantiles : float64 (n, n_horizons, n_levels), of consecutive origins in time order
+    realised : float64 (n, n_horizons), log return to each horizon, NaN where not realised
+    step : of the tracker, by horizon
+
+    Returns
+    -------
+    published : float64 (n, n_horizons, n_levels)
+    gains : float64 (n_horizons, n_levels), as they stand after the last origin
+    """
+    published = np.empty_like(quantiles)
+    log_gains = np.zeros(quantiles.shape[1:])
+    for origin in range(len(quantiles)):
+        for i in range(min(origin, quantiles.shape[1])):
+            # Horizon i + 1 of the origin i + 1 sessions ago is realised today.
+            past = origin - i - 1
+            log_gains[i] = updated_log_gains(
+                log_gains[i], published[past, i], realised[past, i], step(i + 1)
+            )
+        published[origin] = apply_gains(quantiles[origin], np.exp(log_gains))
+    return published, np.exp(log_gains)

@@ -1,0 +1,123 @@
+"""The Forecast record and the spine: bars to features to windows to quantiles to intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from pipeline.bars import Bars, Flags, Floats, Panel, RawBars, Sessions
+from pipeline.forecasting.calibration import Calibration, apply_gains
+from pipeline.forecasting.features import compute_features
+from pipeline.forecasting.levels import INTERVALS, MEDIAN
+from pipeline.forecasting.model import Model
+from pipeline.forecasting.windows import MIN_SESSIONS, Windows, all_windows, latest_windows
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Forecast:
+    """Distributions of the price at each horizon, for n pairs of ticker and origin.
+
+    Attributes
+    ----------
+    tickers : n names
+    origin_date : datetime64[D] (n,)
+    last_close : float64 (n,), price at the origin
+    horizons : sessions ahead, n_horizons of them
+    log_return_quantiles : float64 (n, n_horizons, n_levels), calibrated, non-decreasing
+    sigma : float64 (n, n_horizons), standard deviation of the log return over the horizon
+    finite : bool (n,), False where the model answered NaN or infinity
+    """
+
+    tickers: tuple[str, ...]
+    origin_date: Sessions
+    last_close: Floats
+    horizons: tuple[int, ...]
+    log_return_quantiles: Floats
+    sigma: Floats
+    finite: Flags
+
+    def where(self, rows: Flags) -> Forecast:
+        """Return the pairs for which `rows` bool (n,) is True."""
+        return Forecast(
+            tickers=tuple(np.array(self.tickers, object)[rows]),
+            origin_date=self.origin_date[rows],
+            last_close=self.last_close[rows],
+            horizons=self.horizons,
+            log_return_quantiles=self.log_return_quantiles[rows],
+            sigma=self.sigma[rows],
+            finite=self.finite[rows],
+        )
+
+    def calibrated(self, calibration: Calibration) -> Forecast:
+        """Return the forecast with each ticker's gains applied."""
+        gains = calibration.of(self.tickers, len(self.horizons))
+        return replace(self, log_return_quantiles=apply_gains(self.log_return_quantiles, gains))
+
+    @property
+    def prices(self) -> Floats:
+        """Quantiles of the price, float64 (n, n_horizons, n_levels)."""
+        prices: Floats = self.last_close[:, None, None] * np.exp(self.log_return_quantiles)
+        return prices
+
+    @property
+    def median(self) -> Floats:
+        """The prediction: median price, float64 (n, n_horizons)."""
+        return self.prices[..., MEDIAN]
+
+    def interval(self, coverage: int) -> tuple[Floats, Floats]:
+        """Return the prediction interval of `coverage` percent: lower, upper (n, n_horizons)."""
+        lower, upper = INTERVALS[coverage]
+        return self.prices[..., lower], self.prices[..., upper]
+
+
+def forecast(
+    bars: Sequence[Bars], model: Model, calibration: Calibration, vix: RawBars | None = None
+) -> Forecast:
+    """Forecast from the last session of each ticker.
+
+    Raises
+    ------
+    InvalidBars
+        When a ticker has fewer bars than one window needs (126).
+    """
+    panel = Panel.of(bars, MIN_SESSIONS, vix)
+    windows = latest_windows(compute_features(panel))
+    tickers = tuple(one.ticker for one in bars)
+    return forecast_windows(
+        windows, tickers, panel.session[:, -1], panel.close[:, -1], model, calibration
+    )
+
+
+def forecast_history(
+    bars: Bars, model: Model, calibration: Calibration, vix: RawBars | None = None
+) -> Forecast:
+    """Forecast from every session of one ticker that has a full window; raises InvalidBars."""
+    panel = Panel.of([bars], max(len(bars), MIN_SESSIONS), vix)
+    windows = all_windows(compute_features(panel))[0]
+    origins, closes = panel.session[0, -len(windows) :], panel.close[0, -len(windows) :]
+    return forecast_windows(
+        windows, (bars.ticker,) * len(windows), origins, closes, model, calibration
+    )
+
+
+def forecast_windows(
+    windows: Windows,
+    tickers: tuple[str, ...],
+    origin_date: Sessions,
+    last_close: Floats,
+    model: Model,
+    calibration: Calibration,
+) -> Forecast:
+    """Forecast n windows float32 (n, 60, 12), each of its ticker, origin and last close (n,)."""
+    prediction = model.predict(windows)
+    return Forecast(
+        tickers=tickers,
+        origin_date=origin_date,
+        last_close=last_close,
+        horizons=model.manifest.horizons,
+        log_return_quantiles=prediction.log_return_quantiles,
+        sigma=prediction.sigma,
+        finite=prediction.finite,
+    ).calibrated(calibration)

@@ -1,0 +1,52 @@
+"""Cutter: the vintage of each session out of one long reading, as it would have been read then."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import date, datetime
+
+import numpy as np
+
+from pipeline.bars import PRICES, RawBars
+from pipeline.errors import Reason
+from pipeline.jobs.daily import DailyJob
+from pipeline.ports import Reading
+from pipeline.record.revisions import split_since
+from pipeline.record.vintage import ReadInfo, Vintage
+
+BACKFILL = "backfill"
+
+
+class Cutter:
+    """Cuts the vintage of each session out of one long reading."""
+
+    def __init__(self, job: DailyJob, reading: Reading, issued_at: datetime) -> None:
+        self._tickers, self._reading = job.tickers, reading
+        self._label, self._issued_at = job.source.label, issued_at
+
+    def vintage(self, expected: Sequence[date]) -> Vintage:
+        """Return the vintage a run at the last of these sessions would have read."""
+        quoted = {s: _as_quoted(raw, expected[-1]) for s, raw in self._bars.items()}
+        cut = {s: raw.since(expected[0]) for s, raw in quoted.items()}
+        bars = {symbol: raw for symbol, raw in cut.items() if len(raw)}
+        failures = {ticker: self._failure(ticker) for ticker in self._tickers if ticker not in bars}
+        info = ReadInfo(self._tickers, failures, self._label, BACKFILL, self._issued_at)
+        return Vintage(bars, info)
+
+    @property
+    def _bars(self) -> Mapping[str, RawBars]:
+        return self._reading.bars
+
+    def _failure(self, ticker: str) -> Reason:
+        failure = self._reading.failures.get(ticker)
+        return failure.reason if failure else Reason.NO_BARS
+
+
+def _as_quoted(raw: RawBars, session: date) -> RawBars:
+    """Return the bars up to a session as they were quoted then, with no split after it in them."""
+    known, factor = raw.as_of(session), split_since(raw, np.array([session], "datetime64[D]"))[0]
+    if factor == 1.0:
+        return known
+    prices = {name: getattr(known, name) * factor for name in PRICES}
+    return replace(known, **prices, volume=known.volume / factor, dividend=known.dividend * factor)

@@ -1,0 +1,58 @@
+"""Summary: what a daily run did, for whoever invoked it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from enum import StrEnum
+
+from pipeline.errors import IncompleteRun
+from pipeline.record.manifest import RunManifest
+
+
+class Outcome(StrEnum):
+    """How a run ended.
+
+    `published`, every ticker has its forecast now; `incomplete`, some are withheld, the others
+    published now or before; `nothing_to_do`, all were published before; `closed_unconfirmed`, no
+    ticker has a bar of the session, as on a closure that the calendar does not know.
+    """
+
+    PUBLISHED = "published"
+    NOTHING_TO_DO = "nothing_to_do"
+    CLOSED_UNCONFIRMED = "closed_unconfirmed"
+    INCOMPLETE = "incomplete"
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a run did.
+
+    Attributes
+    ----------
+    session : the last closed session, origin of the forecasts
+    published : tickers this run published
+    withheld : ticker -> reason, of all tickers still without a forecast
+    manifests : of all parts of the session
+    headline : figures of the track record that alarms watch, by name
+    data_lag_sessions : sessions the newest bar read is behind, at the worst ticker that has bars;
+        None where this run read none
+    """
+
+    outcome: Outcome
+    session: date
+    published: tuple[str, ...] = ()
+    withheld: Mapping[str, str] = field(default_factory=dict)
+    manifests: tuple[RunManifest, ...] = ()
+    headline: Mapping[str, float] = field(default_factory=dict)
+    data_lag_sessions: int | None = None
+
+    def require_complete(self) -> None:
+        """Raise IncompleteRun if a ticker is withheld, so that the run is tried again."""
+        if self.withheld:
+            named = ", ".join(f"{ticker} ({reason})" for ticker, reason in self.withheld.items())
+            raise IncompleteRun(
+                f"{self.session}: expected forecasts of every ticker, withheld {named}",
+                self.withheld,
+            )

@@ -1,0 +1,201 @@
+"""Verify: the chain walked from its newest manifest to its first, every object's bytes checked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import partial
+
+from pipeline.encoding import sha256
+from pipeline.errors import ConfigError, ForecasterError, StoreError
+from pipeline.jobs.replay import replay_part
+from pipeline.ports import Calendar, ObjectStore, Tables, is_key
+from pipeline.record.chain import Link
+from pipeline.record.keys import DASHBOARD, LATEST, TRACK_RECORD
+from pipeline.record.manifest import RunManifest, parsed_manifest
+from pipeline.views.refresh import views_of
+
+READERS = 16
+AT_ONCE = 64  # manifests whose objects are read side by side
+VIEWS = (LATEST, TRACK_RECORD, DASHBOARD)
+
+Progress = Callable[[int, int], None]
+
+
+class Problem(StrEnum):
+    """What can be wrong with an object of the record."""
+
+    MISSING = "missing"
+    CHANGED = "changed"
+    BACK_DATED = "back_dated"
+    NOT_IN_CHAIN = "not_in_chain"
+    UNCONFIRMED = "unconfirmed"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One object that is not as the record says, and why."""
+
+    problem: Problem
+    key: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What was looked at, and what was found.
+
+    `left_behind` are objects that no manifest names, of runs that died: nobody claims them.
+    """
+
+    manifests: int
+    objects: int
+    head: Link | None
+    findings: tuple[Finding, ...]
+    left_behind: tuple[str, ...]
+
+
+def verify(
+    store: ObjectStore,
+    tables: Tables,
+    calendar: Calendar,
+    noted: str | None = None,
+    progress: Progress = lambda done, total: None,
+) -> Verified:
+    """Check every object on the record, and that the record is one unbroken chain.
+
+    The newest manifest, which none after it names, is made again from what it was made from.
+
+    Parameters
+    ----------
+    noted : sha256 of a manifest, noted when it was issued; it must be in the chain
+    progress : called with (manifests checked, manifests in all)
+    """
+    keys = store.keys("")
+    manifests = sorted((key for key in keys if key.startswith("runs/")), reverse=True)
+    chain, checked = _Chain(), set[tuple[str, str]]()
+    with ThreadPoolExecutor(READERS) as pool:
+        for start in range(0, len(manifests), AT_ONCE):
+            some = manifests[start : start + AT_ONCE]
+            for key, data in zip(some, pool.map(store.read, some), strict=True):
+                chain.take(key, data)
+            objects = {pair for run in chain.fresh() for pair in run.objects.items()} - checked
+            chain.findings += filter(None, pool.map(partial(_check, store), sorted(objects)))
+            checked |= objects
+            progress(start + len(some), len(manifests))
+    chain.finish()
+    findings = [*chain.findings, *_out_of_time(chain.runs, calendar)]
+    findings += _check_newest(store, tables, calendar, chain.links)
+    findings += _check_views(store, tables) if not findings else []
+    if noted is not None and noted not in {link.digest for link in chain.links}:
+        findings.append(Finding(Problem.MISSING, noted, "no manifest of the chain has this sha256"))
+    named = {key for key, _ in checked} | set(manifests) | set(VIEWS)
+    left_behind = tuple(key for key in keys if key not in named)
+    head = chain.links[0] if chain.links else None
+    return Verified(len(chain.links), len(checked), head, tuple(findings), left_behind)
+
+
+class _Chain:
+    """The chain as it shows while manifests come in, newest first."""
+
+    def __init__(self) -> None:
+        self.links: list[Link] = []
+        self.findings: list[Finding] = []
+        self._next: tuple[str, str] | None = None  # key and sha256 of the manifest to come
+        self._seen = 0
+
+    @property
+    def runs(self) -> list[RunManifest]:
+        return [link.manifest for link in self.links]
+
+    def fresh(self) -> list[RunManifest]:
+        """Return the manifests taken since the last call."""
+        runs, self._seen = self.runs[self._seen :], len(self.links)
+        return runs
+
+    def take(self, key: str, data: bytes | None) -> None:
+        """Take the next older manifest in the store, None if it went away meanwhile."""
+        if data is None:
+            return
+        if self._next is not None and key > self._next[0]:
+            self._found(Problem.NOT_IN_CHAIN, key, "no manifest names it: it was put in afterwards")
+            return
+        if self._next is not None and key < self._next[0]:
+            self._found(Problem.MISSING, self._next[0], "the manifest after it names it")
+            self._next = None
+        if self._next is not None and sha256(data) != self._next[1]:
+            self._found(Problem.CHANGED, key, f"expected sha256 {self._next[1]}, as the next names")
+        self._link(key, data)
+
+    def finish(self) -> None:
+        """Note a first manifest that is not the record's first."""
+        if self._next is not None:
+            self._found(Problem.MISSING, self._next[0], "the manifest after it names it")
+
+    def _link(self, key: str, data: bytes) -> None:
+        self._next = None
+        try:
+            run = parsed_manifest(data, key)
+        except StoreError as exc:
+            self._found(Problem.CHANGED, key, str(exc))
+            return
+        if run.key != key:
+            self._found(Problem.CHANGED, key, f"it says it is {run.key}")
+        self.links.append(Link(run, sha256(data)))
+        if run.previous_key is not None and run.previous is not None:
+            self._next = run.previous_key, run.previous
+
+    def _found(self, problem: Problem, key: str, message: str) -> None:
+        self.findings.append(Finding(problem, key, message))
+
+
+def _check(store: ObjectStore, named: tuple[str, str]) -> Finding | None:
+    key, expected = named
+    data = store.read(key) if is_key(key) else None
+    if data is None:
+        return Finding(Problem.MISSING, key, f"expected sha256 {expected}")
+    if sha256(data) != expected:
+        return Finding(Problem.CHANGED, key, f"expected sha256 {expected}, got {sha256(data)}")
+    return None
+
+
+def _out_of_time(runs: Sequence[RunManifest], calendar: Calendar) -> Iterator[Finding]:
+    """Yield the live manifests that were not issued while their session was the newest."""
+    for run in runs:
+        if run.mode == "live" and not _in_time(run, calendar):
+            message = f"expected an issue before the next close, got {run.issued_at.isoformat()}"
+            yield Finding(Problem.BACK_DATED, run.key, message)
+
+
+def _in_time(run: RunManifest, calendar: Calendar) -> bool:
+    try:
+        return calendar.last_closed(run.issued_at) == run.session
+    except ConfigError:  # no time of this calendar, or none with a time zone
+        return False
+
+
+def _check_views(store: ObjectStore, tables: Tables) -> Iterator[Finding]:
+    for key, view in views_of(store, tables).items():
+        stored = store.read(key)
+        if stored is None:
+            yield Finding(Problem.MISSING, key, "the next run makes it again")
+        elif stored != view:
+            yield Finding(Problem.CHANGED, key, "not what the record says; the next run mends it")
+
+
+def _check_newest(
+    store: ObjectStore, tables: Tables, calendar: Calendar, links: Sequence[Link]
+) -> Iterator[Finding]:
+    for link in links[:1]:
+        key = link.manifest.key
+        try:
+            made = replay_part(store, tables, calendar, link)
+        except ForecasterError as exc:
+            message = f"it cannot be made again, and no other manifest names it: {exc}"
+            yield Finding(Problem.UNCONFIRMED, key, message)
+            continue
+        if not made[-1].equal:
+            message = "made again from its vintage, bundle and state it comes out otherwise"
+            yield Finding(Problem.CHANGED, key, message)

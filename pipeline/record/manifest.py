@@ -1,0 +1,129 @@
+"""The record: where each object of a session lies in the store, and the run's manifest.
+
+A session is published in parts: `.00` by its first run, `.01` and on by later runs for tickers
+withheld before. A part exists once its manifest does; nothing of a part is ever overwritten.
+Manifests are a chain: each names the digests of its objects and of the manifest before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Any
+
+import msgspec
+
+from pipeline.encoding import sha256
+from pipeline.errors import StoreError
+from pipeline.ports import ObjectStore, Tables
+from pipeline.record.keys import (
+    calibration_key,
+    manifest_key,
+    table_key,
+)
+from pipeline.record.revisions import Revision
+
+SCHEMA_VERSION = 1
+
+
+class RunManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What one part published: the commit point, written last.
+
+    `tickers` maps ticker to status (`ok` or `withheld:<reason>`), `objects` key to sha256,
+    `revisions` a ticker to what its source changed since the vintage before, by column.
+    `previous` is the sha256 of the manifest before, which lies under `previous_key`; both None
+    where the record begins.
+    """
+
+    schema_version: int
+    session: date
+    part: int
+    mode: str
+    issued_at: datetime
+    source: str
+    model_version: str
+    tickers: Mapping[str, str]
+    horizons: int
+    objects: Mapping[str, str]
+    revisions: Mapping[str, Mapping[str, Revision]]
+    previous_key: str | None
+    previous: str | None
+
+    @property
+    def published(self) -> set[str]:
+        return {ticker for ticker, status in self.tickers.items() if status == "ok"}
+
+    @property
+    def withheld(self) -> dict[str, str]:
+        return {
+            ticker: status.removeprefix("withheld:")
+            for ticker, status in self.tickers.items()
+            if status != "ok"
+        }
+
+    @property
+    def key(self) -> str:
+        return manifest_key(self.session, self.part)
+
+    def table(self, name: str) -> str:
+        """Return the key of this part's table of that name."""
+        return table_key(name, self.session, self.part)
+
+    @property
+    def calibration(self) -> str:
+        return calibration_key(self.session, self.part)
+
+
+def committed(store: ObjectStore, session: date) -> list[RunManifest]:
+    """Return the manifests of the session's parts in order; StoreError if one is not readable."""
+    return [
+        parsed_manifest(required(store, key), store.url(key))
+        for key in store.keys(f"runs/{session}.")
+    ]
+
+
+def create_or_adopt(store: ObjectStore, key: str, data: bytes) -> bytes:
+    """Write `data` where nothing is, and return what is there now: ours or the first writer's."""
+    if store.create(key, data):
+        return data
+    return required(store, key)
+
+
+def required(store: ObjectStore, key: str) -> bytes:
+    """Return the bytes under `key`; raises StoreError if there are none."""
+    data = store.read(key)
+    if data is None:
+        raise StoreError(f"expected an object at {store.url(key)}, found none")
+    return data
+
+
+def read_verified(store: ObjectStore, run: RunManifest, key: str) -> bytes:
+    """Return the bytes of an object that the manifest names.
+
+    Raises
+    ------
+    StoreError
+        When the manifest does not name it, it is missing, or it is not the bytes named.
+    """
+    if key not in run.objects:
+        raise StoreError(f"{store.url(run.key)}: expected it to name {key}, it does not")
+    data, expected = required(store, key), run.objects[key]
+    if sha256(data) != expected:
+        raise StoreError(
+            f"{store.url(key)}: expected sha256 {expected}, as the manifest says, "
+            f"got {sha256(data)}: it was changed after it was published"
+        )
+    return data
+
+
+def read_forecasts(store: ObjectStore, tables: Tables, run: RunManifest) -> dict[str, Any]:
+    """Return the forecasts of a part; StoreError if they are not what the manifest names."""
+    return tables.decode("forecasts", read_verified(store, run, run.table("forecasts")))[0]
+
+
+def parsed_manifest(data: bytes, where_from: str) -> RunManifest:
+    """Return the manifest in `data`; raises StoreError if it is none."""
+    try:
+        return msgspec.json.decode(data, type=RunManifest)
+    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+        raise StoreError(f"{where_from}: expected a run manifest, got {exc}") from exc

@@ -1,0 +1,113 @@
+"""Advance: one state of the record to the next, by what a run could score."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
+
+import msgspec
+import numpy as np
+
+from pipeline.bars import Floats
+from pipeline.columns import Columns
+from pipeline.evaluation.score_table import FORECASTER
+from pipeline.forecasting.bundle import Manifest
+from pipeline.forecasting.calibration import MAX_LOG_GAIN, step_at, updated_log_gains
+from pipeline.record.manifest import RunManifest
+from pipeline.record.running_scores import Track, extended
+from pipeline.record.scoring import Scored, published_quantiles
+from pipeline.record.state import SCHEMA_VERSION, Gains, Outstanding, State, counted, outstanding
+
+# A vintage's window reaches 126 sessions back: what is older and not realised, on a target that
+# turned out to be a holiday, never will be.
+SCORABLE = timedelta(days=190)
+
+
+def advanced(
+    state: State, head: RunManifest | None, bundle: Manifest, scored: Scored | None
+) -> State:
+    """Return the state after the scores of one run.
+
+    Parameters
+    ----------
+    state : of the part before, already named for this part; see `begun`
+    head : manifest of the part before
+    scored : what this run could score, None for nothing
+    """
+    waiting = outstanding(state, head)
+    open_before = tuple(one for one in waiting if state.session - one.session <= SCORABLE)
+    state = msgspec.structs.replace(state, outstanding=open_before, **counted(state, head))
+    if scored is None:
+        return state
+    tracks = dict(state.tracks)
+    for mode in dict.fromkeys(scored.mode.tolist()):
+        of_mode = scored.where(scored.mode == mode)
+        tracks[mode] = extended(tracks.get(mode, Track()), of_mode.scores, of_mode.issued)
+    ours = scored.where(scored.scores["model"] == FORECASTER)
+    learned = ours.where(ours.scores["model_version"] == bundle.model_version)
+    return msgspec.structs.replace(
+        state,
+        log_gains=_learned(state.log_gains, learned, bundle),
+        outstanding=_left(open_before, ours.scores),
+        tracks=tracks,
+    )
+
+
+def begun(
+    before: State | None, previous: str | None, bundle: Manifest, session: date, part: int
+) -> State:
+    """Return the state of a part before any score: that of the part before, renamed.
+
+    A model version that is new starts from the gains of its bundle: outcomes that the model had
+    not seen left them.
+    """
+    head = {"session": session, "part": part, "previous": previous}
+    if before is None:
+        started = State(SCHEMA_VERSION, session, part, previous, bundle.model_version, {})
+    else:
+        started = msgspec.structs.replace(before, **head)
+    if before is None or before.model_version != bundle.model_version:
+        gains = {t: _warm(np.array(of_ticker)) for t, of_ticker in bundle.gains.items()}
+        started = msgspec.structs.replace(
+            started, model_version=bundle.model_version, log_gains=gains
+        )
+    return started
+
+
+def _warm(gains: Floats) -> Gains:
+    return _rows(np.clip(np.log(gains), -MAX_LOG_GAIN, MAX_LOG_GAIN))
+
+
+def _learned(log_gains: Mapping[str, Gains], scored: Scored, bundle: Manifest) -> dict[str, Gains]:
+    """Return the log gains after the forecaster's new scores, origins in time order."""
+    after = dict(log_gains)
+    neutral = _rows(np.zeros((len(bundle.horizons), len(bundle.levels))))
+    quantiles, scores = published_quantiles(scored.issued), scored.scores
+    for row in np.argsort(scores["origin_date"], kind="stable").tolist():
+        ticker, horizon = scores["ticker"][row], int(scores["horizon"][row])
+        gains = np.array(after.get(ticker, neutral))
+        realised = np.array(scores["realised_return"][row])
+        moved = updated_log_gains(gains[horizon - 1], quantiles[row], realised, step_at(horizon))
+        gains[horizon - 1] = moved
+        after[ticker] = _rows(gains)
+    return after
+
+
+def _rows(values: Floats) -> Gains:
+    return tuple(tuple(row) for row in values.tolist())
+
+
+def _left(before: Sequence[Outstanding], scores: Columns) -> tuple[Outstanding, ...]:
+    """Return what is still to be scored after these scores, the forecaster's."""
+    names = ("ticker", "origin_date", "horizon")
+    done = set(zip(*(scores[name].tolist() for name in names), strict=True))
+    left = []
+    for one in before:
+        tickers = {
+            ticker: kept
+            for ticker, horizons in one.tickers.items()
+            if (kept := tuple(h for h in horizons if (ticker, one.session, h) not in done))
+        }
+        if tickers:
+            left.append(msgspec.structs.replace(one, tickers=tickers))
+    return tuple(left)

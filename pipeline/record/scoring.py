@@ -1,0 +1,95 @@
+"""Realised: the scores of what was published, once its target has closed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.bars import Bars, Flags, Floats
+from pipeline.columns import Columns, where
+from pipeline.evaluation.score_table import score_columns
+from pipeline.forecasting.levels import INTERVALS, LEVELS, MEDIAN
+from pipeline.record.revisions import split_since
+from pipeline.record.tables import OK
+
+
+def published_quantiles(table: Columns) -> Floats:
+    """Return the quantiles of the log return behind a forecasts table, float64 (n, n_levels)."""
+    prices = np.empty((len(table["ticker"]), len(LEVELS)))
+    prices[:, MEDIAN] = table["prediction"]
+    for coverage, (low, high) in INTERVALS.items():
+        prices[:, low], prices[:, high] = table[f"lower_{coverage}"], table[f"upper_{coverage}"]
+    found: Floats = np.log(prices / table["last_close"][:, None])
+    return found
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scored:
+    """Forecasts that were realised, with their scores row by row.
+
+    Attributes
+    ----------
+    issued : forecasts columns and `model`, n rows
+    scores : scores columns, n rows
+    mode : object (n,), in which mode each was issued
+    """
+
+    issued: Columns
+    scores: Columns
+    mode: NDArray[Any]
+
+    def where(self, rows: Flags) -> Scored:
+        """Return the rows for which `rows` bool (n,) is True."""
+        return Scored(where(self.issued, rows), where(self.scores, rows), self.mode[rows])
+
+
+def score_realised(issued: Columns, mode: NDArray[Any], bars: Sequence[Bars]) -> Scored | None:
+    """Return the scores of what `bars` realise, None where that is nothing.
+
+    The realised close is quoted as at the origin, splits since undone, and the return is from the
+    close that was published: a forecast is never scored against a revised origin.
+
+    Parameters
+    ----------
+    issued : forecasts columns and `model`, n rows
+    mode : object (n,)
+    bars : of one vintage
+    """
+    close = np.full(len(mode), np.nan)
+    for one in bars:
+        rows = np.flatnonzero((issued["ticker"] == one.ticker) & (issued["status"] == OK))
+        close[rows] = _closes(one, issued["origin_date"][rows], issued["target_date"][rows])
+    known = np.isfinite(close)
+    if not known.any():
+        return None
+    realised = where(issued, known)
+    return Scored(realised, _scores(realised, close[known]), mode[known])
+
+
+def _scores(rows: Columns, realised_close: Floats) -> Columns:
+    realised = np.log(realised_close / rows["last_close"])
+    return {
+        **{name: rows[name] for name in ("ticker", "origin_date", "target_date", "horizon")},
+        "model": rows["model"],
+        "realised_close": realised_close,
+        "realised_return": realised,
+        **score_columns(published_quantiles(rows), realised),
+        "model_version": rows["model_version"],
+    }
+
+
+def by_month(table: Columns) -> Mapping[str, Columns]:
+    """Return the rows of each target's month, in order of the months: `2026-11` -> columns."""
+    months = table["target_date"].astype("datetime64[M]")
+    return {str(month): where(table, months == month) for month in np.unique(months)}
+
+
+def _closes(bars: Bars, origin: NDArray[Any], target: NDArray[Any]) -> Floats:
+    """Return the close of each target as quoted at its origin, NaN where there is none yet."""
+    at = np.searchsorted(bars.session, target).clip(max=len(bars) - 1)
+    there = (bars.session[at] == target) & (origin >= bars.session[0])
+    return np.where(there, bars.close[at] * split_since(bars, origin), np.nan)

@@ -1,0 +1,105 @@
+"""State: the calibrator after a part, with what is still to be scored and how it went so far.
+
+States are a chain: each is a pure function of the one before, the manifest before and the new
+scores. None ever changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import date
+
+import msgspec
+import numpy as np
+
+from pipeline.errors import StoreError
+from pipeline.forecasting.calibration import Calibration
+from pipeline.ports import ObjectStore
+from pipeline.record.manifest import RunManifest, read_verified
+from pipeline.record.running_scores import Track
+
+SCHEMA_VERSION = 1
+Gains = tuple[tuple[float, ...], ...]
+Counts = Mapping[str, Mapping[str, int]]
+
+
+class Outstanding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Horizons of a published part that are not scored yet, by ticker."""
+
+    session: date
+    part: int
+    mode: str
+    tickers: Mapping[str, tuple[int, ...]]
+
+
+class State(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the next part needs of all before it.
+
+    `log_gains` are float (n_horizons, n_levels) per ticker; `tracks` are by mode: what was issued
+    live stays apart. `withheld` counts, by ticker and reason, the sessions whose first part
+    withheld it, and `revised`, by ticker and column, those whose vintage differed from the one
+    before; both up to the part before.
+    """
+
+    schema_version: int
+    session: date
+    part: int
+    previous: str | None
+    model_version: str
+    log_gains: Mapping[str, Gains]
+    outstanding: tuple[Outstanding, ...] = ()
+    tracks: Mapping[str, Track] = {}
+    withheld: Counts = {}
+    revised: Counts = {}
+
+    @property
+    def calibration(self) -> Calibration:
+        """The gains that the forecasts of this part are made with."""
+        return Calibration({t: np.exp(np.array(gains)) for t, gains in self.log_gains.items()})
+
+    def encode(self) -> bytes:
+        """Return the state as one line of JSON; equal states give equal bytes."""
+        return msgspec.json.encode(self, order="deterministic") + b"\n"
+
+    @classmethod
+    def decode(cls, data: bytes, where_from: str) -> State:
+        """Return the state in `data`; raises StoreError if it is none."""
+        try:
+            return msgspec.json.decode(data, type=State)
+        except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+            raise StoreError(f"{where_from}: expected a calibration state, got {exc}") from exc
+
+
+def read_state(store: ObjectStore, run: RunManifest) -> State:
+    """Return the state of a part; StoreError if it is not what the manifest names."""
+    data = read_verified(store, run, run.calibration)
+    return State.decode(data, store.url(run.calibration))
+
+
+def outstanding(state: State | None, head: RunManifest | None) -> tuple[Outstanding, ...]:
+    """Return what is still to be scored before a part: what was, and all that the head issued."""
+    before = state.outstanding if state else ()
+    if head is None or not head.published:
+        return before
+    horizons = tuple(range(1, head.horizons + 1))
+    issued = dict.fromkeys(sorted(head.published), horizons)
+    return (*before, Outstanding(head.session, head.part, head.mode, issued))
+
+
+def counted(state: State, head: RunManifest | None) -> dict[str, Counts]:
+    """Return the counts `withheld` and `revised` after the manifest before."""
+    withheld, revised = state.withheld, state.revised
+    if head is not None and head.part == 0:
+        withheld = _more(withheld, {t: [reason] for t, reason in head.withheld.items()})
+        revised = _more(revised, head.revisions)
+    return {"withheld": withheld, "revised": revised}
+
+
+def _more(counts: Counts, seen: Mapping[str, Iterable[str]]) -> Counts:
+    """Return the counts with one more of each name seen of a ticker."""
+    after = {ticker: dict(names) for ticker, names in counts.items()}
+    for ticker, names in seen.items():
+        of_ticker = after.setdefault(ticker, {})
+        for name in names:
+            of_ticker[name] = of_ticker.get(name, 0) + 1
+    return after

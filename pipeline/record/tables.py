@@ -1,0 +1,128 @@
+"""Tables: forecasts and vintages as columns, ready for the store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.bars import COLUMNS, Floats, RawBars
+from pipeline.columns import Columns, concatenated
+from pipeline.forecasting.forecast import Forecast
+from pipeline.forecasting.levels import INTERVALS
+
+OK = "ok"
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """What every row of a run says of its origin in the data, the model and time."""
+
+    origin_date: date
+    target_dates: tuple[date, ...]
+    model_version: str
+    vintage_sha256: str
+    issued_at: datetime
+
+
+def forecast_columns(
+    forecast: Forecast, withheld: Mapping[str, str], stamp: Stamp
+) -> dict[str, NDArray[Any]]:
+    """Return the forecasts table: a row per ticker and horizon, forecast tickers first.
+
+    Parameters
+    ----------
+    forecast : n tickers of one origin
+    withheld : ticker -> reason; their prices are null
+    stamp : with one target date per horizon
+
+    Returns
+    -------
+    name -> array ((n + n_withheld) * n_horizons,), in the order of the contract
+    """
+    tickers = [*forecast.tickers, *withheld]
+    status = [OK] * len(forecast.tickers) + [f"withheld:{reason}" for reason in withheld.values()]
+    n, h = len(tickers), len(forecast.horizons)
+
+    def rows(values: Floats) -> Floats:
+        padded = np.full((n, h), np.nan)
+        padded[: len(values)] = values
+        return padded.ravel()
+
+    last_close = np.repeat(forecast.last_close[:, None], h, axis=1)
+    limits = {
+        f"{side}_{coverage}": rows(values)
+        for coverage in INTERVALS
+        for side, values in zip(("lower", "upper"), forecast.interval(coverage), strict=True)
+    }
+    return {
+        "ticker": np.repeat(_strings(tickers), h),
+        "origin_date": np.full(n * h, stamp.origin_date, "datetime64[D]"),
+        "target_date": np.tile(np.array(stamp.target_dates, "datetime64[D]"), n),
+        "horizon": np.tile(np.array(forecast.horizons, np.int32), n),
+        "last_close": rows(last_close),
+        "prediction": rows(forecast.median),
+        **limits,
+        "sigma": rows(forecast.sigma),
+        "status": np.repeat(_strings(status), h),
+        "model_version": np.full(n * h, stamp.model_version, object),
+        "vintage_sha256": np.full(n * h, stamp.vintage_sha256, object),
+        "issued_at": np.full(n * h, _utc(stamp.issued_at)),
+    }
+
+
+def baseline_columns(
+    made: Mapping[str, Forecast], withheld: Mapping[str, Mapping[str, str]], stamp: Stamp
+) -> Columns:
+    """Return the baselines table: the forecasts columns and `model`, baseline by baseline.
+
+    Parameters
+    ----------
+    made : baseline -> forecast of n tickers; at least one
+    withheld : baseline -> ticker -> reason
+    """
+    parts = []
+    for model, forecast in made.items():
+        columns = forecast_columns(forecast, withheld[model], stamp)
+        parts.append(columns | {"model": _strings([model] * len(columns["ticker"]))})
+    return concatenated(parts)
+
+
+def vintage_columns(bars: Sequence[RawBars]) -> Columns:
+    """Return the bars table: a row per ticker and session, as read."""
+    tickers = [np.full(len(one), one.ticker, object) for one in bars]
+    numbers = {
+        name: np.concatenate([np.empty(0), *(getattr(one, name) for one in bars)])
+        for name in COLUMNS
+    }
+    sessions = [np.empty(0, "datetime64[D]"), *(one.session for one in bars)]
+    return {
+        "ticker": np.concatenate([np.empty(0, object), *tickers]),
+        "session": np.concatenate(sessions),
+        **numbers,
+    }
+
+
+def vintage_bars(columns: Columns) -> dict[str, RawBars]:
+    """Return the bars of each ticker of a bars table, rows in their order."""
+    names = columns["ticker"]
+    return {
+        ticker: RawBars(
+            ticker=ticker,
+            session=columns["session"][names == ticker],
+            **{name: columns[name][names == ticker] for name in COLUMNS},
+        )
+        for ticker in dict.fromkeys(names.tolist())
+    }
+
+
+def _strings(values: Sequence[str]) -> NDArray[Any]:
+    return np.array(values, dtype=object)
+
+
+def _utc(moment: datetime) -> np.datetime64:
+    return np.datetime64(round(moment.timestamp() * 1000), "ms")

@@ -1,0 +1,141 @@
+"""Vintage: the bars exactly as they were read for one run, and what of them can be used."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+import msgspec
+import numpy as np
+
+from pipeline.bars import Bars, RawBars
+from pipeline.errors import DataError, InvalidBars, Reason, StaleBars, StoreError
+from pipeline.forecasting.windows import MIN_SESSIONS
+from pipeline.ports import Tables
+from pipeline.record.revisions import explained
+from pipeline.record.tables import vintage_bars, vintage_columns
+
+# Two windows and the 250 sessions of the rolling baselines.
+HISTORY_SESSIONS = 320
+
+
+class ReadInfo(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a vintage says of its reading, kept in the Parquet file's metadata.
+
+    `failures` maps tickers without bars to their reason; `issued_at` is the time of the event
+    whose run read first: every run of this vintage issues at that time.
+    """
+
+    tickers: tuple[str, ...]
+    failures: Mapping[str, str]
+    source: str
+    mode: str
+    issued_at: datetime
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Vintage:
+    """Bars by symbol, tickers and covariates, with what is known of their reading."""
+
+    bars: Mapping[str, RawBars]
+    info: ReadInfo
+
+    def encode(self, tables: Tables) -> bytes:
+        """Return the vintage as a Parquet file."""
+        columns = vintage_columns(list(self.bars.values()))
+        return tables.encode("bars", columns, {"read": msgspec.json.encode(self.info).decode()})
+
+    @classmethod
+    def decode(cls, tables: Tables, data: bytes) -> Vintage:
+        """Return the vintage stored in `data`; raises StoreError if it is none."""
+        columns, metadata = tables.decode("bars", data)
+        try:
+            info = msgspec.json.decode(metadata.get("read", ""), type=ReadInfo)
+        except msgspec.DecodeError as exc:
+            raise StoreError(f"expected a vintage's metadata, got {exc}") from exc
+        return cls(vintage_bars(columns), info)
+
+    def ticker_bars(self) -> list[RawBars]:
+        """Return the bars of the tickers that have any, covariates left out."""
+        return [self.bars[ticker] for ticker in self.info.tickers if ticker in self.bars]
+
+    def only(self, tickers: Sequence[str]) -> Vintage:
+        """Return the vintage of these tickers alone, covariates kept."""
+        others = set(self.info.tickers) - set(tickers)
+        kept = {symbol: bars for symbol, bars in self.bars.items() if symbol not in others}
+        return Vintage(
+            kept, msgspec.structs.replace(self.info, tickers=tuple(tickers), failures={})
+        )
+
+    def usable(
+        self, expected: Sequence[date], before: Mapping[str, RawBars]
+    ) -> tuple[list[Bars], dict[str, Reason]]:
+        """Return the tickers' bars fit for a forecast, and the reason of each withheld ticker.
+
+        Parameters
+        ----------
+        expected : the exchange's sessions up to the origin
+        before : the bars of an earlier session's vintage
+        """
+        good: list[Bars] = []
+        withheld: dict[str, Reason] = {}
+        for ticker in self.info.tickers:
+            if ticker not in self.bars:
+                withheld[ticker] = Reason(self.info.failures.get(ticker, Reason.NO_BARS))
+                continue
+            try:
+                bars = fit_for_forecast(self.bars[ticker], expected)
+                _check_revisions(bars, before.get(ticker))
+                good.append(bars)
+            except DataError as exc:
+                withheld[ticker] = exc.reason
+        return good, withheld
+
+
+def fit_for_forecast(raw: RawBars, expected: Sequence[date]) -> Bars:
+    """Return the last bars that a window needs, checked against the exchange's sessions.
+
+    Raises
+    ------
+    StaleBars
+        When the newest bar is older than the last expected session.
+    InvalidBars
+        When there are too few bars, a session is missing or unexpected, or a bar is not valid.
+    """
+    newest = raw.session.max() if len(raw) else None
+    if newest is not None and newest < np.datetime64(expected[-1], "D"):
+        raise StaleBars(f"{raw.ticker}: expected a bar of {expected[-1]}, newest is of {newest}")
+    bars = Bars.validated(raw.tail(MIN_SESSIONS))
+    if len(bars) < MIN_SESSIONS:
+        raise InvalidBars(
+            f"{bars.ticker}: expected at least {MIN_SESSIONS} bars, got {len(bars)}",
+            Reason.NOT_ENOUGH_HISTORY,
+        )
+    _check_sessions(bars, np.array(expected[-MIN_SESSIONS:], "datetime64[D]"))
+    return bars
+
+
+def _check_sessions(bars: Bars, expected: np.ndarray) -> None:
+    if np.array_equal(bars.session, expected):
+        return
+    missing = np.setdiff1d(expected, bars.session)
+    unexpected = np.setdiff1d(bars.session[bars.session >= expected[0]], expected)
+    if unexpected.size:
+        raise InvalidBars(
+            f"{bars.ticker}: the exchange was closed on {unexpected[0]}, yet a bar came",
+            Reason.UNEXPECTED_SESSION,
+        )
+    if missing.size:
+        raise InvalidBars(
+            f"{bars.ticker}: expected a bar of {missing[0]}, none came", Reason.MISSING_SESSION
+        )
+
+
+def _check_revisions(bars: Bars, before: RawBars | None) -> None:
+    if before is not None and not explained(bars, before):
+        raise InvalidBars(
+            f"{bars.ticker}: expected the closes of the vintage before, but for splits since, "
+            "got others: an adjustment that changed, or a price mended afterwards",
+            Reason.UNEXPLAINED_REVISION,
+        )

@@ -1,0 +1,77 @@
+"""Answers: what the on-demand function says, one record for all three ways to ask."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated, Any
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from pipeline.forecasting.forecast import Forecast
+from pipeline.forecasting.levels import INTERVALS, MEDIAN
+from pipeline.views.documents import HorizonForecast, Interval, Intervals, Moment
+
+
+class PredictAnswer(Struct, frozen=True):
+    """A forecast. Its first fields are those of horizon 1, the next session."""
+
+    prediction: Annotated[float, Meta(description="the median price")]
+    interval_95: Interval
+    confidence_gap: Annotated[float, Meta(description="half the width of interval_95")]
+    intervals: Intervals
+    horizon: int
+    sigma: float
+    horizons: tuple[HorizonForecast, ...]
+    last_close: float
+    calibrated: Annotated[bool, Meta(description="whether gains of the ticker were applied")]
+    model_version: str
+    ticker: str | UnsetType = UNSET
+    origin_date: date | UnsetType = UNSET
+    target_date: date | UnsetType = UNSET
+    issued_at: Moment | UnsetType = UNSET
+    source: str | UnsetType = UNSET
+
+
+def answer_of(horizons: tuple[HorizonForecast, ...], **others: Any) -> PredictAnswer:
+    """Return the answer whose first fields are those of the first of `horizons`."""
+    first = horizons[0]
+    lower, upper = first.intervals["95"]
+    return PredictAnswer(
+        prediction=first.prediction,
+        interval_95=(lower, upper),
+        confidence_gap=(upper - lower) / 2,
+        intervals=first.intervals,
+        horizon=first.horizon,
+        sigma=first.sigma,
+        target_date=first.target_date,
+        horizons=horizons,
+        **others,
+    )
+
+
+def computed(forecast: Forecast, model_version: str, calibrated: bool) -> PredictAnswer:
+    """Return the answer of a forecast of one ticker, made just now."""
+    origin = forecast.origin_date[0].item()
+    return answer_of(
+        _horizons(forecast),
+        last_close=float(forecast.last_close[0]),
+        calibrated=calibrated,
+        model_version=model_version,
+        origin_date=UNSET if origin is None else origin,
+    )
+
+
+def _horizons(forecast: Forecast) -> tuple[HorizonForecast, ...]:
+    prices, sigmas = forecast.prices[0].tolist(), forecast.sigma[0].tolist()
+    return tuple(
+        HorizonForecast(
+            horizon=horizon,
+            prediction=of_horizon[MEDIAN],
+            sigma=sigma,
+            intervals={
+                str(coverage): (of_horizon[lower], of_horizon[upper])
+                for coverage, (lower, upper) in INTERVALS.items()
+            },
+        )
+        for horizon, of_horizon, sigma in zip(forecast.horizons, prices, sigmas, strict=True)
+    )

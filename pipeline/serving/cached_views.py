@@ -1,0 +1,112 @@
+"""Views: the store's serving views, read as they are, typed, and kept for a short while."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from pipeline.errors import NotFound, NotPublished, StoreError
+from pipeline.record.keys import DASHBOARD, LATEST, TRACK_RECORD
+from pipeline.serving.answers import PredictAnswer, answer_of
+from pipeline.views.documents import Latest, TickerForecast
+
+_LATEST = msgspec.json.Decoder(Latest)
+
+
+def read_latest(data: bytes) -> Latest:
+    """Return what latest.json says; raises StoreError where it is damaged."""
+    try:
+        return _LATEST.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
+        raise StoreError(f"{LATEST}: expected the forecasts of a session, got: {exc}") from exc
+
+
+def _object(data: bytes) -> bytes:
+    try:
+        msgspec.json.decode(data, type=dict[str, msgspec.Raw])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
+        raise StoreError(f"{TRACK_RECORD}: expected an object in JSON, got: {exc}") from exc
+    return data
+
+
+def published(latest: Latest, ticker: str) -> PredictAnswer:
+    """Return the published forecast of a ticker.
+
+    Raises
+    ------
+    NotFound
+        When the session has no such ticker.
+    NotPublished
+        When the ticker is withheld.
+    """
+    known = ticker_forecast(latest, ticker)
+    if known.last_close is None or not known.horizons:
+        raise NotPublished(
+            f"{ticker}: expected a forecast from {latest.session}, got {known.status}; "
+            "a later run may publish it"
+        )
+    return answer_of(
+        known.horizons,
+        last_close=known.last_close,
+        calibrated=known.gains is not None,
+        model_version=known.model_version,
+        ticker=ticker,
+        origin_date=latest.session,
+        issued_at=known.issued_at,
+        source=latest.source,
+    )
+
+
+def ticker_forecast(latest: Latest, ticker: str) -> TickerForecast:
+    """Return what is published of a ticker, withheld or not; raises NotFound."""
+    if ticker not in latest.tickers:
+        known = ", ".join(latest.tickers)
+        raise NotFound(f"ticker: expected one of {known}, got {ticker}")
+    return latest.tickers[ticker]
+
+
+@dataclass(frozen=True, slots=True)
+class Views:
+    """The store's views, each read again once what is kept is older than `keep` seconds.
+
+    Attributes
+    ----------
+    read : gives the bytes under a key of the store, None where there are none
+    clock : gives seconds of a clock that never goes back
+    """
+
+    read: Callable[[str], bytes | None]
+    clock: Callable[[], float]
+    keep: float = 60.0
+    _kept: dict[str, tuple[float, Any]] = field(default_factory=dict)
+
+    def latest(self) -> Latest:
+        """Return the newest forecasts; raises NotPublished before the first run."""
+        view: Latest = self._read(LATEST, read_latest)
+        return view
+
+    def track_record(self) -> bytes:
+        """Return the scored record in JSON; raises NotPublished before it is first written."""
+        record: bytes = self._read(TRACK_RECORD, _object)
+        return record
+
+    def dashboard(self) -> bytes | None:
+        """Return the page of the record, None where the store has none."""
+        try:
+            page: bytes = self._read(DASHBOARD, bytes)
+        except NotPublished:
+            return None
+        return page
+
+    def _read(self, key: str, parse: Callable[[bytes], Any]) -> Any:
+        read_at, value = self._kept.get(key, (-self.keep, None))
+        if self.clock() - read_at >= self.keep:
+            data = self.read(key)
+            value = None if data is None else parse(data)
+            self._kept[key] = self.clock(), value
+        if value is None:
+            raise NotPublished(f"{key}: expected it in the store, found none yet")
+        return value

@@ -1,0 +1,111 @@
+"""Refusals: from what a decoder says of a body to the field, what was expected and what came."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+
+from pipeline.errors import InvalidBody, InvalidField, RequestError
+from pipeline.forecasting.features import FEATURE_NAMES
+
+_SAID = re.compile(r"(?P<what>.*?)(?: - at `\$(?P<path>.*)`)?", re.DOTALL)
+_STEP = re.compile(r"\[(?P<index>\d+)\]|\.(?P<name>[^.\[]+)")
+_EXPECTED = re.compile(r"Expected (?P<expected>.*?)(?:, got `(?P<got>\w+)`)?", re.DOTALL)
+_UNKNOWN = re.compile(r"Object contains unknown field `(?P<name>.*)`", re.DOTALL)
+_MISSING = re.compile(r"Object missing required field `(?P<name>.*)`", re.DOTALL)
+_FEATURE = re.compile(r"#/data/\d+/(?P<column>\d+)")
+WORDS = {
+    "`float`": "a number",
+    "`str`": "a string",
+    "`object`": "an object",
+    "`array`": "an array",
+    "`date`": "a date",
+}
+KINDS = "only data with or without ticker, bars with or without vix and ticker, or ticker"
+SHOWN = 60
+
+
+def explained(error: Exception, body: bytes) -> RequestError:
+    """Return a decoder's error as one that names the field, what was expected and what came."""
+    if not isinstance(error, msgspec.ValidationError):
+        return _not_finite(body) or InvalidBody(f"expected JSON in UTF-8, got: {error}")
+    said = _SAID.fullmatch(str(error))
+    what, path = (said["what"], said["path"] or "") if said else (str(error), "")
+    steps = [int(i) if i else name for i, name in _STEP.findall(path)]
+    if unknown := _UNKNOWN.fullmatch(what):
+        return InvalidField(_pointer([*steps, unknown["name"]]), KINDS, "one more field")
+    if missing := _MISSING.fullmatch(what):
+        return InvalidField(_pointer([*steps, missing["name"]]), "this field", "none")
+    pointer = _pointer(steps)
+    return InvalidField(pointer, _expected(what, pointer), _came(body, steps))
+
+
+def shown(value: Any) -> str:
+    """Return in a few words what came."""
+    if isinstance(value, dict):
+        return "an object"
+    if isinstance(value, list):
+        return f"an array of {len(value)}"
+    text = msgspec.json.encode(value).decode() if not isinstance(value, float) else repr(value)
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
+
+
+def _pointer(steps: list[int | str]) -> str:
+    """Return RFC 6901's fragment for the steps into a document."""
+    names = (str(step)[:SHOWN].replace("~", "~0").replace("/", "~1") for step in steps)
+    return "#" + "".join(f"/{quote(name)}" for name in names)
+
+
+def _expected(what: str, pointer: str) -> str:
+    said = _EXPECTED.fullmatch(what)
+    if "date" in what and not said:
+        return "a date like 2024-12-27"
+    if not said:
+        return "a number of 64 bits" if "range" in what else what
+    text = said["expected"]
+    for word, plain in WORDS.items():
+        text = text.replace(word, plain)
+    feature = _FEATURE.fullmatch(pointer)
+    text = text.replace("`", "")
+    return f"{FEATURE_NAMES[int(feature['column'])]}, {text}" if feature else text
+
+
+def _came(body: bytes, steps: list[int | str]) -> str:
+    try:
+        value = msgspec.json.decode(body)
+        for step in steps:
+            value = value[step]
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, LookupError, TypeError):
+        return "what cannot be shown"
+    return shown(value)
+
+
+def _not_finite(body: bytes) -> RequestError | None:
+    """Return the refusal of the first NaN or infinity, which many libraries write as JSON."""
+    import json  # noqa: PLC0415
+
+    try:
+        steps = _find_not_finite(json.loads(body))
+    except (ValueError, RecursionError):
+        return None
+    if steps is None:
+        return None
+    return InvalidField(_pointer(steps), "a finite number", "NaN or infinity, which is not JSON")
+
+
+def _find_not_finite(value: Any) -> list[int | str] | None:
+    if isinstance(value, float) and not math.isfinite(value):
+        return []
+    inner: Any = ()
+    if isinstance(value, dict):
+        inner = value.items()
+    elif isinstance(value, list):
+        inner = enumerate(value)
+    for step, one in inner:
+        if (found := _find_not_finite(one)) is not None:
+            return [step, *found]
+    return None

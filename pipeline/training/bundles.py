@@ -1,0 +1,125 @@
+"""Bundles: made of a graph and what it was trained on, and written."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from datetime import date
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.adapters.folder_store import FolderObjects
+from pipeline.bars import Bars, Floats
+from pipeline.baselines.full_history import HORIZONS
+from pipeline.encoding import to_json
+from pipeline.errors import DataError, Reason
+from pipeline.forecasting.bundle import (
+    MANIFEST,
+    ONNX,
+    SCHEMA_VERSION,
+    Manifest,
+    ModelBundle,
+    Training,
+    model_version,
+)
+from pipeline.forecasting.features import FEATURE_NAMES, LOOKBACK
+from pipeline.forecasting.levels import LEVELS
+from pipeline.training.adjustment_check import check_unmixed
+from pipeline.training.baselines.garch import garch_t_parameters
+
+LIBRARIES = ("numpy", "torch", "scikit-learn", "onnx", "skl2onnx", "onnxruntime", "arch")
+MIN_TRAINING_SESSIONS = 1000
+
+
+def save_bundle(bundle: ModelBundle, folder: Path) -> None:
+    """Write the bundle to `folder`, made if missing, each file whole, the manifest last.
+
+    Dying between the two leaves a bundle that load_bundle refuses by its digest.
+    """
+    files = FolderObjects(folder)
+    files.replace(ONNX, bundle.onnx)
+    files.replace(MANIFEST, to_json(bundle.manifest))
+
+
+def check_trainable(bars: Sequence[Bars]) -> None:
+    """Raise DataError for bars unfit to learn from: too few, constant, or adjusted in part."""
+    for one in bars:
+        _check_trainable(one)
+    check_unmixed(bars)
+
+
+def _check_trainable(bars: Bars) -> None:
+    if len(bars) < MIN_TRAINING_SESSIONS:
+        raise DataError(
+            f"{bars.ticker}: expected at least {MIN_TRAINING_SESSIONS} bars to train on, "
+            f"got {len(bars)}",
+            Reason.NOT_ENOUGH_HISTORY,
+        )
+    if np.ptp(bars.close) == 0:
+        raise DataError(
+            f"{bars.ticker}: expected prices that move, got a constant close of {bars.close[0]:g}",
+            Reason.UNREADABLE,
+        )
+
+
+def learnable_before(bars: Sequence[Bars], day: date) -> bool:
+    """Return whether every ticker has bars enough to train on before `day`."""
+    before = (int((one.session < np.datetime64(day)).sum()) for one in bars)
+    return min(before) >= MIN_TRAINING_SESSIONS
+
+
+def bundle_of(
+    onnx: bytes,
+    bars: Sequence[Bars],
+    members: Mapping[str, float],
+    covariates: Sequence[str],
+    gains: Floats,
+) -> ModelBundle:
+    """Return the bundle of a graph trained on all of `bars`.
+
+    Parameters
+    ----------
+    members : name -> share
+    gains : float64 (n_tickers, n_horizons, n_levels), tickers in the order of `bars`
+    """
+    last: date = max(one.session[-1] for one in bars).item()
+    manifest = Manifest(
+        schema_version=SCHEMA_VERSION,
+        model_version=model_version(last, onnx),
+        onnx_sha256=hashlib.sha256(onnx).hexdigest(),
+        feature_names=FEATURE_NAMES,
+        lookback=LOOKBACK,
+        horizons=HORIZONS,
+        levels=LEVELS,
+        covariates=tuple(covariates),
+        training=Training(
+            first_session=min(one.session[0] for one in bars).item(),
+            last_session=last,
+            tickers=tuple(one.ticker for one in bars),
+            data_sha256=_digest(bars),
+        ),
+        members=members,
+        baselines={"garch_t": {one.ticker: _garch(one) for one in bars}},
+        scores={},
+        gains={
+            one.ticker: tuple(map(tuple, np.round(of_one, 6).tolist()))
+            for one, of_one in zip(bars, gains, strict=True)
+        },
+        libraries={name: version(name) for name in LIBRARIES},
+    )
+    return ModelBundle(manifest, onnx)
+
+
+def _garch(bars: Bars) -> dict[str, float]:
+    return dict(garch_t_parameters(np.diff(np.log(bars.close))))
+
+
+def _digest(bars: Sequence[Bars]) -> str:
+    digest = hashlib.sha256()
+    for one in sorted(bars, key=lambda each: each.ticker):
+        digest.update(one.ticker.encode())
+        for column in (one.session.astype(np.int64), one.open, one.high, one.low, one.close):
+            digest.update(np.ascontiguousarray(column).tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,161 @@
+"""The model card: what the model is for, what it scored and what it cannot do, generated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.adapters.folder_store import FolderObjects
+from pipeline.backtest.findings import findings, name_of, proof_lines, scored_lines
+from pipeline.backtest.leaderboard import REFERENCE, Leaderboard
+from pipeline.backtest.score_cube import ScoreCube
+from pipeline.backtest.text_tables import TextTable, tables
+from pipeline.bars import Sessions
+from pipeline.columns import Columns
+from pipeline.forecasting.bundle import Manifest
+from pipeline.training.report.plots import WORST_YEARS, plots
+
+CARD, PLOTS = "model-card.md", "model-card"
+CAPTIONS = {
+    "pit.svg": "Where closes fell in the forecast distribution, beside what was promised",
+    "coverage-by-year.svg": "Closes inside the 95 and 80 % intervals, year by year",
+    "skill-over-time.svg": f"CRPS saved against {name_of(REFERENCE)}, cumulated",
+    "worst-days.svg": "95 % interval scores on the days of the largest moves of the worst years",
+}
+WRITTEN_BY = (
+    "<!-- Generated with the backtest's scores: change `docs/what-lost.md` or the code. -->"
+)
+IS_FOR = (
+    "The model forecasts the distribution of the close of an ETF over the next sessions: eleven "
+    "quantiles of the log return at each horizon, from the last 126 daily bars. It is for those "
+    "who need to know how far a price may move: risk limits, position sizes, alarms. It is scored "
+    "on the tickers below; of others it promises nothing."
+)
+CANNOT = (
+    "It does not know the direction of the next move, and nobody should trade on its median. Out "
+    "of sample, R2 of the return and the share of days on which the sign of the median is right, "
+    "beside always saying up:"
+)
+BLIND = (
+    "It sees daily bars and, where there, the VIX; no news, no calendar of announcements, no "
+    "prices within the day. A shock without warning is inside its intervals or it is not; they "
+    "widen from the next session on."
+)
+
+
+def write_model_card(
+    scores: Columns, board: Leaderboard, manifest: Manifest, what_lost: str, folder: Path
+) -> list[Path]:
+    """Write `model-card.md` and its plots to `folder`; equal input gives equal bytes.
+
+    Parameters
+    ----------
+    scores : columns of the scores contract, drawn whole; `board` may summarise the newer of them
+    manifest : of the bundle that the card is about
+    what_lost : markdown about what was tried and is not in the model
+
+    Raises
+    ------
+    StoreError
+        When the folder cannot be written.
+    """
+    drawn = plots(ScoreCube.of(scores))
+    files = {f"{PLOTS}/{name}": data for name, data in drawn.items()}
+    files[CARD] = model_card(scores, board, manifest, what_lost, list(drawn)).encode()
+    store = FolderObjects(folder)
+    for key, data in files.items():
+        store.replace(key, data)
+    return [folder / key for key in files]
+
+
+def model_card(
+    scores: Columns, board: Leaderboard, manifest: Manifest, what_lost: str, drawn: Sequence[str]
+) -> str:
+    """Return the card as markdown; `drawn` names the plots that lie in `model-card/`."""
+    shown = tables(board)
+    overall, level = shown[0], shown[-1]
+    pictures = (f"![{CAPTIONS[name]}]({PLOTS}/{name})" for name in drawn)
+    sections = {
+        "Model card": [WRITTEN_BY, IS_FOR, *findings(board)],
+        "The model": [_model(manifest)],
+        "How it was scored": [*scored_lines(board), *_refits(scores, board, manifest)],
+        "Leaderboard": _markdown(overall),
+        "Pictures": [*pictures, *_drawn_span(scores["origin_date"], board)],
+        "Every cut": [line for table in shown[1:-1] for line in _titled(table)],
+        "What it cannot do": [CANNOT, *_markdown(level), BLIND],
+        "How much live record proves its skill": _list(proof_lines(board)),
+        "What was tried and lost": [what_lost.strip()],
+    }
+    text = [
+        "\n\n".join([f"{'#' if i == 0 else '##'} {title}", *lines])
+        for i, (title, lines) in enumerate(sections.items())
+    ]
+    return "\n\n".join(text) + "\n"
+
+
+def _model(manifest: Manifest) -> str:
+    learnt, weights = manifest.training, manifest.members.items()
+    libraries = ", ".join(f"{name} {version}" for name, version in manifest.libraries.items())
+    facts = {
+        "Model version": manifest.model_version,
+        "Members and weights": ", ".join(f"{name_of(m)} {weight:.3g}" for m, weight in weights),
+        "Input": f"window of {manifest.lookback} sessions x {len(manifest.feature_names)} features",
+        "Covariates": ", ".join(manifest.covariates) or "none",
+        "Horizons": ", ".join(map(str, manifest.horizons)),
+        "Trained on": f"{', '.join(learnt.tickers)}, {learnt.first_session} to "
+        f"{learnt.last_session}",
+        "Digest of the data": f"`{learnt.data_sha256}`",
+        "Digest of the ONNX file": f"`{manifest.onnx_sha256}`",
+        "Libraries": libraries,
+    }
+    return "\n".join(_rows(("", ""), facts.items(), "| --- | --- |"))
+
+
+def _refits(scores: Columns, board: Leaderboard, manifest: Manifest) -> Iterator[str]:
+    """Yield how many bundles made the forecasts, and a warning where one had seen its targets."""
+    since = np.datetime64(board.first_origin)
+    ours = (scores["model"] == board.models[0]) & (scores["origin_date"] >= since)
+    versions = dict.fromkeys(scores["model_version"][ours].tolist())
+    yield (
+        f"{len(versions)} bundles in turn forecast these origins, each trained on what lay before "
+        "its first."
+        if len(versions) > 1
+        else f"One bundle, {next(iter(versions))}, forecast all of these origins."
+    )
+    learnt = manifest.training.last_session
+    if manifest.model_version in versions and board.first_origin <= learnt:
+        yield (
+            f"**In sample**: origins up to {learnt} are what this bundle was trained on. These "
+            "scores prove nothing; a walk-forward does."
+        )
+
+
+def _drawn_span(origins: Sessions, board: Leaderboard) -> Iterator[str]:
+    """Yield where the pictures begin, if not with the leaderboard, and what they cannot show."""
+    first = origins.min().item()
+    if first != board.first_origin:
+        yield f"The pictures begin with the origin of {first}, before the leaderboard does."
+    scored = range(first.year, origins.max().item().year + 1)
+    lacking = [str(year) for year in WORST_YEARS if year not in scored]
+    if lacking:
+        yield f"Of the worst years, {' and '.join(lacking)} lie outside the origins scored here."
+
+
+def _titled(table: TextTable) -> list[str]:
+    return [f"### {table.title}", *_markdown(table)]
+
+
+def _markdown(table: TextTable) -> list[str]:
+    rule = "| --- |" + " ---: |" * (len(table.columns) - 1)
+    return ["\n".join(_rows(table.columns, table.rows, rule)), *filter(None, [table.note])]
+
+
+def _rows(head: Sequence[str], rows: Iterable[Sequence[str]], rule: str) -> list[str]:
+    body = [f"| {' | '.join(row)} |" for row in rows]
+    return [f"| {' | '.join(head)} |", rule, *body]
+
+
+def _list(lines: Sequence[str]) -> list[str]:
+    return [*lines[:1], "\n".join(f"- {line}" for line in lines[1:])]

@@ -1,0 +1,49 @@
+"""Refits: a walk-forward backtest with every baseline and the online calibrator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+from pipeline.backtest.evaluate import Span, score_baseline
+from pipeline.backtest.history import MarketHistory
+from pipeline.backtest.pace import Progress
+from pipeline.backtest.score_cube import CALIBRATED
+from pipeline.columns import Columns, concatenated
+from pipeline.training import trainers
+from pipeline.training.baselines.registry import BASELINES
+from pipeline.training.bundles import learnable_before
+from pipeline.training.walk_forward.calibrated import calibrated
+from pipeline.training.walk_forward.run import WalkForward, walk_forward
+
+
+def score_refits(
+    market: MarketHistory,
+    span: Span,
+    drawn_from: date | None,
+    folder: Path,
+    workers: int,
+    report: Callable[[Progress], None],
+) -> Columns:
+    """Return the scores of models trained anew each year, of every baseline and of the calibrator.
+
+    Parameters
+    ----------
+    drawn_from : score origins from here on, for pictures, where bars enough lie before; what the
+        online calibrator makes of the forecasts is scored over `span` alone
+    folder : keeps what is computed, to go on from after an interruption
+    report : called as parts are computed
+
+    Raises
+    ------
+    ForecasterError
+        Whatever walk_forward raises.
+    """
+    first, last = span
+    if drawn_from and learnable_before(market.bars, drawn_from):
+        first = min(first, drawn_from)
+    plan = WalkForward(market, trainers.ensemble, BASELINES, first, last)
+    scores = walk_forward(plan, folder, workers, report)
+    published = score_baseline(market.bars, calibrated(folder, market.vix), *span, CALIBRATED)
+    return concatenated([scores, published])

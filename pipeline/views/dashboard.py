@@ -1,0 +1,159 @@
+"""Dashboard: index.html, the newest forecasts and how forecasts have fared, on a page of its own.
+
+It needs no script and loads nothing, so it reads the same from S3, a folder or the endpoint.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from html import escape
+from typing import Any
+
+from pipeline.views.fan_chart import fan
+
+SHOWN = (95, 80)  # intervals in the table
+BASELINES = {"garch_t": "GARCH(1,1)-t", "ewma": "EWMA", "persistence": "persistence"}
+STYLE = """
+:root { color-scheme: light dark; --ink: #1d1d1f; --faint: #6b7280; --line: #d9dce1;
+  --fan: #0072b2 }
+@media (prefers-color-scheme: dark) {
+  :root { --ink: #e8e8ea; --faint: #9aa1ac; --line: #3a3f47; --fan: #56b4e9 } }
+body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); margin: 2rem auto; max-width: 72rem;
+  padding: 0 1rem }
+h1 { font-size: 1.4rem } h2 { font-size: 1.1rem; margin-top: 2.5rem } p, li { max-width: 46rem }
+.fans { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fit, minmax(14rem, 1fr)) }
+figure { margin: 0 } figcaption { font-weight: 600 }
+svg { width: 100%; height: auto; font: 11px system-ui, sans-serif }
+svg polygon { fill: var(--fan) } svg text { fill: var(--faint) }
+svg polyline { fill: none; stroke: var(--fan); stroke-width: 1.5 }
+.wide { overflow-x: auto; margin: 1rem 0 } table { border-collapse: collapse; white-space: nowrap }
+th, td { padding: .2rem .8rem .2rem 0; text-align: right; border-bottom: 1px solid var(--line);
+  font-variant-numeric: tabular-nums }
+th:first-child, td:first-child { text-align: left } .note { color: var(--faint) }
+.unreal { border: 2px solid #d55e00; padding: .5rem 1rem; font-weight: 600 }
+"""
+
+
+def dashboard(latest: Mapping[str, Any], record: Mapping[str, Any]) -> bytes:
+    """Return the page.
+
+    Parameters
+    ----------
+    latest, record : what latest.json and track_record.json say
+    """
+    session, source = str(latest["session"]), str(latest["source"])
+    body = "\n".join(
+        [
+            f"<h1>Forecasts from the close of {session}</h1>",
+            _source(source),
+            *_forecasts(latest["tickers"]),
+            *_track_record(record),
+            _colophon(record),
+        ]
+    )
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; '
+        "style-src 'unsafe-inline'\">\n"
+        f"<title>Forecasts of {session}</title>\n<style>{STYLE}</style>\n</head>\n"
+        f"<body>\n{body}\n</body>\n</html>\n"
+    ).encode()
+
+
+def _source(source: str) -> str:
+    if "simulated" in source:
+        return f'<p class="unreal">Simulated, not real: {escape(source)}</p>'
+    return f'<p class="note">Bars: {escape(source)}</p>'
+
+
+def _forecasts(tickers: Mapping[str, Any]) -> Iterator[str]:
+    made = {name: one for name, one in tickers.items() if "horizons" in one}
+    fans = (
+        f"<figure><figcaption>{escape(name)}</figcaption>"
+        f"{fan(name, one['last_close'], one['horizons'])}</figure>"
+        for name, one in made.items()
+    )
+    yield f'<div class="fans">{"".join(fans)}</div>'
+    heads = ["Ticker", "Target date", "Last close", "Median"]
+    rows = [
+        [name, str(h["target_date"]), _price(one["last_close"]), _price(h["prediction"])]
+        + [" to ".join(map(_price, h["intervals"][str(coverage)])) for coverage in SHOWN]
+        for name, one in made.items()
+        for h in one["horizons"]
+    ]
+    yield _table([*heads, *(f"{coverage} % interval" for coverage in SHOWN)], rows)
+    for name, one in tickers.items():
+        if name not in made:
+            yield f"<p>{escape(name)}: {escape(str(one['status']))}</p>"
+
+
+def _track_record(record: Mapping[str, Any]) -> Iterator[str]:
+    yield "<h2>How forecasts have fared, one session ahead</h2>"
+    modes = record["modes"]
+    if not modes:
+        yield '<p class="note">No forecast has been realised yet.</p>'
+        return
+    mode = "live" if "live" in modes else next(iter(modes))
+    figures = modes[mode]
+    told = (
+        "Issued live, before their day" if mode == "live" else f"Not live: made afterwards ({mode})"
+    )
+    yield (
+        f"<p>{told}: {figures['sessions']} sessions from {figures['first_session']} to "
+        f"{figures['last_session']}.</p>"
+    )
+    rows = [*figures["tickers"].items(), ("all", figures["pooled"])]
+    heads = ["95 % interval", "Sessions", "Covered", "Last 60", "Last 250", "Chance, last 250"]
+    yield _table(heads, [_coverage(name, one["coverage"]["95"]) for name, one in rows])
+    heads = ["CRPS skill against", *(name for name, _ in rows)]
+    skill = [
+        [words, *(_skill(one["skill"][baseline]) for _, one in rows)]
+        for baseline, words in BASELINES.items()
+    ]
+    yield _table(heads, skill)
+    if figures["in_sample_sessions"]:
+        yield (
+            f"<p>In sample: of {figures['in_sample_sessions']} of these sessions the model had "
+            "learnt what came. The figures prove nothing.</p>"
+        )
+        return
+    evidence = ", ".join(f"{BASELINES[n]} {value:.3g}" for n, value in figures["e_values"].items())
+    yield (
+        '<p class="note">Skill is 1 - CRPS over the baseline\'s, above 0 is better. E-values '
+        f"against “no better than”: {evidence}; 20 is evidence at 5 %, whenever one looks. No "
+        "skill in direction is claimed.</p>"
+    )
+
+
+def _coverage(name: str, cover: Mapping[str, Any]) -> list[str]:
+    whole, last = cover["all"], cover["250"]
+    shares = (f"{cover[span]['coverage']:.1%}" for span in ("all", "60", "250"))
+    return [name, str(whole["sessions"]), *shares, f"{last['lower']:.1%} to {last['upper']:.1%}"]
+
+
+def _skill(skill: Mapping[str, Any]) -> str:
+    return f"{skill['all']['skill']:+.1%}" if skill else ""
+
+
+def _colophon(record: Mapping[str, Any]) -> str:
+    manifest = record["manifest"]
+    return (
+        f'<p class="note">Model {escape(record["model_version"])}. Newest manifest '
+        f"{escape(manifest['key'])}, sha256 {manifest['sha256']}.</p>"
+    )
+
+
+def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    head = "".join(f"<th>{escape(one)}</th>" for one in heads)
+    body = "".join(
+        f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows
+    )
+    return (
+        f'<div class="wide"><table><thead><tr>{head}</tr></thead>'
+        f"<tbody>{body}</tbody></table></div>"
+    )
+
+
+def _price(value: float) -> str:
+    return f"{value:.2f}"

@@ -1,0 +1,58 @@
+"""Documents: what is served of the record, as it lies in the store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Annotated
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from pipeline.forecasting.levels import LEVELS
+
+Moment = Annotated[datetime, Meta(tz=True)]
+Interval = Annotated[tuple[float, float], Meta(description="lower and upper limit, prices")]
+Intervals = Annotated[
+    Mapping[str, Interval], Meta(description="By promised coverage in percent: 50, 80, 90, 95, 98")
+]
+
+
+class HorizonForecast(Struct, frozen=True):
+    """The distribution of the close `horizon` sessions after the origin."""
+
+    horizon: int
+    prediction: Annotated[float, Meta(description="the median price")]
+    sigma: Annotated[float, Meta(description="standard deviation of the log return")]
+    intervals: Intervals
+    target_date: date | UnsetType = UNSET
+
+
+Gains = tuple[
+    Annotated[
+        tuple[Annotated[float, Meta(gt=0)], ...],
+        Meta(min_length=len(LEVELS), max_length=len(LEVELS)),
+    ],
+    ...,
+]
+
+
+class TickerForecast(Struct, frozen=True, omit_defaults=True):
+    """What latest.json says of a ticker: a forecast, or only why it is withheld.
+
+    `gains` are those by which the forecast was calibrated, per horizon and level.
+    """
+
+    status: str
+    model_version: str
+    issued_at: Moment
+    last_close: float | None = None
+    horizons: tuple[HorizonForecast, ...] = ()
+    gains: Gains | None = None
+
+
+class Latest(Struct, frozen=True):
+    """latest.json: the published forecasts of the newest session."""
+
+    session: date
+    source: str
+    tickers: Mapping[str, TickerForecast]

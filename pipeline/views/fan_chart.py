@@ -1,0 +1,61 @@
+"""Fan: one ticker's forecast as an SVG, the wider intervals the paler."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+from pipeline.forecasting.levels import INTERVALS
+
+WIDTH, HEIGHT = 320, 170
+LEFT, RIGHT, TOP, BOTTOM = 52, 8, 10, 24
+OPACITY = 0.2  # of each interval; they lie on one another
+
+Points = Sequence[tuple[float, float]]
+
+
+def fan(ticker: str, last_close: float, horizons: Sequence[Mapping[str, Any]]) -> str:
+    """Return the SVG of a ticker's prediction intervals from its last close on.
+
+    Parameters
+    ----------
+    horizons : as latest.json has them: horizon, target_date, prediction, intervals
+    """
+    widest = [price for one in horizons for price in one["intervals"][str(max(INTERVALS))]]
+    low, high = min([last_close, *widest]), max([last_close, *widest])
+    steps = [0, *(one["horizon"] for one in horizons)]
+
+    def at(step: float, price: float) -> tuple[float, float]:
+        across = (WIDTH - LEFT - RIGHT) * step / steps[-1]
+        up = (HEIGHT - TOP - BOTTOM) * (price - low) / (high - low or 1.0)
+        return LEFT + across, HEIGHT - BOTTOM - up
+
+    bands = []
+    for coverage in sorted(INTERVALS, reverse=True):
+        limits = [(last_close, last_close), *(one["intervals"][str(coverage)] for one in horizons)]
+        lower, upper = zip(*limits, strict=True)
+        around = [*map(at, steps, upper), *reversed([*map(at, steps, lower)])]
+        bands.append(f'<polygon points="{_points(around)}" opacity="{OPACITY}"/>')
+    medians = [last_close, *(one["prediction"] for one in horizons)]
+    title = f"{ticker}: prediction intervals of 50, 80, 90, 95 and 98 % for {steps[-1]} sessions"
+    return (
+        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img"><title>{escape(title)}</title>'
+        f"<g>{''.join(bands)}</g>"
+        f'<polyline points="{_points([*map(at, steps, medians)])}"/>'
+        + "".join(_price(price, at(0, price)[1]) for price in (low, last_close, high))
+        + "".join(_day(str(one["target_date"]), at(one["horizon"], low)[0]) for one in horizons)
+        + "</svg>"
+    )
+
+
+def _points(points: Points) -> str:
+    return " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+
+
+def _price(price: float, y: float) -> str:
+    return f'<text x="{LEFT - 6}" y="{y + 3.5:.1f}" text-anchor="end">{price:.2f}</text>'
+
+
+def _day(target_date: str, x: float) -> str:
+    return f'<text x="{x:.1f}" y="{HEIGHT - 8}" text-anchor="end">{target_date[5:]}</text>'

@@ -1,0 +1,95 @@
+"""Published: a session's forecasts as they lie in the store, read back for whoever shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from pipeline.columns import Columns
+from pipeline.ports import ObjectStore, Tables
+from pipeline.record.manifest import RunManifest, committed, read_forecasts
+from pipeline.record.tables import OK
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Published:
+    """What the parts of one session say.
+
+    Attributes
+    ----------
+    runs : manifests of the parts, in order
+    urls : (forecasts, manifest) of each part
+    forecasts : columns of the forecasts table, only the rows with a forecast
+    """
+
+    session: date
+    runs: tuple[RunManifest, ...]
+    urls: tuple[tuple[str, str], ...]
+    forecasts: Columns
+
+    @property
+    def source(self) -> str:
+        """Label of the source, or of each where parts came from several."""
+        return " and ".join(dict.fromkeys(run.source for run in self.runs))
+
+    @property
+    def withheld(self) -> dict[str, str]:
+        """Ticker -> reason, as the newest part that names a ticker has it."""
+        last = {ticker: status for run in self.runs for ticker, status in run.tickers.items()}
+        return {t: status.removeprefix("withheld:") for t, status in last.items() if status != OK}
+
+    @property
+    def notes(self) -> list[str]:
+        """What a reader must know before believing the forecasts."""
+        # A model version begins with the last session that the model has learnt from.
+        trained = max((run.model_version[:10] for run in self.runs), default="")
+        if trained <= str(self.session):
+            return []
+        return [
+            f"trained on data up to {trained}, after this origin: shows the mechanics, "
+            "proves nothing"
+        ]
+
+    def document(self) -> dict[str, Any]:
+        """Return all of it as plain values, ready for JSON."""
+        parts = [
+            {"manifest": manifest, "forecasts": forecasts, **msgspec.to_builtins(run)}
+            for run, (forecasts, manifest) in zip(self.runs, self.urls, strict=True)
+        ]
+        return {
+            "session": self.session,
+            "source": self.source,
+            "notes": self.notes,
+            "parts": parts,
+            "forecasts": self.rows(),
+        }
+
+    def rows(self) -> list[Mapping[str, Any]]:
+        """Return the forecasts row by row, as plain values."""
+        names = list(self.forecasts)
+        values = [_plain(column) for column in self.forecasts.values()]
+        return [dict(zip(names, row, strict=True)) for row in zip(*values, strict=True)]
+
+
+def read_published(store: ObjectStore, tables: Tables, session: date) -> Published:
+    """Return what is published of `session`; raises StoreError for what no run wrote."""
+    runs = tuple(committed(store, session))
+    parts = [read_forecasts(store, tables, run) for run in runs]
+    forecasts = {
+        name: np.concatenate([part[name][part["status"] == OK] for part in parts])
+        for name in (parts[0] if parts else ())
+    }
+    urls = ((store.url(r.table("forecasts")), store.url(r.key)) for r in runs)
+    return Published(session, runs, tuple(urls), forecasts)
+
+
+def _plain(column: np.ndarray) -> list[Any]:
+    values: list[Any] = column.tolist()
+    if column.dtype == np.dtype("datetime64[ms]"):
+        return [value.replace(tzinfo=UTC) for value in values]
+    return values

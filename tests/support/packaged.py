@@ -1,0 +1,86 @@
+"""The template that `serverless package` makes, as something to make statements about."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SERVERLESS = ROOT / "node_modules" / ".bin" / "serverless"
+HOME = ROOT / ".cache" / "serverless"  # where it may keep what it compiles, and finds no profile
+IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/forecaster@sha256:" + "a" * 64
+DIGEST = "b" * 64
+PSEUDO = {"AWS::AccountId": "123456789012", "AWS::Region": "us-east-1", "AWS::Partition": "aws"}
+PREBUILT = {"image": "prebuilt", "imageUri": IMAGE, "apiKeySha256": DIGEST}
+
+
+def require_node() -> None:
+    """Skip the test where node or the pinned packages are missing."""
+    if shutil.which("node") is None or not SERVERLESS.exists():
+        pytest.skip("expected node and its packages, got none: npm ci")
+
+
+def serverless(
+    *arguments: str, stage: str, params: Mapping[str, str], environ: Mapping[str, str]
+) -> subprocess.CompletedProcess[str]:
+    """Run the pinned framework; skips the test where node or its packages are missing."""
+    require_node()
+    given = [f"--param={name}={value}" for name, value in params.items()]
+    return subprocess.run(
+        [SERVERLESS, *arguments, "--stage", stage, *given],
+        cwd=ROOT,
+        env={
+            "PATH": os.environ["PATH"],
+            "HOME": str(HOME),
+            "SLS_TELEMETRY_DISABLED": "1",
+            "AWS_EC2_METADATA_DISABLED": "true",
+            **environ,
+        },
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+
+
+def package(folder: Path, stage: str = "dev", **params: str) -> Path:
+    """Return the template's file, made in `folder` without credentials, docker or network."""
+    done = serverless(
+        *("package", "--package", str(folder)),
+        stage=stage,
+        params={name: value for name, value in {**PREBUILT, **params}.items() if value},
+        environ={},
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder / "cloudformation-template-update-stack.json"
+
+
+def template(file: Path) -> Any:
+    """Return the template with references as text: `Store`, `DeadLetters.Arn`, names in full."""
+    return _plain(json.loads(file.read_text()))
+
+
+def _plain(node: Any) -> Any:
+    match node:
+        case {"Ref": str(name)}:
+            plain: Any = PSEUDO.get(name, name)
+        case {"Fn::GetAtt": [name, attribute]}:
+            plain = f"{name}.{attribute}"
+        case {"Fn::Sub": str(text)}:
+            plain = re.sub(r"\$\{([\w:.]+)\}", lambda m: PSEUDO.get(m[1], m[1]), text)
+        case {"Fn::Join": [separator, parts]}:
+            plain = separator.join(map(_plain, parts))
+        case dict():
+            plain = {key: _plain(value) for key, value in node.items()}
+        case list():
+            plain = [_plain(value) for value in node]
+        case _:
+            plain = node
+    return plain

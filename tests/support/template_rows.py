@@ -1,0 +1,397 @@
+"""What users rely on in the packaged template: a path into it, and what stands there."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from tests.support.packaged import DIGEST, IMAGE, ROOT
+
+BUCKET = "financial-forecaster-dev-123456789012-us-east-1"
+OBJECTS = f"arn:aws:s3:::{BUCKET}"
+LIVE_URL = "OnDemandLambdaFunction.Arn:live"
+LOGS = "arn:aws:logs:us-east-1:123456789012:log-group:/aws/lambda/financial-forecaster-dev"
+LIVE = "arn:aws:lambda:us-east-1:123456789012:function:financial-forecaster-dev-daily:live"
+TAGS = [{"Key": "service", "Value": "financial-forecaster"}, {"Key": "stage", "Value": "dev"}]
+
+
+def assumed_by(service: str, **condition: Any) -> dict[str, Any]:
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Service": f"{service}.amazonaws.com"},
+        "Action": "sts:AssumeRole",
+    }
+    return {"Version": "2012-10-17", "Statement": [statement | condition]}
+
+
+def allow(sid: str, action: Any, resource: Any, **condition: Any) -> dict[str, Any]:
+    return {
+        "Sid": sid,
+        "Effect": "Allow",
+        "Action": action,
+        "Resource": resource,
+    } | condition
+
+
+LIST = allow(
+    "ListTheRecord",
+    "s3:ListBucket",
+    OBJECTS,
+    Condition={"StringLikeIfExists": {"s3:prefix": "store/*"}},
+)
+TRACE = allow("Trace", ["xray:PutTraceSegments", "xray:PutTelemetryRecords"], "*")
+FAILURES = allow("ReportFailures", "sqs:SendMessage", "DeadLetters.Arn")
+LOG = ["logs:CreateLogStream", "logs:PutLogEvents"]
+OF_DAILY = [
+    {"Name": "service", "Value": "daily"},
+    {"Name": "function", "Value": "DailyLambdaFunction"},
+]
+DAILY_FUNCTION = [{"Name": "FunctionName", "Value": "DailyLambdaFunction"}]
+ON_DEMAND_FUNCTION = [{"Name": "FunctionName", "Value": "OnDemandLambdaFunction"}]
+
+
+def function(name: str, handler: str, role: str, **properties: Any) -> dict[str, Any]:
+    """Rows of a function: what both have, and `properties`."""
+    both = {
+        "FunctionName": f"financial-forecaster-dev-{handler.replace('_', '-')}",
+        "Code.ImageUri": IMAGE,
+        "PackageType": "Image",
+        "ImageConfig.Command": [f"handlers.{handler}.handler"],
+        "Architectures": ["x86_64"],
+        "Role": f"{role}.Arn",
+        "TracingConfig.Mode": "Active",
+        "Tags": TAGS,
+        "Environment.Variables.FORECASTER_STORE": f"s3://{BUCKET}/store",
+        "Environment.Variables.ORT_DISABLE_TELEMETRY": "1",
+    }
+    rows = {f"{name}LambdaFunction.{path}": value for path, value in (both | properties).items()}
+    return rows | {
+        f"{name}LogGroup.LogGroupName": f"/aws/lambda/{both['FunctionName']}",
+        f"{name}LogGroup.RetentionInDays": 30,
+        f"{name}LiveAlias.Name": "live",
+        f"{name}LiveAlias.FunctionName": f"{name}LambdaFunction",
+        f"{name}LambdaEvConf.Qualifier": "live",
+        f"{name}LambdaEvConf.FunctionName": f"{name}LambdaFunction",
+        f"{name}LambdaEvConf.DestinationConfig.OnFailure.Destination": "DeadLetters.Arn",
+    }
+
+
+def schedule(name: str, expression: str) -> dict[str, Any]:
+    return {
+        f"{name}.{path}": value
+        for path, value in {
+            "ScheduleExpression": expression,
+            "ScheduleExpressionTimezone": "America/New_York",
+            "State": "ENABLED",
+            "FlexibleTimeWindow.Mode": "OFF",
+            "Target.Arn": "DailyLiveAlias",
+            "Target.RoleArn": "ScheduleRole.Arn",
+            "Target.Input": json.dumps(
+                {
+                    "scheduled_time": "<aws.scheduler.scheduled-time>",
+                    "execution_id": "<aws.scheduler.execution-id>",
+                }
+            ),
+            "Target.RetryPolicy.MaximumRetryAttempts": 5,
+            "Target.RetryPolicy.MaximumEventAgeInSeconds": 3600,
+            "Target.DeadLetterConfig.Arn": "DeadLetters.Arn",
+        }.items()
+    }
+
+
+def table(name: str, folder: str) -> dict[str, Any]:
+    """Rows of a table; its columns are compared with the schema of the files elsewhere."""
+    projection = "TableInput.Parameters.projection"
+    return {
+        f"{name}.{path}": value
+        for path, value in {
+            "DatabaseName": "Catalog",
+            "TableInput.Name": folder,
+            "TableInput.TableType": "EXTERNAL_TABLE",
+            "TableInput.PartitionKeys": [{"Name": "month", "Type": "string"}],
+            f"{projection}\\.enabled": "true",
+            f"{projection}\\.month\\.type": "date",
+            f"{projection}\\.month\\.format": "yyyy-MM",
+            f"{projection}\\.month\\.range": "2010-01,NOW",
+            f"{projection}\\.month\\.interval": "1",
+            f"{projection}\\.month\\.interval\\.unit": "MONTHS",
+            "TableInput.StorageDescriptor.Location": f"s3://{BUCKET}/store/{folder}/",
+            "TableInput.StorageDescriptor.SerdeInfo.SerializationLibrary": (
+                "org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe"
+            ),
+        }.items()
+    }
+
+
+def alarm(
+    name: str, metric: str, dimensions: Any, condition: str, period: str, missing: str
+) -> dict[str, Any]:
+    """Rows of an alarm: `condition` as `Maximum > 1`, `period` as seconds x periods."""
+    statistic, comparison, threshold = condition.split()
+    seconds, periods = period.split(" x ")
+    namespace, _, metric = metric.rpartition(":")
+    word = {">": "Greater", "<": "Less"}[comparison[0]]
+    word += "ThanOrEqualToThreshold" if comparison[1:] else "ThanThreshold"
+    slug = re.sub(r"(?<!^)(?=[A-Z])|(?<=[a-z])(?=\d)", "-", name).lower()
+    return {
+        f"{name}Alarm.{path}": value
+        for path, value in {
+            "AlarmName": f"financial-forecaster-dev-{slug}",
+            "Namespace": namespace,
+            "MetricName": metric,
+            "Dimensions": dimensions,
+            "Statistic": statistic,
+            "ComparisonOperator": word,
+            "Threshold": float(threshold),
+            "Period": int(seconds),
+            "EvaluationPeriods": int(periods),
+            "TreatMissingData": missing,
+            "AlarmActions": ["Alarms"],
+        }.items()
+    }
+
+
+def query(name: str, file: str) -> dict[str, Any]:
+    return {
+        f"{name}.Name": f"financial-forecaster-dev-{file}",
+        f"{name}.Database": "Catalog",
+        f"{name}.WorkGroup": "Workgroup",
+        f"{name}.QueryString": (ROOT / "infra" / "queries" / f"{file}.sql").read_text(),
+    }
+
+
+ROWS: dict[str, Any] = {
+    # The bucket of the record.
+    "Store.BucketName": BUCKET,
+    "Store!DeletionPolicy": "RetainExceptOnCreate",
+    "Store!UpdateReplacePolicy": "Retain",
+    "Store.BucketEncryption.ServerSideEncryptionConfiguration.0"
+    ".ServerSideEncryptionByDefault.SSEAlgorithm": "AES256",
+    "Store.VersioningConfiguration.Status": "Enabled",
+    "Store.OwnershipControls.Rules.0.ObjectOwnership": "BucketOwnerEnforced",
+    "Store.PublicAccessBlockConfiguration.BlockPublicAcls": True,
+    "Store.PublicAccessBlockConfiguration.BlockPublicPolicy": True,
+    "Store.PublicAccessBlockConfiguration.IgnorePublicAcls": True,
+    "Store.PublicAccessBlockConfiguration.RestrictPublicBuckets": True,
+    "Store.LifecycleConfiguration.Rules": [
+        {
+            "Id": "overwritten-views",
+            "Status": "Enabled",
+            "NoncurrentVersionExpiration": {"NoncurrentDays": 90},
+        },
+        {
+            "Id": "query-results",
+            "Status": "Enabled",
+            "Prefix": "athena/",
+            "ExpirationInDays": 14,
+            "NoncurrentVersionExpiration": {"NoncurrentDays": 1},
+        },
+        {
+            "Id": "broken-uploads",
+            "Status": "Enabled",
+            "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 7},
+        },
+    ],
+    "StorePolicy!DeletionPolicy": "RetainExceptOnCreate",
+    "StorePolicy!UpdateReplacePolicy": "Retain",
+    "StorePolicy.Bucket": "Store",
+    "StorePolicy.PolicyDocument.Statement": [
+        {
+            "Sid": "OnlyOverTls",
+            "Effect": "Deny",
+            "Principal": "*",
+            "Action": "s3:*",
+            "Resource": ["Store.Arn", "Store.Arn/*"],
+            "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+        }
+    ],
+    # The framework's own bucket.
+    "ServerlessDeploymentBucket.PublicAccessBlockConfiguration.RestrictPublicBuckets": True,
+    "ServerlessDeploymentBucket.BucketEncryption.ServerSideEncryptionConfiguration.0"
+    ".ServerSideEncryptionByDefault.SSEAlgorithm": "AES256",
+    "ServerlessDeploymentBucketPolicy.PolicyDocument.Statement.0.Effect": "Deny",
+    # The functions.
+    **function(
+        "Daily",
+        "daily",
+        "DailyRole",
+        Timeout=300,
+        MemorySize=1024,
+        ReservedConcurrentExecutions=2,
+        **{
+            "Environment.Variables.FORECASTER_BARS": "yahoo",
+            "Environment.Variables.FORECASTER_TICKERS": "SPY,QQQ,DIA,IWM",
+        },
+    ),
+    "DailyLambdaEvConf.MaximumRetryAttempts": 2,
+    "DailyLambdaEvConf.MaximumEventAgeInSeconds": 3600,
+    **function(
+        "OnDemand",
+        "on_demand",
+        "OnDemandRole",
+        Timeout=15,
+        MemorySize=1024,
+        ReservedConcurrentExecutions=5,
+        **{
+            "Environment.Variables.FORECASTER_AUTH": "api-key",
+            "Environment.Variables.FORECASTER_API_KEY_SHA256": DIGEST,
+        },
+    ),
+    "OnDemandLambdaEvConf.MaximumRetryAttempts": 0,
+    # The URL: both permissions, or every request is answered 403.
+    "OnDemandLambdaFunctionUrl.TargetFunctionArn": LIVE_URL,
+    "OnDemandLambdaFunctionUrl.AuthType": "NONE",
+    "OnDemandLambdaPermissionFnUrl.Action": "lambda:InvokeFunctionUrl",
+    "OnDemandLambdaPermissionFnUrl.FunctionUrlAuthType": "NONE",
+    "OnDemandLambdaPermissionFnUrl.Principal": "*",
+    "OnDemandLambdaPermissionFnUrl.FunctionName": LIVE_URL,
+    "OnDemandLambdaPermissionFn.Action": "lambda:InvokeFunction",
+    "OnDemandLambdaPermissionFn.InvokedViaFunctionUrl": True,
+    "OnDemandLambdaPermissionFn.Principal": "*",
+    "OnDemandLambdaPermissionFn.FunctionName": LIVE_URL,
+    # Roles: each statement, and none besides.
+    "DailyRole.RoleName": "financial-forecaster-dev-daily-us-east-1",
+    "DailyRole.AssumeRolePolicyDocument": assumed_by("lambda"),
+    "DailyRole.Policies.0.PolicyDocument.Statement": [
+        allow("ReadAndAddToTheRecord", ["s3:GetObject", "s3:PutObject"], f"{OBJECTS}/store/*"),
+        LIST,
+        FAILURES,
+        allow("Log", LOG, f"{LOGS}-daily:*"),
+        TRACE,
+    ],
+    "OnDemandRole.RoleName": "financial-forecaster-dev-on-demand-us-east-1",
+    "OnDemandRole.AssumeRolePolicyDocument": assumed_by("lambda"),
+    "OnDemandRole.Policies.0.PolicyDocument.Statement": [
+        allow(
+            "ReadTheViews",
+            "s3:GetObject",
+            [
+                f"{OBJECTS}/store/{view}"
+                for view in ("latest.json", "track_record.json", "index.html")
+            ],
+        ),
+        LIST,
+        FAILURES,
+        allow("Log", LOG, f"{LOGS}-on-demand:*"),
+        TRACE,
+    ],
+    "ScheduleRole.RoleName": "financial-forecaster-dev-schedule-us-east-1",
+    "ScheduleRole.AssumeRolePolicyDocument": assumed_by(
+        "scheduler", Condition={"StringEquals": {"aws:SourceAccount": "123456789012"}}
+    ),
+    "ScheduleRole.Policies.0.PolicyDocument.Statement": [
+        allow("StartTheDailyRun", "lambda:InvokeFunction", LIVE),
+        allow("ReportWhatCouldNotBeStarted", "sqs:SendMessage", "DeadLetters.Arn"),
+    ],
+    # When it runs, and where failures go.
+    **schedule("DailySchedule", "cron(30 18 ? * MON-FRI *)"),
+    **schedule("EveningCatchUp", "cron(30 20 ? * MON-FRI *)"),
+    **schedule("MorningCatchUp", "cron(0 7 * * ? *)"),
+    "DailySchedule.Name": "financial-forecaster-dev-daily",
+    "EveningCatchUp.Name": "financial-forecaster-dev-evening-catch-up",
+    "MorningCatchUp.Name": "financial-forecaster-dev-morning-catch-up",
+    "DeadLetters.QueueName": "financial-forecaster-dev-dead-letters",
+    "DeadLetters.MessageRetentionPeriod": 14 * 24 * 3600,
+    "DeadLetters.SqsManagedSseEnabled": True,
+    "DeadLettersPolicy.Queues": ["DeadLetters"],
+    "DeadLettersPolicy.PolicyDocument.Statement.0.Effect": "Deny",
+    "DeadLettersPolicy.PolicyDocument.Statement.0.Condition.Bool.aws:SecureTransport": "false",
+    # The store as tables.
+    "Catalog.DatabaseInput.Name": "financial_forecaster_dev",
+    **table("ForecastsTable", "forecasts"),
+    **table("BaselinesTable", "baselines"),
+    **table("ScoresTable", "scores"),
+    **table("BarsTable", "bars"),
+    "Workgroup.Name": "financial-forecaster-dev",
+    "Workgroup.RecursiveDeleteOption": True,
+    "Workgroup.Tags": TAGS,
+    "Workgroup.WorkGroupConfiguration.EnforceWorkGroupConfiguration": True,
+    "Workgroup.WorkGroupConfiguration.BytesScannedCutoffPerQuery": 1024**3,
+    "Workgroup.WorkGroupConfiguration.ResultConfiguration.OutputLocation": (
+        f"s3://{BUCKET}/athena/"
+    ),
+    "Workgroup.WorkGroupConfiguration.ResultConfiguration.EncryptionConfiguration"
+    ".EncryptionOption": "SSE_S3",
+    **query("LatestForecastsQuery", "latest-forecasts"),
+    **query("BesideBaselinesQuery", "beside-baselines"),
+    **query("CoverageQuery", "coverage"),
+    **query("SkillQuery", "skill"),
+    **query("WithheldQuery", "withheld"),
+    **query("BarsOfARunQuery", "bars-of-a-run"),
+    # Who is told, of what.
+    **alarm(
+        *("NoForecast", "financial-forecaster:session_complete", OF_DAILY),
+        *("Maximum < 1", "3600 x 26", "breaching"),
+    ),
+    "NoForecastAlarm.OKActions": ["Alarms"],
+    **alarm(
+        *("DailyErrors", "AWS/Lambda:Errors", DAILY_FUNCTION),
+        *("Sum >= 2", "3600 x 1", "notBreaching"),
+    ),
+    **alarm(
+        *("DailyThrottles", "AWS/Lambda:Throttles", DAILY_FUNCTION),
+        *("Sum >= 1", "3600 x 1", "notBreaching"),
+    ),
+    **alarm(
+        *("DailyDuration", "AWS/Lambda:Duration", DAILY_FUNCTION),
+        *("Maximum >= 240000", "3600 x 1", "notBreaching"),
+    ),
+    **alarm(
+        *("DeadLetters", "AWS/SQS:ApproximateNumberOfMessagesVisible"),
+        [{"Name": "QueueName", "Value": "DeadLetters.QueueName"}],
+        *("Maximum >= 1", "300 x 1", "notBreaching"),
+    ),
+    **alarm(
+        *("DataLag", "financial-forecaster:data_lag_sessions", OF_DAILY),
+        *("Maximum >= 2", "3600 x 1", "notBreaching"),
+    ),
+    **alarm(
+        *("CoverageLow", "financial-forecaster:coverage_95_250", OF_DAILY),
+        *("Minimum < 0.91", "86400 x 1", "notBreaching"),
+    ),
+    **alarm(
+        *("CoverageHigh", "financial-forecaster:coverage_95_250", OF_DAILY),
+        *("Maximum > 0.985", "86400 x 1", "notBreaching"),
+    ),
+    **alarm(
+        *("Url4xx", "AWS/Lambda:Url4xxCount", ON_DEMAND_FUNCTION),
+        *("Sum >= 100", "3600 x 1", "notBreaching"),
+    ),
+    **alarm(
+        *("Url5xx", "AWS/Lambda:Url5xxCount", ON_DEMAND_FUNCTION),
+        *("Sum >= 3", "300 x 1", "notBreaching"),
+    ),
+    "Alarms.TopicName": "financial-forecaster-dev-alarms",
+    "AlarmsPolicy.Topics": ["Alarms"],
+    "AlarmsPolicy.PolicyDocument.Statement": [
+        allow(
+            *("AlarmsAndBudget", "sns:Publish", "Alarms"),
+            Principal={"Service": ["cloudwatch.amazonaws.com", "budgets.amazonaws.com"]},
+            Condition={"StringEquals": {"aws:SourceAccount": "123456789012"}},
+        )
+    ],
+    "AlarmsByMail!Condition": "SomebodyIsTold",
+    "AlarmsByMail.Protocol": "email",
+    "AlarmsByMail.TopicArn": "Alarms",
+    "AlarmsByMail.Endpoint": "AlarmEmail",
+    "Budget.Budget.BudgetLimit": {"Amount": 5, "Unit": "USD"},
+    "Budget.Budget.TimeUnit": "MONTHLY",
+    "Budget.NotificationsWithSubscribers.0.Notification": {
+        "NotificationType": "ACTUAL",
+        "ComparisonOperator": "GREATER_THAN",
+        "Threshold": 80,
+    },
+    "Budget.NotificationsWithSubscribers.1.Notification": {
+        "NotificationType": "FORECASTED",
+        "ComparisonOperator": "GREATER_THAN",
+        "Threshold": 100,
+    },
+    **{
+        f"Budget.NotificationsWithSubscribers.{one}.Subscribers": [
+            {"SubscriptionType": "SNS", "Address": "Alarms"}
+        ]
+        for one in (0, 1)
+    },
+    "Dashboard.DashboardName": "financial-forecaster-dev",
+}

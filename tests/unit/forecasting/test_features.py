@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from pipeline.bars import Panel
+from pipeline.forecasting.features import FEATURE_NAMES, VARIANCE_FLOOR, WARM_UP, compute_features
+from pipeline.forecasting.windows import all_windows, latest_windows, log_returns_ahead
+from tests.support.builders import bars, raw_bars
+
+
+def naive_features(panel: Panel, t: int) -> dict[str, float]:
+    """The features of one session, written as their definitions read."""
+    o, h, low, c = (np.log(getattr(panel, name)[0]) for name in ("open", "high", "low", "close"))
+
+    def variance(i: int) -> float:
+        garman_klass = 0.5 * (h[i] - low[i]) ** 2 - (2 * np.log(2) - 1) * (c[i] - o[i]) ** 2
+        return garman_klass + (o[i] - c[i - 1]) ** 2
+
+    def log_volatility(values: list[float]) -> float:
+        return 0.5 * np.log(np.mean(values) + VARIANCE_FLOOR)
+
+    def last(k: int) -> range:
+        return range(t - k + 1, t + 1)
+
+    weekday = panel.session[0][t].item().weekday()
+    return {
+        "log_close": c[t],
+        "overnight_return": o[t] - c[t - 1],
+        "intraday_return": c[t] - o[t],
+        "log_range": log_volatility([(h[t] - low[t]) ** 2 / (4 * np.log(2))]),
+        "log_volatility": log_volatility([variance(t)]),
+        "log_volatility_5": log_volatility([variance(i) for i in last(5)]),
+        "log_volatility_22": log_volatility([variance(i) for i in last(22)]),
+        "log_volatility_66": log_volatility([variance(i) for i in last(66)]),
+        "log_downside_22": log_volatility([min(c[i] - c[i - 1], 0) ** 2 for i in last(22)]),
+        "drawdown_66": c[t] - max(c[i] for i in last(66)),
+        "days_to_next": 3.0 if weekday == 4 else 1.0,
+        "log_vix": np.log(panel.vix[0][t]) if np.isfinite(panel.vix[0][t]) else 0.0,
+    }
+
+
+@pytest.mark.parametrize("t", [WARM_UP, WARM_UP + 1, 120, 199])
+def test_features_equal_their_definitions(t: int) -> None:
+    panel = Panel.of([bars(n=200)], 200, raw_bars("^VIX", 60))
+    came = compute_features(panel)[0, t - WARM_UP]
+    expected = naive_features(panel, t)
+    assert list(expected) == list(FEATURE_NAMES)
+    np.testing.assert_allclose(came, list(expected.values()), rtol=2e-6, atol=1e-7)
+
+
+def test_a_flat_market_has_finite_features() -> None:
+    flat = np.full(200, 100.0)
+    panel = Panel.of([bars(open=flat, high=flat, low=flat, close=flat)], 200)
+    assert np.isfinite(compute_features(panel)).all()
+
+
+def test_windows_end_at_their_origins() -> None:
+    features = compute_features(Panel.of([bars(n=200), bars("QQQ", n=200)], 200))
+    windows = all_windows(features)
+    assert windows.shape == (2, 200 - WARM_UP - 59, 60, 12)
+    assert np.array_equal(windows[:, -1], latest_windows(features))
+    assert np.array_equal(windows[1, 7, -1], features[1, 66])
+
+
+def test_targets_are_log_returns_and_unknown_at_the_end() -> None:
+    close = np.array([[100.0, 110.0, 121.0, 133.1]])
+    ahead = log_returns_ahead(close, (1, 3))
+    np.testing.assert_allclose(ahead[0, 0], [np.log(1.1), np.log(1.331)])
+    assert np.isnan(ahead[0, 3]).all()
+    assert np.isnan(ahead[0, 1:, 1]).all()

@@ -1,0 +1,254 @@
+"""The daily run on fakes: no I/O, no clock."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+
+import numpy as np
+import pytest
+
+from pipeline.adapters.parquet_tables import ParquetTables
+from pipeline.bars import RawBars
+from pipeline.errors import IncompleteRun, Reason, RequestError, SourceUnavailable, StoreError
+from pipeline.forecasting.model import Model
+from pipeline.jobs.daily import DailyJob, run
+from pipeline.jobs.daily_summary import Outcome
+from pipeline.ports import Reading
+from tests.support.builders import raw_bars, weekdays
+from tests.support.fakes import Crash, FixedCalendar, MemoryObjects, ScriptedSource
+
+TICKERS = ("SPY", "QQQ", "DIA", "IWM")
+FRIDAY = date(2024, 12, 27)
+EVENING = datetime(2024, 12, 27, 23, 30, tzinfo=UTC)
+FORECASTS = "forecasts/month=2024-12/2024-12-27.00.parquet"
+CALENDAR = FixedCalendar(weekdays(420, "2025-01-31").tolist())
+
+
+def job(model: Model, source: ScriptedSource, store: MemoryObjects | None = None) -> DailyJob:
+    return DailyJob(TICKERS, source, CALENDAR, store or MemoryObjects(), ParquetTables(), model)
+
+
+def market(**changed: RawBars) -> ScriptedSource:
+    return ScriptedSource.of(*(changed.get(ticker, raw_bars(ticker)) for ticker in TICKERS))
+
+
+def without_rows(raw: RawBars, *rows: int) -> RawBars:
+    kept = np.ones(len(raw), bool)
+    kept[list(rows)] = False
+    return raw._rows(kept)
+
+
+def last_close(raw: RawBars, value: float) -> RawBars:
+    close = raw.close.copy()
+    close[-1] = value
+    return dataclasses.replace(raw, close=close)
+
+
+def split_unadjusted(raw: RawBars, at: int) -> RawBars:
+    names = ("open", "high", "low", "close")
+    before = {n: np.r_[getattr(raw, n)[:at] * 2, getattr(raw, n)[at:]] for n in names}
+    return dataclasses.replace(raw, **before)
+
+
+def on_sunday(raw: RawBars) -> RawBars:
+    session = raw.session.copy()
+    session[session == np.datetime64("2024-12-16")] -= 1
+    return dataclasses.replace(raw, session=session)
+
+
+def forecasts(store: MemoryObjects, key: str = FORECASTS) -> dict[str, np.ndarray]:
+    return ParquetTables().decode("forecasts", store.objects[key])[0]
+
+
+def test_every_ticker_gets_five_rows_of_the_next_sessions(model: Model) -> None:
+    store = MemoryObjects()
+    summary = run(job(model, market(), store), EVENING)
+    assert summary.outcome is Outcome.PUBLISHED
+    assert summary.published == tuple(sorted(TICKERS))
+    rows = forecasts(store)
+    assert rows["ticker"].tolist() == [ticker for ticker in TICKERS for _ in range(5)]
+    assert rows["horizon"].tolist() == [1, 2, 3, 4, 5] * 4
+    assert rows["target_date"][:5].tolist() == CALENDAR.following(FRIDAY, 5)
+    assert set(rows["status"]) == {"ok"}
+    assert set(rows["origin_date"].tolist()) == {FRIDAY}
+    assert rows["last_close"][0] == raw_bars("SPY").close[-1]
+
+
+def test_objects_are_written_in_order_and_the_manifest_commits(model: Model) -> None:
+    store = MemoryObjects()
+    run(job(model, market(), store), EVENING)
+    bundle = f"bundles/{model.bundle.version}"
+    assert [re.sub(r"manifest\.\w+\.", "manifest.", key) for key in store.written] == [
+        "bars/month=2024-12/2024-12-27.00.parquet",
+        f"{bundle}/manifest.json",
+        f"{bundle}/model.onnx",
+        "calibration/2024-12-27.00.json",
+        FORECASTS,
+        "baselines/month=2024-12/2024-12-27.00.parquet",
+        "runs/2024-12-27.00.json",
+        "latest.json",
+        "track_record.json",
+        "index.html",
+    ]
+
+
+def test_the_same_event_again_reads_nothing_and_writes_nothing(model: Model) -> None:
+    store, source = MemoryObjects(), market()
+    run(job(model, source, store), EVENING)
+    before = dict(store.objects)
+    summary = run(job(model, source, store), EVENING)
+    assert summary.outcome is Outcome.NOTHING_TO_DO
+    assert summary.manifests[0].published == set(TICKERS)
+    assert len(source.calls) == 1
+    assert store.objects == before
+
+
+def test_another_source_is_refused_even_where_nothing_is_to_do(model: Model) -> None:
+    store = MemoryObjects()
+    run(job(model, market(), store), EVENING)
+    other = ScriptedSource([], label="another")
+    with pytest.raises(StoreError, match="got another; another source needs another store"):
+        run(job(model, other, store), EVENING)
+
+
+def test_a_weekend_belongs_to_friday_and_finds_nothing_to_do(model: Model) -> None:
+    store = MemoryObjects()
+    run(job(model, market(), store), EVENING)
+    summary = run(job(model, market(), store), EVENING + timedelta(days=2))
+    assert (summary.outcome, summary.session) == (Outcome.NOTHING_TO_DO, FRIDAY)
+
+
+def test_before_the_close_the_session_before_is_the_origin(model: Model) -> None:
+    store = MemoryObjects()
+    run(job(model, market(), store), datetime(2024, 12, 27, 15, tzinfo=UTC))
+    assert list(store.keys("forecasts/")) == ["forecasts/month=2024-12/2024-12-26.00.parquet"]
+
+
+REFUSED: dict[Reason, Callable[[RawBars], RawBars]] = {
+    Reason.LAST_BAR_NAN: lambda raw: last_close(raw, np.nan),
+    Reason.STALE: lambda raw: without_rows(raw, -1),
+    Reason.MISSING_SESSION: lambda raw: without_rows(raw, -9),
+    Reason.PRICE_JUMP: lambda raw: split_unadjusted(raw, -9),
+    Reason.NOT_ENOUGH_HISTORY: lambda raw: raw.tail(125),
+    Reason.NO_BARS: lambda raw: raw.tail(200).as_of(date(1990, 1, 1)),
+    Reason.DUPLICATE_SESSION: lambda raw: raw._rows(np.r_[0:199, 198, 199]),
+    Reason.UNEXPECTED_SESSION: on_sunday,
+}
+
+
+@pytest.mark.parametrize("reason", REFUSED, ids=str)
+def test_a_ticker_that_breaks_a_rule_is_withheld_and_the_others_published(
+    model: Model, reason: Reason
+) -> None:
+    store, source = MemoryObjects(), market(QQQ=REFUSED[reason](raw_bars("QQQ")))
+    summary = run(job(model, source, store), EVENING)
+    assert summary.withheld == {"QQQ": reason}
+    rows = forecasts(store)
+    withheld = rows["ticker"] == "QQQ"
+    assert set(rows["status"][withheld]) == {f"withheld:{reason}"}
+    assert withheld.sum() == 5
+    assert np.isnan(rows["prediction"][withheld]).all()
+    assert np.isnan(rows["last_close"][withheld]).all()
+    assert set(rows["status"][~withheld]) == {"ok"}
+    with pytest.raises(IncompleteRun, match=rf"withheld QQQ \({reason}\)"):
+        summary.require_complete()
+
+
+def down(*tickers: str) -> ScriptedSource:
+    def answer(asked: list[str], first: date, last: date) -> Reading:
+        return Reading(
+            bars={t: raw_bars(t).as_of(last).since(first) for t in asked if t not in tickers},
+            failures={t: SourceUnavailable(f"{t}: 429") for t in asked if t in tickers},
+        )
+
+    return ScriptedSource(answer)
+
+
+def test_a_retry_publishes_what_was_missing_as_the_next_part(model: Model) -> None:
+    store = MemoryObjects()
+    run(job(model, down("DIA", "IWM"), store), EVENING)
+    first = dict(store.objects)
+    summary = run(job(model, market(), store), EVENING + timedelta(hours=2))
+    assert summary.published == ("DIA", "IWM")
+    assert summary.withheld == {}
+    assert [m.part for m in summary.manifests] == [0, 1]
+    assert set(forecasts(store, FORECASTS.replace(".00.", ".01."))["ticker"]) == {"DIA", "IWM"}
+    kept = {key: data for key, data in store.objects.items() if key in first}
+    changed = {key for key in first if kept[key] != first[key]}
+    assert changed == {"index.html", "latest.json", "track_record.json"}
+
+
+def test_a_part_after_the_first_holds_only_what_it_publishes(model: Model) -> None:
+    store = MemoryObjects()
+    run(job(model, down("QQQ", "DIA", "IWM"), store), EVENING)
+    summary = run(job(model, down("IWM"), store), EVENING)
+    assert summary.withheld == {"IWM": Reason.SOURCE_UNAVAILABLE}
+    assert summary.manifests[1].tickers == {"QQQ": "ok", "DIA": "ok"}
+
+
+def test_a_retry_that_gets_nothing_new_writes_nothing(model: Model) -> None:
+    store = MemoryObjects()
+    run(job(model, down("DIA"), store), EVENING)
+    before = dict(store.objects)
+    summary = run(job(model, down("DIA"), store), EVENING)
+    assert summary.outcome is Outcome.INCOMPLETE
+    assert summary.withheld == {"DIA": Reason.SOURCE_UNAVAILABLE}
+    assert store.objects == before
+
+
+def test_a_source_that_is_down_leaves_a_record_of_refusals(model: Model) -> None:
+    store = MemoryObjects()
+    summary = run(job(model, down(*TICKERS), store), EVENING)
+    assert summary.published == ()
+    assert set(forecasts(store)["status"]) == {"withheld:source_unavailable"}
+    assert summary.data_lag_sessions is None
+
+
+def test_no_bar_of_any_ticker_is_an_unannounced_closure_and_stays_open(model: Model) -> None:
+    store = MemoryObjects()
+    late = ScriptedSource.of(*(without_rows(raw_bars(ticker), -1) for ticker in TICKERS))
+    summary = run(job(model, late, store), EVENING)
+    assert summary.outcome is Outcome.CLOSED_UNCONFIRMED
+    assert summary.data_lag_sessions == 1
+    assert store.objects == {}
+    assert run(job(model, market(), store), EVENING).outcome is Outcome.PUBLISHED
+
+
+def test_bars_revised_between_a_crash_and_the_retry_change_nothing(model: Model) -> None:
+    clean, crashed = MemoryObjects(), MemoryObjects(crash_after=1)
+    run(job(model, market(), clean), EVENING)
+    with pytest.raises(Crash):
+        run(job(model, market(), crashed), EVENING)
+    revised = market(SPY=last_close(raw_bars("SPY"), raw_bars("SPY").close[-1] * 1.001))
+    run(job(model, revised, crashed), EVENING + timedelta(hours=3))
+    assert crashed.objects == clean.objects
+    assert revised.calls == []
+
+
+def test_forecasts_of_another_vintage_are_a_store_error(model: Model) -> None:
+    other, store = MemoryObjects(), MemoryObjects()
+    run(job(model, down("SPY"), other), EVENING)
+    store.objects[FORECASTS] = other.objects[FORECASTS]
+    with pytest.raises(StoreError, match="forecasts.*: expected rows of vintage"):
+        run(job(model, market(), store), EVENING)
+
+
+def test_nothing_is_added_behind_the_newest_session(model: Model) -> None:
+    store = MemoryObjects()
+    run(job(model, market(), store), EVENING)
+    before = dict(store.objects)
+    with pytest.raises(
+        RequestError,
+        match=r"2024-12-26: expected no later session in the store, found .*2024-12-27",
+    ):
+        run(job(model, market(), store), EVENING - timedelta(days=1))
+    assert store.objects == before
+
+
+def test_a_manifest_that_is_no_manifest_is_named(model: Model) -> None:
+    store = MemoryObjects({"runs/2024-12-27.00.json": b"{}"})
+    with pytest.raises(StoreError, match=r"runs/2024-12-27\.00\.json: expected a run manifest"):
+        run(job(model, market(), store), EVENING)

@@ -1,0 +1,174 @@
+"""Bars that a source changed afterwards are counted; a change that no split explains withholds."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+
+import numpy as np
+import pytest
+
+from pipeline.bars import PRICES, RawBars
+from pipeline.errors import Reason
+from pipeline.forecasting.model import Model
+from pipeline.record.chain import newest
+from pipeline.record.revisions import Revision, explained, revisions, split_since
+from pipeline.record.state import counted, read_state
+from tests.support.builders import raw_bars
+from tests.support.fakes import MemoryObjects
+from tests.support.records import DAYS, SESSIONS, market, run_day, scaled, states, with_column
+
+NOW = raw_bars("SPY", 200, session=DAYS[-200:])
+THEN = NOW.as_of(SESSIONS[-4])
+*_, BEFORE, MONDAY, TUESDAY = SESSIONS
+
+
+def split_two_for_one(raw: RawBars, row: int) -> RawBars:
+    """The same bars as a source gives them once each share became two in `row`."""
+    halved = replace(scaled(raw, 0.5), volume=raw.volume * 2.0)
+    return with_column(halved, "split", row, 2.0)
+
+
+def test_equal_bars_are_no_revision_and_new_ones_neither() -> None:
+    assert revisions(NOW, THEN) == {}
+    assert explained(NOW, THEN)
+
+
+def test_a_revision_is_counted_by_column_with_its_largest_change_and_day() -> None:
+    now = with_column(NOW, "close", 150, NOW.close[150] * 1.001)
+    now = with_column(now, "close", 160, NOW.close[160] * 0.998)
+    now = with_column(now, "volume", 170, NOW.volume[170] * 1.5)
+    assert revisions(now, THEN) == {
+        "close": Revision(2, pytest.approx(-0.002), str(NOW.session[160])),
+        "volume": Revision(1, pytest.approx(0.5), str(NOW.session[170])),
+    }
+
+
+@pytest.mark.parametrize(("change", "so"), [(0.0049, True), (0.0051, False)])
+def test_a_close_may_come_back_rounded_but_not_changed(change: float, so: bool) -> None:
+    now = with_column(NOW, "close", 150, NOW.close[150] * (1 - change))
+    assert explained(now, THEN) is so
+
+
+@pytest.mark.parametrize("name", ["open", "high", "low", "volume"])
+def test_other_columns_are_only_noted(name: str) -> None:
+    now = with_column(NOW, name, 150, getattr(NOW, name)[150] * 1.5)
+    assert explained(now, THEN)
+    assert list(revisions(now, THEN)) == [name]
+
+
+def test_a_split_since_explains_all_and_is_no_revision() -> None:
+    now = split_two_for_one(NOW, 198)
+    assert revisions(now, THEN) == {}
+    assert explained(now, THEN)
+
+
+def test_two_splits_since_multiply() -> None:
+    now = split_two_for_one(split_two_for_one(NOW, 198), 199)
+    np.testing.assert_array_equal(split_since(now, NOW.session[[197, 198, 199]]), [4.0, 2.0, 1.0])
+    assert revisions(now, THEN) == {}
+
+
+def test_a_split_that_the_vintage_before_knew_explains_nothing() -> None:
+    now = split_two_for_one(NOW, 150)
+    assert revisions(now, now.as_of(SESSIONS[-4])) == {}
+    assert not explained(scaled(now, 0.5), now.as_of(SESSIONS[-4]))
+
+
+def test_a_split_without_its_event_is_unexplained() -> None:
+    assert not explained(scaled(NOW, 0.5), THEN)
+
+
+def test_an_adjustment_switched_on_is_unexplained() -> None:
+    factors = np.where(np.arange(200) < 100, 0.99, 1.0)
+    adjusted = replace(NOW, **{name: getattr(NOW, name) * factors for name in PRICES})
+    assert not explained(adjusted, THEN)
+    assert revisions(adjusted, THEN)["close"] == Revision(
+        100, pytest.approx(-0.01), revisions(adjusted, THEN)["close"].session
+    )
+
+
+@pytest.mark.parametrize("side", ["now", "then"])
+def test_a_value_that_either_lacks_is_left_out(side: str) -> None:
+    holed = with_column(NOW, "close", 150, np.nan)
+    now, then = (holed, THEN) if side == "now" else (NOW, holed.as_of(SESSIONS[-4]))
+    assert revisions(now, then) == {}
+    assert explained(now, then)
+
+
+def test_a_session_that_only_one_of_them_has_is_left_out() -> None:
+    kept = np.ones(200, bool)
+    kept[150] = False
+    assert revisions(NOW, THEN._rows(kept[: len(THEN)])) == {}
+    assert revisions(NOW._rows(kept), THEN) == {}
+
+
+@pytest.mark.parametrize(
+    "then", [THEN.as_of(date(1990, 1, 1)), THEN._rows(np.r_[0:50, 49])], ids=["none", "twice"]
+)
+def test_bars_that_cannot_be_compared_are_no_revision(then: RawBars) -> None:
+    assert revisions(scaled(NOW, 0.5), then) == {}
+
+
+def adjusted_from_now_on() -> dict[str, RawBars]:
+    return market(QQQ=scaled(market()["QQQ"], 0.99, slice(0, 410)))
+
+
+def test_an_unexplained_revision_withholds_the_ticker_for_one_session(model: Model) -> None:
+    store = MemoryObjects()
+    assert run_day(model, store, BEFORE, market()).withheld == {}
+    told = run_day(model, store, MONDAY, adjusted_from_now_on())
+    assert told.withheld == {"QQQ": Reason.UNEXPLAINED_REVISION}
+    assert told.manifests[0].tickers["QQQ"] == "withheld:unexplained_revision"
+    assert told.manifests[0].tickers["SPY"] == "ok"
+    # The vintage of Monday has the new prices: Tuesday's are no revision of these.
+    assert run_day(model, store, TUESDAY, adjusted_from_now_on()).withheld == {}
+
+
+def test_a_retry_on_the_same_evening_does_not_accept_the_revision(model: Model) -> None:
+    store = MemoryObjects()
+    run_day(model, store, BEFORE, market())
+    for _ in range(2):
+        told = run_day(model, store, MONDAY, adjusted_from_now_on())
+        assert told.withheld == {"QQQ": Reason.UNEXPLAINED_REVISION}
+    assert run_day(model, store, MONDAY, market()).withheld == {}
+
+
+def test_a_revision_is_seen_across_sessions_in_which_the_ticker_was_not_read(model: Model) -> None:
+    store = MemoryObjects()
+    run_day(model, store, BEFORE, market())
+    run_day(model, store, MONDAY, {"SPY": market()["SPY"]})
+    told = run_day(model, store, TUESDAY, adjusted_from_now_on())
+    assert told.withheld == {"QQQ": Reason.UNEXPLAINED_REVISION}
+
+
+def test_a_split_since_the_last_vintage_withholds_nothing(model: Model) -> None:
+    store = MemoryObjects()
+    run_day(model, store, MONDAY, market())
+    told = run_day(model, store, TUESDAY, market(QQQ=split_two_for_one(market()["QQQ"], 419)))
+    assert told.withheld == {}
+    assert told.manifests[0].revisions == {}
+
+
+def test_revisions_are_in_the_manifest_and_counted_once_a_session(model: Model) -> None:
+    store = MemoryObjects()
+    run_day(model, store, BEFORE, market())
+    revised = with_column(market()["SPY"], "volume", 400, 1.0)
+    told = run_day(model, store, MONDAY, market(SPY=revised))
+    (volume,) = told.manifests[0].revisions["SPY"].values()
+    assert (volume.bars, volume.session) == (1, str(SESSIONS[400]))
+    assert told.withheld == {}
+    run_day(model, store, TUESDAY, market(SPY=revised))
+    assert states(store)[-1].revised == {"SPY": {"volume": 1}}
+
+
+def test_withheld_sessions_are_counted_by_reason(model: Model) -> None:
+    store = MemoryObjects()
+    run_day(model, store, BEFORE, market())
+    run_day(model, store, MONDAY, {"SPY": market()["SPY"]})
+    run_day(model, store, MONDAY, {"SPY": market()["SPY"]})
+    run_day(model, store, TUESDAY, adjusted_from_now_on())
+    head = newest(store)
+    assert head is not None
+    seen = counted(read_state(store, head.manifest), head.manifest)
+    assert seen["withheld"]["QQQ"]["unknown_ticker"] == 1

@@ -1,0 +1,139 @@
+"""The page of the record: what it says is what the views say, and it needs nothing else."""
+
+from __future__ import annotations
+
+import json
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+
+from pipeline.views.dashboard import dashboard
+from tests.support.builders import latest_view
+
+VOID = {"meta", "br"}
+EMPTY = {
+    "session": "2024-12-27",
+    "source": "made",
+    "model_version": "2024-12-31-abc",
+    "manifest": {"key": "runs/2024-12-27.00.json", "sha256": "ab" * 32},
+    "modes": {},
+}
+
+
+class Page(HTMLParser):
+    """Reads a page and fails where tags do not nest."""
+
+    def __init__(self, page: bytes) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.cells: list[str] = []
+        self.attributes: list[tuple[str, str | None]] = []
+        self.tags: set[str] = set()
+        self.feed(page.decode())
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.attributes += attrs
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.attributes += attrs
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] == "td":
+            self.cells.append(data)
+
+
+def made(**changed: Any) -> dict[str, Any]:
+    return json.loads(json.dumps(latest_view())) | changed
+
+
+def figures(coverage: float) -> dict[str, Any]:
+    share = {"sessions": 250, "coverage": coverage, "lower": 0.92, "upper": 0.976}
+    skill = {"all": {"sessions": 250, "skill": 0.031}}
+    return {
+        "coverage": {"95": {"all": share, "60": share, "250": share}},
+        "skill": {"garch_t": skill, "ewma": skill, "persistence": {}},
+    }
+
+
+def record(**modes: Any) -> dict[str, Any]:
+    return EMPTY | {
+        "modes": {
+            mode: {
+                "sessions": 250,
+                "in_sample_sessions": 0,
+                "first_session": "2024-01-02",
+                "last_session": "2024-12-27",
+                "e_values": {"garch_t": 21.5},
+                "tickers": {"SPY": figures(coverage)},
+                "pooled": figures(coverage),
+            }
+            for mode, coverage in modes.items()
+        }
+    }
+
+
+def test_every_forecast_has_its_row_and_its_picture() -> None:
+    page = Page(dashboard(made(), EMPTY))
+    rows = [page.cells[i : i + 6] for i in range(0, len(page.cells), 6)]
+    assert [row[1] for row in rows] == [
+        one["target_date"] for one in made()["tickers"]["SPY"]["horizons"]
+    ]
+    assert rows[0] == ["SPY", "2024-12-30", "399.50", "400.00", "390.50 to 409.50"] + [
+        "392.00 to 408.00"
+    ]
+    assert {"svg", "polygon", "polyline", "title"} <= page.tags
+
+
+def test_a_withheld_ticker_is_named_with_its_reason() -> None:
+    assert "IWM: withheld:stale" in dashboard(made(), EMPTY).decode()
+
+
+def test_live_figures_are_shown_where_there_are_any_and_others_named() -> None:
+    page = dashboard(made(), record(backfill=0.9, live=0.951)).decode()
+    assert "Issued live" in page
+    assert "95.1%" in page
+    assert "90.0%" not in page
+    assert "+3.1%" in page
+    assert "GARCH(1,1)-t 21.5" in page
+    assert "made afterwards (backfill)" in dashboard(made(), record(backfill=0.9)).decode()
+
+
+def test_figures_in_sample_are_called_so_and_are_no_evidence() -> None:
+    seen = record(backfill=0.95)
+    seen["modes"]["backfill"]["in_sample_sessions"] = 7
+    page = dashboard(made(), seen).decode()
+    assert "of 7 of these sessions the model had learnt what came" in page
+    assert "E-value" not in page
+
+
+def test_before_anything_is_realised_it_says_so() -> None:
+    assert "No forecast has been realised yet" in dashboard(made(), EMPTY).decode()
+
+
+def test_invented_prices_stand_out() -> None:
+    assert "Simulated, not real" in dashboard(made(source="simulated market"), EMPTY).decode()
+    assert "Simulated" not in dashboard(made(source="Yahoo"), EMPTY).decode()
+
+
+@pytest.mark.parametrize("label", ["<script>alert(1)</script>", '"><img src=x>', "a & b"])
+def test_what_others_named_stays_text(label: str) -> None:
+    tickers = made()["tickers"]
+    view = made(source=label, tickers={label: tickers["SPY"], "IWM": tickers["IWM"]})
+    page = Page(dashboard(view, EMPTY))
+    assert not {"script", "img"} & page.tags
+    assert label in page.cells
+
+
+def test_the_page_loads_nothing_and_runs_nothing() -> None:
+    page = Page(dashboard(made(), record(live=0.95)))
+    assert not {"script", "link", "img", "iframe"} & page.tags
+    assert not {"src", "href", "onload", "onclick"} & {name for name, _ in page.attributes}
