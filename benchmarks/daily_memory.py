@@ -38,13 +38,13 @@ def measured(source: str) -> dict[str, float]:
 def child(source: str) -> None:
     started = time.perf_counter()
     from handlers import daily
-    from handlers.local.invoke import DeskContext
+    from handlers.local.invoke import LocalContext
 
     imported = time.perf_counter()
     if source == "yahoo":
-        over_loopback(lambda: daily.handler(EVENT, DeskContext()))
+        over_loopback(lambda: daily.handler(EVENT, LocalContext()))
     else:
-        daily.handler(EVENT, DeskContext())
+        daily.handler(EVENT, LocalContext())
     done = time.perf_counter()
     mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(json.dumps({"mb": mb, "import": imported - started, "run": done - imported}))

@@ -23,7 +23,7 @@ from pipeline.forecasting.features import compute_features
 from pipeline.forecasting.forecast import Forecast, forecast, forecast_windows
 from pipeline.forecasting.model import Model
 from pipeline.forecasting.windows import MIN_SESSIONS, latest_windows
-from pipeline.record.tables import Stamp, forecast_columns
+from pipeline.record.tables import Stamp, build_forecast_columns
 
 ROOT = Path(__file__).resolve().parents[1]
 UNIVERSE = ROOT.parent / "shared" / "data" / "universe.parquet"
@@ -84,7 +84,7 @@ def stages(bars: list[Bars], model: Model) -> dict[str, float]:
 
 def columns_of(made: Forecast) -> dict[str, np.ndarray]:
     stamp = Stamp(date(2024, 12, 31), TARGETS, "bench", "0" * 64, datetime(2025, 1, 1, tzinfo=UTC))
-    return dict(forecast_columns(made, {}, stamp))
+    return dict(build_forecast_columns(made, {}, stamp))
 
 
 def series() -> Iterator[Bars]:
@@ -106,7 +106,7 @@ def series() -> Iterator[Bars]:
         prices = {column: values[rows] for column, values in columns.items()}
         raw = RawBars(name, session[rows], **prices, volume=zeros, dividend=zeros, split=zeros)
         try:
-            yield Bars.validated(raw.tail(MIN_SESSIONS))
+            yield Bars.validate(raw.tail(MIN_SESSIONS))
         except InvalidBars as exc:
             print(f"left out: {exc}")
 

@@ -11,12 +11,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from handlers.schedule import correlation_id, scheduled_time
+from handlers.schedule import find_correlation_id, parse_time
 from handlers.settings import DailySettings
-from handlers.telemetry.daily import Timed, count, logger, measured, metrics, tracer
+from handlers.telemetry.daily import TimedSource, count_outcome, logger, measure, metrics, tracer
 from pipeline.adapters.exchange_calendar import ExchangeCalendar
 from pipeline.encoding import sha256, to_json
-from pipeline.jobs.daily import DailyJob, at_its_time, run
+from pipeline.jobs.daily import DailyJob, run, with_mode
 from pipeline.jobs.daily_summary import Summary
 from pipeline.wiring import daily_job, open_source
 
@@ -29,13 +29,13 @@ invocation: ContextVar[Any] = ContextVar("invocation")  # the context of the cal
 def handler(event: Any, context: Any) -> dict[str, Any]:
     """Publish the last closed session's forecasts; raises IncompleteRun if one is withheld."""
     invocation.set(context)
-    logger.set_correlation_id(correlation_id(event, context.aws_request_id))
+    logger.set_correlation_id(find_correlation_id(event, context.aws_request_id))
     metrics.add_dimension("function", context.function_name)  # its name tells the stage
     try:
-        with measured("run_duration"):
-            summary = run(*_asked(event, datetime.now(UTC)))
-        count(summary)
-        answer = _answer(summary)
+        with measure("run_duration"):
+            summary = run(*_plan_run(event, datetime.now(UTC)))
+        count_outcome(summary)
+        answer = _to_answer(summary)
         logger.info("the run ended", extra={"summary": answer})
         summary.require_complete()
     except Exception:
@@ -44,13 +44,13 @@ def handler(event: Any, context: Any) -> dict[str, Any]:
     return answer
 
 
-def _asked(event: Any, now: datetime) -> tuple[DailyJob, datetime]:
+def _plan_run(event: Any, now: datetime) -> tuple[DailyJob, datetime]:
     """Return the job and the time it is for; raises RequestError for an event without one."""
-    at = scheduled_time(event, now)
-    return at_its_time(job, at, now), at
+    at = parse_time(event, now)
+    return with_mode(job, at, now), at
 
 
-def _answer(summary: Summary) -> dict[str, Any]:
+def _to_answer(summary: Summary) -> dict[str, Any]:
     return {
         "outcome": summary.outcome.value,
         "session": summary.session.isoformat(),
@@ -62,7 +62,7 @@ def _answer(summary: Summary) -> dict[str, Any]:
     }
 
 
-def _wired(settings: DailySettings) -> DailyJob:
+def _wire(settings: DailySettings) -> DailyJob:
     calendar = ExchangeCalendar()
     cache = Path(tempfile.mkdtemp(prefix="forecaster-"))
     atexit.register(shutil.rmtree, cache, ignore_errors=True)
@@ -73,9 +73,13 @@ def _wired(settings: DailySettings) -> DailyJob:
         remaining_seconds=lambda: invocation.get().get_remaining_time_in_millis() / 1000,
     )
     return daily_job(
-        settings.tickers, Timed(source), calendar, store=settings.store, bundle=settings.bundle
+        settings.tickers,
+        TimedSource(source),
+        calendar,
+        store=settings.store,
+        bundle=settings.bundle,
     )
 
 
 settings = DailySettings.from_env(os.environ)
-job = _wired(settings)
+job = _wire(settings)

@@ -9,7 +9,7 @@ from typing import Any
 
 from handlers.http.messages import Request, Response
 from handlers.http.problems import NOT_PUBLISHED
-from handlers.http.routes import Service, refused
+from handlers.http.routes import Service, to_problem_response
 from handlers.settings import API_KEY, OnDemandSettings
 from handlers.telemetry.on_demand import SERVICE, Signals
 from handlers.telemetry.xray import Tracer
@@ -17,7 +17,7 @@ from pipeline.errors import ForecasterError
 from pipeline.forecasting.bundle import load_bundle
 from pipeline.forecasting.model import Model
 from pipeline.ports import ObjectStore
-from pipeline.serving.cached_views import Views
+from pipeline.serving.cached_views import CachedViews
 from pipeline.serving.on_demand import OnDemand
 from pipeline.wiring import open_store
 
@@ -28,26 +28,26 @@ def handler(event: Any, context: Any) -> dict[str, Any]:
     trace = tracer.trace_id
     told: dict[str, Any] = {} if trace is None else {"xray_trace_id": trace}
     with tracer.subsegment("## handler") as traced:
-        response = _answered(event, told)
+        response = _answer(event, told)
         traced["error"] = 400 <= response.status < 500
         traced["fault"] = response.status >= 500
     signals.tell(context, response.status, perf_counter() - started, told)
     return response.event()
 
 
-def _answered(event: Any, told: dict[str, Any]) -> Response:
+def _answer(event: Any, told: dict[str, Any]) -> Response:
     try:
         request = Request.of(event)
         told |= {"method": request.method, "path": request.path[:200]}
         return service.answer(request)
     except Exception as exc:
-        response, told["code"] = refused(exc)
+        response, told["code"] = to_problem_response(exc)
         if response.status >= 500 and told["code"] != NOT_PUBLISHED:
-            told |= _explained(exc)
+            told |= _describe_error(exc)
         return response
 
 
-def _explained(error: Exception) -> dict[str, str]:
+def _describe_error(error: Exception) -> dict[str, str]:
     """Return what the log says of an error that is not the caller's."""
     if isinstance(error, ForecasterError):
         return {"exception_name": type(error).__name__, "exception": str(error)}
@@ -58,22 +58,22 @@ def _explained(error: Exception) -> dict[str, str]:
 
 
 @cache
-def _store() -> ObjectStore:
+def _open_store() -> ObjectStore:
     return open_store(settings.store, hurried=True)
 
 
 def _read(key: str) -> bytes | None:
     with tracer.subsegment("store", namespace="remote"):
-        return _store().read(key)
+        return _open_store().read(key)
 
 
-def _wired(settings: OnDemandSettings) -> Service:
+def _wire(settings: OnDemandSettings) -> Service:
     keys = settings.api_key_sha256 if settings.auth == API_KEY else None
     model = Model(load_bundle(settings.bundle))
-    return Service(OnDemand(model, Views(_read, monotonic)), keys)
+    return Service(OnDemand(model, CachedViews(_read, monotonic)), keys)
 
 
 settings = OnDemandSettings.from_env(os.environ)
 tracer = Tracer(SERVICE, os.environ)
-service = _wired(settings)
+service = _wire(settings)
 signals = Signals(service.on_demand.model.manifest.model_version)

@@ -14,7 +14,7 @@ from typing import Any
 from pipeline.errors import RequestError
 
 
-def scheduled_time(event: Any, now: datetime) -> datetime:
+def parse_time(event: Any, now: datetime) -> datetime:
     """Return the time the event is for, `now` for `{}`; raises RequestError if it names none."""
     if event == {}:
         return now
@@ -23,19 +23,19 @@ def scheduled_time(event: Any, now: datetime) -> datetime:
     try:
         at = datetime.fromisoformat(came)
     except (TypeError, ValueError) as exc:
-        raise _malformed(event) from exc
+        raise _refuse_event(event) from exc
     if at.utcoffset() is None:
-        raise _malformed(event)
+        raise _refuse_event(event)
     return at
 
 
-def correlation_id(event: Any, request_id: str) -> str:
+def find_correlation_id(event: Any, request_id: str) -> str:
     """Return by which name the logs tell this run: the event's own where it has one."""
     named = event if isinstance(event, Mapping) else {}
     return str(named.get("id") or named.get("execution_id") or request_id)
 
 
-def _malformed(event: Any) -> RequestError:
+def _refuse_event(event: Any) -> RequestError:
     return RequestError(
         "event: expected {} or an object with a `time` or `scheduled_time` like "
         f"2026-11-20T23:30:00Z, got {event!r:.300}"

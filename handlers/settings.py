@@ -45,10 +45,10 @@ class DailySettings:
         """Return the settings in `environ`; raises one ConfigError that lists every problem."""
         read = _Reader(environ)
         settings = {
-            "store": read("FORECASTER_STORE", _store, STORES),
-            "bundle": read("FORECASTER_BUNDLE", _bundle, BUNDLES, str(DEFAULT_BUNDLE)),
-            "tickers": read("FORECASTER_TICKERS", _tickers, TICKERS, "SPY,QQQ,DIA,IWM"),
-            "bars": read("FORECASTER_BARS", _bars, SOURCES, YAHOO),
+            "store": read("FORECASTER_STORE", _parse_store, STORES),
+            "bundle": read("FORECASTER_BUNDLE", _parse_bundle, BUNDLES, str(DEFAULT_BUNDLE)),
+            "tickers": read("FORECASTER_TICKERS", _parse_tickers, TICKERS, "SPY,QQQ,DIA,IWM"),
+            "bars": read("FORECASTER_BARS", _parse_bars, SOURCES, YAHOO),
         }
         read.refuse_problems()
         return cls(**settings)
@@ -76,13 +76,13 @@ class OnDemandSettings:
         """Return the settings in `environ`; raises one ConfigError that lists every problem."""
         read = _Reader(environ)
         settings = {
-            "store": read("FORECASTER_STORE", _store, STORES),
-            "bundle": read("FORECASTER_BUNDLE", _bundle, BUNDLES, str(DEFAULT_BUNDLE)),
-            "auth": read("FORECASTER_AUTH", _auth, f"{API_KEY}, {IAM} or {NONE}", API_KEY),
+            "store": read("FORECASTER_STORE", _parse_store, STORES),
+            "bundle": read("FORECASTER_BUNDLE", _parse_bundle, BUNDLES, str(DEFAULT_BUNDLE)),
+            "auth": read("FORECASTER_AUTH", _parse_auth, f"{API_KEY}, {IAM} or {NONE}", API_KEY),
         }
         if settings["auth"] == API_KEY:
             name = "FORECASTER_API_KEY_SHA256"
-            settings["api_key_sha256"] = read.secret(name, _digests, DIGESTS)
+            settings["api_key_sha256"] = read.secret(name, _parse_digests, DIGESTS)
         read.refuse_problems()
         return cls(**settings)
 
@@ -121,7 +121,7 @@ class _Reader:
             raise ConfigError("settings: " + "; ".join(self._problems))
 
 
-def _store(text: str) -> str | None:
+def _parse_store(text: str) -> str | None:
     try:
         open_store(text)
     except ConfigError:
@@ -129,23 +129,23 @@ def _store(text: str) -> str | None:
     return text
 
 
-def _bundle(text: str) -> Path | None:
+def _parse_bundle(text: str) -> Path | None:
     return Path(text) if Path(text).is_dir() else None
 
 
-def _tickers(text: str) -> tuple[str, ...] | None:
+def _parse_tickers(text: str) -> tuple[str, ...] | None:
     tickers = [ticker.strip().upper() for ticker in text.split(",")]
     return tuple(dict.fromkeys(tickers)) if all(map(TICKER.fullmatch, tickers)) else None
 
 
-def _bars(text: str) -> str | None:
+def _parse_bars(text: str) -> str | None:
     return text if text in (YAHOO, SIMULATED) or Path(text).is_dir() else None
 
 
-def _auth(text: str) -> str | None:
+def _parse_auth(text: str) -> str | None:
     return text if text in (API_KEY, IAM, NONE) else None
 
 
-def _digests(text: str) -> tuple[str, ...] | None:
+def _parse_digests(text: str) -> tuple[str, ...] | None:
     digests = [digest.strip().lower() for digest in text.split(",")]
     return tuple(dict.fromkeys(digests)) if all(map(DIGEST.fullmatch, digests)) else None

@@ -88,7 +88,7 @@ class Bars(RawBars):
         check_prices(self)
 
     @classmethod
-    def validated(cls, raw: RawBars) -> Bars:
+    def validate(cls, raw: RawBars) -> Bars:
         """Return `raw` as Bars; raises InvalidBars with the reason of the first rule broken."""
         return cls(**{f.name: getattr(raw, f.name) for f in fields(raw)})
 
@@ -124,15 +124,21 @@ def check_sessions(bars: RawBars) -> None:
 def check_prices(bars: RawBars) -> None:
     """Raise InvalidBars unless prices are finite, positive, consistent and free of jumps."""
     prices = np.stack([getattr(bars, name) for name in PRICES])
-    _refuse(bars, ~np.isfinite(prices).all(axis=0), "a price is NaN or infinite", Reason.BAR_NAN)
-    _refuse(bars, np.any(prices <= 0, axis=0), "a price is not positive", Reason.NON_POSITIVE_PRICE)
+    _refuse_first(
+        bars, ~np.isfinite(prices).all(axis=0), "a price is NaN or infinite", Reason.BAR_NAN
+    )
+    _refuse_first(
+        bars, np.any(prices <= 0, axis=0), "a price is not positive", Reason.NON_POSITIVE_PRICE
+    )
     above: Flags = prices.max(axis=0) > bars.high * (1 + OHLC_TOLERANCE)
     below: Flags = prices.min(axis=0) < bars.low * (1 - OHLC_TOLERANCE)
-    _refuse(bars, above | below, "a price lies outside low to high", Reason.INCONSISTENT_OHLC)
-    _refuse(bars, _jumps(bars.close), "the close jumps like an unadjusted split", Reason.PRICE_JUMP)
+    _refuse_first(bars, above | below, "a price lies outside low to high", Reason.INCONSISTENT_OHLC)
+    _refuse_first(
+        bars, _find_jumps(bars.close), "the close jumps like an unadjusted split", Reason.PRICE_JUMP
+    )
 
 
-def _refuse(bars: RawBars, broken: Flags, what: str, reason: Reason) -> None:
+def _refuse_first(bars: RawBars, broken: Flags, what: str, reason: Reason) -> None:
     if not broken.any():
         return
     at = int(np.argmax(broken))
@@ -142,7 +148,7 @@ def _refuse(bars: RawBars, broken: Flags, what: str, reason: Reason) -> None:
     raise InvalidBars(f"{bars.ticker}: on {bars.session[at]} {what}: {came}", reason)
 
 
-def _jumps(close: Floats) -> Flags:
+def _find_jumps(close: Floats) -> Flags:
     size = np.abs(np.diff(np.log(close), prepend=np.log(close[:1])))
     near_split = np.abs(size[:, None] - np.log(SPLIT_RATIOS)) <= SPLIT_TOLERANCE
     flags: Flags = near_split.any(axis=1) | (size > np.log(SPLIT_RATIOS[-1]))
@@ -183,10 +189,10 @@ class Panel:
             name: np.array([getattr(one, name)[-n_sessions:] for one in bars]).reshape(shape)
             for name in PRICES
         }
-        return cls(session=session, **prices, vix=_aligned(vix, session))
+        return cls(session=session, **prices, vix=_align_vix(vix, session))
 
 
-def _aligned(vix: RawBars | None, session: Sessions) -> Floats:
+def _align_vix(vix: RawBars | None, session: Sessions) -> Floats:
     """Return the VIX's close at each session, NaN where it has none or no sane one."""
     out = np.full(session.shape, np.nan)
     if vix is None or len(vix) == 0:

@@ -13,7 +13,7 @@ from pipeline.bars import Flags
 Columns = Mapping[str, NDArray[Any]]
 
 
-def concatenated(parts: Sequence[Columns]) -> dict[str, NDArray[Any]]:
+def concatenate(parts: Sequence[Columns]) -> dict[str, NDArray[Any]]:
     """Return tables of equal columns as one, rows in the order given; at least one table."""
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 

@@ -36,7 +36,9 @@ class Request:
             raise RequestError(f"expected {EVENTS}, got {type(event).__name__}")
         body, is_base64 = event.get("body"), event.get("isBase64Encoded") is True
         if "requestContext" in event:
-            return cls(*_line(event), _lower(event.get("headers")), body or "", is_base64)
+            return cls(
+                *_parse_line(event), _lower_names(event.get("headers")), body or "", is_base64
+            )
         if not isinstance(body, str):
             raise RequestError(f"expected {EVENTS}, got one with a body of {type(body).__name__}")
         return cls("POST", "/predict", {}, body, is_base64, direct=True)
@@ -59,10 +61,10 @@ class Request:
             raise Refusal(415, f"expected a body that is not compressed, got {coding}")
         # Looked at before anything is decoded: four characters of base64 are three bytes.
         if len(self.body) > (MAX_BODY * 4 // 3 + 4 if self.is_base64 else MAX_BODY):
-            raise _too_large(len(self.body))
+            raise _refuse_size(len(self.body))
         data = self._bytes()
         if len(data) > MAX_BODY:
-            raise _too_large(len(data))
+            raise _refuse_size(len(data))
         return data
 
     def _bytes(self) -> bytes:
@@ -92,7 +94,7 @@ class Response:
             return answer | {"body": encoded, "isBase64Encoded": True}
 
 
-def _line(event: Mapping[str, Any]) -> tuple[str, str]:
+def _parse_line(event: Mapping[str, Any]) -> tuple[str, str]:
     """Return the method and the path, without a slash at its end."""
     try:
         method, path = event["requestContext"]["http"]["method"], event["rawPath"]
@@ -102,9 +104,9 @@ def _line(event: Mapping[str, Any]) -> tuple[str, str]:
         raise RequestError(f"expected {EVENTS}, got another event with a requestContext") from exc
 
 
-def _lower(headers: Mapping[str, str] | None) -> dict[str, str]:
+def _lower_names(headers: Mapping[str, str] | None) -> dict[str, str]:
     return {name.lower(): value for name, value in (headers or {}).items()}
 
 
-def _too_large(came: int) -> Refusal:
+def _refuse_size(came: int) -> Refusal:
     return Refusal(413, f"expected a body of at most {MAX_BODY} bytes, got {came}")

@@ -9,14 +9,14 @@ from typing import Any
 
 import msgspec
 
-from handlers.http.problems import problem_of
+from handlers.http.problems import to_problem
 from pipeline.bars import Panel
 from pipeline.errors import ForecasterError
 from pipeline.forecasting.features import compute_features
 from pipeline.forecasting.levels import INTERVALS
 from pipeline.forecasting.windows import MIN_SESSIONS
-from pipeline.serving.answers import PredictAnswer, answer_of
-from pipeline.serving.on_demand import usable_bars
+from pipeline.serving.answers import PredictAnswer, build_answer
+from pipeline.serving.on_demand import select_usable_bars
 from pipeline.serving.requests import BarsRequest
 from pipeline.views.documents import HorizonForecast, Latest, TickerForecast
 
@@ -45,7 +45,7 @@ def _prices(i: int, before: float, close: float) -> list[float]:
 def window() -> list[list[float]]:
     """Return the window of the bars, rounded as nobody would mind."""
     asked = msgspec.convert({"bars": bars()}, BarsRequest)
-    panel = Panel.of([usable_bars("SPY", asked.bars)], MIN_SESSIONS)
+    panel = Panel.of([select_usable_bars("SPY", asked.bars)], MIN_SESSIONS)
     return [[round(float(x), 5) for x in row] for row in compute_features(panel)[0]]
 
 
@@ -59,7 +59,7 @@ def predicted(*, of_ticker: bool) -> PredictAnswer:
     targets = TARGETS if of_ticker else (msgspec.UNSET,) * 5
     horizons = tuple(_horizon(h, day) for h, day in enumerate(targets, start=1))
     published = {"ticker": "SPY", "origin_date": LAST, "issued_at": ISSUED, "source": "yahoo"}
-    return answer_of(
+    return build_answer(
         horizons,
         last_close=CLOSE,
         calibrated=of_ticker,
@@ -92,4 +92,4 @@ def latest() -> Latest:
 
 def problem(error: ForecasterError) -> Any:
     """Return an error as it is answered."""
-    return msgspec.to_builtins(problem_of(error)[0])
+    return msgspec.to_builtins(to_problem(error)[0])

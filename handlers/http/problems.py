@@ -86,10 +86,10 @@ CODES = {
 }
 
 
-def problem_of(error: Exception) -> tuple[Problem, dict[str, str]]:
+def to_problem(error: Exception) -> tuple[Problem, dict[str, str]]:
     """Return the problem an error is, and its headers; causes on our side are not told."""
     if isinstance(error, Refusal):
-        problem = _problem(error.status, CODES[error.status], str(error))
+        problem = _build_problem(error.status, CODES[error.status], str(error))
         return problem, dict(error.headers)
     kind = next((kind for kind in MEANINGS if isinstance(error, kind)), ForecasterError)
     status, code, retry_after = MEANINGS[kind]
@@ -98,8 +98,10 @@ def problem_of(error: Exception) -> tuple[Problem, dict[str, str]]:
     if isinstance(error, InvalidField):
         fields = (FieldProblem(error.pointer, error.expected, error.got),)
     hidden = kind in (StoreError, ForecasterError)
-    return _problem(status, code, HIDDEN if hidden else str(error), fields), headers
+    return _build_problem(status, code, HIDDEN if hidden else str(error), fields), headers
 
 
-def _problem(status: int, code: str, detail: str, errors: tuple[FieldProblem, ...] = ()) -> Problem:
+def _build_problem(
+    status: int, code: str, detail: str, errors: tuple[FieldProblem, ...] = ()
+) -> Problem:
     return Problem(TITLES[status], status, code, detail, errors)

@@ -11,10 +11,10 @@ from typing import NamedTuple
 import msgspec
 
 from handlers.http.messages import Request, Response
-from handlers.http.problems import MEDIA_TYPE, Refusal, problem_of
+from handlers.http.problems import MEDIA_TYPE, Refusal, to_problem
 from pipeline.record.keys import DASHBOARD
 from pipeline.serving.api_keys import is_accepted
-from pipeline.serving.cached_views import published
+from pipeline.serving.cached_views import answer_from_latest
 from pipeline.serving.on_demand import OnDemand
 from pipeline.serving.requests import parse_request
 
@@ -73,8 +73,8 @@ class Service:
             return Response(204, headers={**ALWAYS, **PREFLIGHT, **allow, **allowed})
         self._require_key(request)
         if request.method == "POST":
-            return _response(actions["POST"](request), NOT_KEPT)
-        return _conditional(request, actions["GET"](request))
+            return _build_response(actions["POST"](request), NOT_KEPT)
+        return _answer_conditionally(request, actions["GET"](request))
 
     def _actions(self, path: str) -> Mapping[str, Action]:
         if path.startswith(OF_TICKER):
@@ -108,7 +108,9 @@ class Service:
 
     def _ticker(self, request: Request) -> Content:
         ticker = request.path.removeprefix(OF_TICKER).upper()
-        return Content(msgspec.json.encode(published(self.on_demand.views.latest(), ticker)))
+        return Content(
+            msgspec.json.encode(answer_from_latest(self.on_demand.views.latest(), ticker))
+        )
 
     def _forecasts(self, _: Request) -> Content:
         return Content(msgspec.json.encode(self.on_demand.views.latest()))
@@ -127,23 +129,23 @@ class Service:
         return Content(msgspec.json.encode(Health("ok", version)))
 
 
-def refused(error: Exception) -> tuple[Response, str]:
+def to_problem_response(error: Exception) -> tuple[Response, str]:
     """Return the answer to a request that raised `error`, and the problem's code."""
-    problem, headers = problem_of(error)
+    problem, headers = to_problem(error)
     kind = {"content-type": MEDIA_TYPE}
     body = msgspec.json.encode(problem)
     return Response(problem.status, body, {**ALWAYS, **NOT_KEPT, **kind, **headers}), problem.code
 
 
-def _conditional(request: Request, content: Content) -> Response:
+def _answer_conditionally(request: Request, content: Content) -> Response:
     """Return a GET's answer, without its body where the caller has it or asks only for the head."""
     etag = f'"{sha256(content.body).hexdigest()[:32]}"'
-    response = _response(content, {**KEPT, "etag": etag})
+    response = _build_response(content, {**KEPT, "etag": etag})
     known = request.headers.get("if-none-match", "")
     if known.strip() == "*" or etag in [one.strip().removeprefix("W/") for one in known.split(",")]:
         return Response(304, headers=response.headers)
     return Response(200, headers=response.headers) if request.method == "HEAD" else response
 
 
-def _response(content: Content, headers: Mapping[str, str]) -> Response:
+def _build_response(content: Content, headers: Mapping[str, str]) -> Response:
     return Response(200, content.body, {**ALWAYS, "content-type": content.media_type, **headers})

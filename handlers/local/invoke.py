@@ -16,7 +16,7 @@ USAGE = "python -m handlers.local.invoke daily [event.json]"
 
 
 @dataclass(frozen=True, slots=True)
-class DeskContext:
+class LocalContext:
     """What stands in for Lambda's context: nobody is waiting, so time never runs short."""
 
     function_name: str = "desk"
@@ -34,24 +34,24 @@ def main(arguments: list[str]) -> int:
     Metrics, which Lambda takes from standard output, go beside the logs instead.
     """
     if not arguments or arguments[0] not in FUNCTIONS or len(arguments) > 2:
-        return _refused(f"expected {USAGE}, got {' '.join(arguments) or 'nothing'}", 2)
+        return _refuse(f"expected {USAGE}, got {' '.join(arguments) or 'nothing'}", 2)
     try:
         event = json.loads(Path(arguments[1]).read_bytes()) if arguments[1:] else {}
     except (OSError, ValueError) as exc:
-        return _refused(f"{arguments[1]}: expected an event in JSON, got: {exc}", 2)
+        return _refuse(f"{arguments[1]}: expected an event in JSON, got: {exc}", 2)
     try:
         with contextlib.redirect_stdout(sys.stderr):
             function = importlib.import_module(f"handlers.{arguments[0]}")
             # At a desk an error is one line; the stack is for the logs of Lambda.
             function.logger.addFilter(lambda record: not record.exc_info)
-            answer = function.handler(event, DeskContext())
+            answer = function.handler(event, LocalContext())
     except ForecasterError as exc:
-        return _refused(str(exc), 1)
+        return _refuse(str(exc), 1)
     print(json.dumps(answer, indent=2))
     return 0
 
 
-def _refused(message: str, code: int) -> int:
+def _refuse(message: str, code: int) -> int:
     print(f"error: {message}", file=sys.stderr)
     return code
 

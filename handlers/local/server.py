@@ -14,8 +14,8 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from handlers.http.routes import refused
-from handlers.local.invoke import DeskContext
+from handlers.http.routes import to_problem_response
+from handlers.local.invoke import LocalContext
 from pipeline.errors import ForecasterError, InvalidBody
 
 HOST = "127.0.0.1"
@@ -37,7 +37,7 @@ class Gateway(ThreadingHTTPServer):
 
     def call(self, event: Mapping[str, Any]) -> dict[str, Any]:
         with self._lock:
-            return self._handler(event, DeskContext())
+            return self._handler(event, LocalContext())
 
 
 class _Exchange(BaseHTTPRequestHandler):
@@ -57,9 +57,9 @@ class _Exchange(BaseHTTPRequestHandler):
 
     def _exchange(self) -> None:
         try:
-            event = _event(self.command, self.path, self._headers(), self._body())
+            event = _build_event(self.command, self.path, self._headers(), self._body())
         except InvalidBody as exc:
-            answer = refused(exc)[0].event()
+            answer = to_problem_response(exc)[0].event()
         else:
             answer = self.server.call(event)
         content = answer["body"].encode()
@@ -106,7 +106,9 @@ class _Exchange(BaseHTTPRequestHandler):
         """Say nothing: the function logs its calls itself."""
 
 
-def _event(method: str, target: str, headers: Mapping[str, str], body: bytes) -> dict[str, Any]:
+def _build_event(
+    method: str, target: str, headers: Mapping[str, str], body: bytes
+) -> dict[str, Any]:
     """Return the event a Function URL would make (payload 2.0)."""
     path, _, query = target.partition("?")
     media = headers.get("content-type", "application/json").lower()
@@ -129,7 +131,7 @@ def _event(method: str, target: str, headers: Mapping[str, str], body: bytes) ->
 
 def main(arguments: list[str]) -> int:
     """Serve until Ctrl-C; 2 where the settings are wrong or the port is taken."""
-    options = _options(arguments)
+    options = _parse_options(arguments)
     os.environ["FORECASTER_AUTH"] = options.auth
     os.environ["FORECASTER_STORE"] = options.store
     os.environ["FORECASTER_BUNDLE"] = str(options.bundle)
@@ -138,9 +140,9 @@ def main(arguments: list[str]) -> int:
 
         gateway = Gateway(options.port, handler)
     except ForecasterError as exc:
-        return _refused(str(exc))
+        return _refuse(str(exc))
     except (OSError, OverflowError) as exc:
-        return _refused(f"expected a free port on {HOST}, got port {options.port}: {exc}")
+        return _refuse(f"expected a free port on {HOST}, got port {options.port}: {exc}")
     print(f"Serving http://{HOST}:{gateway.server_port} until Ctrl-C", flush=True)
     # Metrics are for CloudWatch; the log, on standard error, says the same to people.
     with (
@@ -153,12 +155,12 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def _refused(message: str) -> int:
+def _refuse(message: str) -> int:
     print(f"error: {message}", file=sys.stderr)
     return 2
 
 
-def _options(arguments: list[str]) -> argparse.Namespace:
+def _parse_options(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m handlers.local.server", description=__doc__)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--store", required=True)

@@ -27,7 +27,7 @@ logging.getLogger("aws_xray_sdk").setLevel(logging.ERROR)
 
 
 @contextmanager
-def measured(metric: str) -> Iterator[None]:
+def measure(metric: str) -> Iterator[None]:
     """Emit how many milliseconds the block took, also if it raises."""
     started = perf_counter()
     try:
@@ -37,7 +37,7 @@ def measured(metric: str) -> Iterator[None]:
         metrics.add_metric(metric, MetricUnit.Milliseconds, milliseconds)
 
 
-def count(summary: Summary) -> None:
+def count_outcome(summary: Summary) -> None:
     """Emit what a run published and withheld, how old its bars were, and how forecasts fare.
 
     `session_complete` is 1 where every ticker has its forecast; an alarm waits for it every day.
@@ -53,7 +53,7 @@ def count(summary: Summary) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Timed:
+class TimedSource:
     """A BarSource whose readings are measured."""
 
     source: BarSource
@@ -63,5 +63,5 @@ class Timed:
         return self.source.label
 
     def read(self, tickers: Sequence[str], first: date, last: date) -> Reading:
-        with measured("source_latency"):
+        with measure("source_latency"):
             return self.source.read(tickers, first, last)

@@ -57,8 +57,8 @@ class Signals:
             "model_version": self._model_version,
             **told,
         }
-        _write(sys.stderr, line)
-        _write(sys.stdout, self._metrics(context, now, numbers))
+        _write_line(sys.stderr, line)
+        _write_line(sys.stdout, self._metrics(context, now, numbers))
         self._cold = False
 
     def _function(self, context: Any) -> dict[str, Any]:
@@ -71,21 +71,23 @@ class Signals:
         }
 
     def _metrics(self, context: Any, now: datetime, numbers: Mapping[str, float]) -> dict[str, Any]:
-        directives = [_directive(["service"], UNITS)]
+        directives = [_build_directive(["service"], UNITS)]
         metrics = {"service": SERVICE, "model_version": self._model_version, **numbers}
         if self._cold:
-            directives.append(_directive(["function_name", "service"], {"ColdStart": "Count"}))
+            directives.append(
+                _build_directive(["function_name", "service"], {"ColdStart": "Count"})
+            )
             metrics |= {"function_name": context.function_name, "ColdStart": 1}
         at = int(1000 * now.timestamp())
         return {"_aws": {"Timestamp": at, "CloudWatchMetrics": directives}, **metrics}
 
 
-def _directive(dimensions: list[str], units: Mapping[str, str]) -> dict[str, Any]:
+def _build_directive(dimensions: list[str], units: Mapping[str, str]) -> dict[str, Any]:
     named = [{"Name": name, "Unit": unit} for name, unit in units.items()]
     return {"Namespace": NAMESPACE, "Dimensions": [dimensions], "Metrics": named}
 
 
-def _write(stream: TextIO, document: Mapping[str, Any]) -> None:
+def _write_line(stream: TextIO, document: Mapping[str, Any]) -> None:
     """Write a line at once and whole: what is buffered is lost when Lambda freezes the process."""
     stream.write(msgspec.json.encode(document).decode() + "\n")
     stream.flush()

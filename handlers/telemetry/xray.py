@@ -27,12 +27,12 @@ class Tracer:
     @property
     def trace_id(self) -> str | None:
         """The trace of the call under way, sampled or not; None where nothing names one."""
-        return _trace(self._environ.get("_X_AMZN_TRACE_ID", "")).get("Root")
+        return _parse_trace(self._environ.get("_X_AMZN_TRACE_ID", "")).get("Root")
 
     @contextmanager
     def subsegment(self, name: str, **fields: Any) -> Iterator[dict[str, Any]]:
         """Time the block; what is put into the mapping given becomes fields of the subsegment."""
-        trace = _trace(self._environ.get("_X_AMZN_TRACE_ID", ""))
+        trace = _parse_trace(self._environ.get("_X_AMZN_TRACE_ID", ""))
         address = self._environ.get("AWS_XRAY_DAEMON_ADDRESS")
         if trace.get("Sampled") != "1" or "Root" not in trace or address is None:
             yield {}
@@ -52,7 +52,7 @@ class Tracer:
             _send({**made, "end_time": time.time()}, address)
 
 
-def _trace(header: str) -> dict[str, str]:
+def _parse_trace(header: str) -> dict[str, str]:
     """Return `Root=1-…;Parent=…;Sampled=1` as a mapping."""
     pairs = (part.partition("=") for part in header.split(";"))
     return {name.strip(): value.strip() for name, _, value in pairs}

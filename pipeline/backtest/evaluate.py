@@ -18,7 +18,7 @@ from pipeline.baselines.full_history import (
     persistence,
 )
 from pipeline.baselines.volatility import garch_t_quantiles
-from pipeline.columns import Columns, concatenated
+from pipeline.columns import Columns, concatenate
 from pipeline.errors import DataError, Reason
 from pipeline.evaluation.score_table import FORECASTER, score_columns
 from pipeline.forecasting.bundle import Manifest
@@ -65,7 +65,7 @@ def backtest(
         made = forecast_span(one, model, (first, last), vix)
         version = model.manifest.model_version
         parts.append(scored(one, made.origin_date, made.log_return_quantiles, name, version))
-    scores = concatenated(parts)
+    scores = concatenate(parts)
     if not len(scores["ticker"]):
         raise DataError(
             f"{', '.join(one.ticker for one in bars)}: expected forecasts from {first} to {last} "
@@ -102,7 +102,7 @@ def score_baseline(
     for one in bars:
         made = baseline(one.as_of(last), first)
         parts.append(scored(one, made.origin_date, made.log_return_quantiles, name, name))
-    return concatenated(parts)
+    return concatenate(parts)
 
 
 def fixed_baselines(manifest: Manifest, tickers: Sequence[str]) -> dict[str, Baseline]:
@@ -138,7 +138,7 @@ def score_bundle(model: Model, market: MarketHistory, span: Span, notes: list[st
             parts.append(score_baseline(bars, baseline, *span, name))
         except DataError as exc:
             notes.append(f"without {name}: {exc}")
-    return concatenated(parts)
+    return concatenate(parts)
 
 
 def scored(

@@ -107,7 +107,7 @@ def backtest_command(
     if bundle and not no_refit:
         raise ConfigError("--bundle: expected --no-refit beside it, else models are trained anew")
     folder = options.open_folder("--out", out)
-    source, market, notes = _read(bars, names)
+    source, market, notes = _read_market(bars, names)
     if no_refit:
         with console.progress("Forecasting and scoring"):
             model = Model(load_bundle(bundle or DEFAULT_BUNDLE))
@@ -117,8 +117,8 @@ def backtest_command(
         workers = workers or os.cpu_count() or 1
         scores = _score_refits(market, (first, last), drawn_from, out, workers)
     with console.progress("Comparing"):
-        board = summarise(_since(scores, first), market.vix)
-        folder.replace(SCORES, _as_parquet(scores, source.label))
+        board = summarise(_select_since(scores, first), market.vix)
+        folder.replace(SCORES, _to_parquet(scores, source.label))
         folder.replace(SUMMARY, to_json(board))
         if card:
             _write_card(scores, board, bundle or DEFAULT_BUNDLE, card)
@@ -133,13 +133,13 @@ def backtest_command(
         console.print_line(f"Parquet   {folder.url(SCORES)}\nSummary   {folder.url(SUMMARY)}")
 
 
-def _read(bars: str, names: Sequence[str]) -> tuple[BarSource, MarketHistory, list[str]]:
+def _read_market(bars: str, names: Sequence[str]) -> tuple[BarSource, MarketHistory, list[str]]:
     """Return the source that `--bars` names, all of its bars and what to note of them."""
     with console.progress("Reading bars"):
-        calendar = options.exchange()
+        calendar = options.open_calendar()
         source = options.open_bars(bars, calendar)
         reading = read_market(source, names, EARLIEST, calendar.last_closed(options.now()))
-        read = tuple(Bars.validated(reading.bars[name]) for name in names)
+        read = tuple(Bars.validate(reading.bars[name]) for name in names)
         notes = [f"no VIX: {reading.failures[VIX]}"] if VIX in reading.failures else []
         return source, MarketHistory(read, reading.bars.get(VIX)), notes
 
@@ -159,12 +159,12 @@ def _score_refits(
         return score_refits(market, span, drawn_from, folder, workers, report)
 
 
-def _since(scores: Columns, first: date) -> Columns:
+def _select_since(scores: Columns, first: date) -> Columns:
     """Return the scores of origins from `first` on."""
     return where(scores, scores["origin_date"] >= np.datetime64(first))
 
 
-def _whole(scores: Columns) -> Columns:
+def _select_whole(scores: Columns) -> Columns:
     """Return the scores of the models that forecast from the very first origin on."""
     there = set(scores["model"][scores["origin_date"] == scores["origin_date"].min()])
     return where(scores, np.isin(scores["model"].astype(str), list(there)))
@@ -176,10 +176,10 @@ def _write_card(scores: Columns, board: Leaderboard, bundle: Path, folder: Path)
 
     lost = folder / WHAT_LOST
     told = lost.read_text() if lost.exists() else ""
-    write_model_card(_whole(scores), board, load_bundle(bundle).manifest, told, folder)
+    write_model_card(_select_whole(scores), board, load_bundle(bundle).manifest, told, folder)
 
 
-def _as_parquet(scores: Columns, source: str) -> bytes:
+def _to_parquet(scores: Columns, source: str) -> bytes:
     """Return the scores as a Parquet file that names their source."""
     from pipeline.adapters.parquet_tables import ParquetTables  # noqa: PLC0415
 

@@ -19,8 +19,8 @@ from rich.text import Text
 from pipeline.cli.reasons import Withheld
 from pipeline.encoding import to_json
 from pipeline.jobs.daily_summary import Outcome, Summary
-from pipeline.jobs.fetch import Fetched, csv_name
-from pipeline.views.session import Published
+from pipeline.jobs.fetch import Fetched, name_csv
+from pipeline.views.session import SessionForecasts
 
 # A pipe or a log has no width; rich would take 80 columns.
 WIDTH = 100
@@ -39,7 +39,7 @@ OUTCOMES = {
 }
 
 
-def print_published(shown: Published) -> None:
+def print_published(shown: SessionForecasts) -> None:
     """Print a session's forecasts, where they come from and where they lie."""
     if not shown.runs:
         return
@@ -79,7 +79,7 @@ def print_fetched(fetched: Fetched, folder: Path) -> None:
         table.add_row(ticker, first, last, str(len(bars)))
     print_whole(table)
     for ticker in fetched.written:
-        print_line(str(folder / csv_name(ticker)))
+        print_line(str(folder / name_csv(ticker)))
     failed = {t: (str(error.reason), str(error)) for t, error in fetched.failures.items()}
     _print_reasons("Not written", failed)
 

@@ -30,13 +30,13 @@ def register(app: typer.Typer, keys: typer.Typer) -> None:
 def pause(stage: Stage = "dev", region: Region = "us-east-1", json: options.Json = False) -> None:
     """Stop a deployment's schedules, URL and alarms; only storage costs go on."""
     Deployment(stage, region).pause()
-    _tell(json, {"paused": stage}, f"Paused {stage}: nothing runs until forecaster resume.")
+    _print(json, {"paused": stage}, f"Paused {stage}: nothing runs until forecaster resume.")
 
 
 def resume(stage: Stage = "dev", region: Region = "us-east-1", json: options.Json = False) -> None:
     """Start a paused deployment as it was deployed."""
     Deployment(stage, region).resume()
-    _tell(json, {"resumed": stage}, f"Resumed {stage}.")
+    _print(json, {"resumed": stage}, f"Resumed {stage}.")
 
 
 def rollback(
@@ -47,20 +47,20 @@ def rollback(
     lines = [f"{function}: version {left} -> {now}" for function, (left, now) in moved.items()]
     nothing = "The last deployment changed no function; nothing was moved."
     document = {function: {"from": left, "to": now} for function, (left, now) in moved.items()}
-    _tell(json, document, "\n".join(lines) or nothing)
+    _print(json, document, "\n".join(lines) or nothing)
 
 
 def rotate_key(
     stage: Stage = "dev", region: Region = "us-east-1", json: options.Json = False
 ) -> None:
     """Make a key and keep it in SSM; the next deployment accepts it, and the one before it."""
-    key = api_keys.new_key()
-    path = Deployment(stage, region).store_key(key, api_keys.digest(key))
+    key = api_keys.make_key()
+    path = Deployment(stage, region).store_key(key, api_keys.digest_key(key))
     told = f"Key {key}\nis in SSM as {path}; deploy to accept it."
-    _tell(json, {"key": key, "parameter": path}, told)
+    _print(json, {"key": key, "parameter": path}, told)
 
 
-def _tell(json: bool, document: dict[str, Any], line: str) -> None:
+def _print(json: bool, document: dict[str, Any], line: str) -> None:
     if json:
         console.print_json(document)
     else:

@@ -32,7 +32,7 @@ def fetch_bars(
     if out.resolve() == Path(bars).resolve():
         raise ConfigError(f"--out: expected another folder than --bars, got {out}")
     with console.progress("Reading bars"):
-        calendar = options.exchange()
+        calendar = options.open_calendar()
         source, newest = options.open_bars(bars, calendar), calendar.last_closed(at)
         oldest = first or calendar.ending(newest, HISTORY_SESSIONS)[0]
         if oldest > newest:

@@ -28,22 +28,22 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
     try:
         code: int = app(args, prog_name="forecaster", standalone_mode=False) or 0
     except TyperException as exc:
-        code = _refused(_misused(exc.format_message()), exc.exit_code)
+        code = _refuse(_describe_misuse(exc.format_message()), exc.exit_code)
     except ConfigError as exc:
-        code = _refused(str(exc), 2)
+        code = _refuse(str(exc), 2)
     except ForecasterError as exc:
-        code = _refused(str(exc), 1)
+        code = _refuse(str(exc), 1)
     except KeyboardInterrupt:
         code = 130
     sys.exit(code)
 
 
-def _misused(message: str) -> str:
+def _describe_misuse(message: str) -> str:
     # Without arguments the help is shown, and there is no message.
     return message and f"{message.rstrip('.')}; --help shows what is expected"
 
 
-def _refused(message: str, code: int) -> int:
+def _refuse(message: str, code: int) -> int:
     if message:
         console.print_error(message)
     return code

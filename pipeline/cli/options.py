@@ -43,7 +43,7 @@ def day_option(name: str, meaning: str) -> typer.models.OptionInfo:
     return option
 
 
-def _print_version(wanted: bool) -> None:
+def print_version(wanted: bool) -> None:
     if wanted:
         typer.echo(version("financial-forecaster"))
         raise typer.Exit
@@ -69,7 +69,7 @@ ProveFrom = Annotated[
 ]
 Version = Annotated[
     bool,
-    typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version."),
+    typer.Option("--version", callback=print_version, is_eager=True, help="Print the version."),
 ]
 
 
@@ -103,7 +103,7 @@ def now() -> datetime:
     return datetime.now(NEW_YORK)
 
 
-def exchange() -> Calendar:
+def open_calendar() -> Calendar:
     """Return the calendar of the exchange the tickers trade on."""
     from pipeline.adapters.exchange_calendar import ExchangeCalendar  # noqa: PLC0415
 

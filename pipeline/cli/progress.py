@@ -28,7 +28,9 @@ def progress_bar(doing: str) -> Iterator[Callable[[Progress], None]]:
         task = bar.add_task(doing, total=None, left="")
 
         def move(now: Progress) -> None:
-            bar.update(task, completed=now.done, total=now.total, left=time_left(now.seconds_left))
+            bar.update(
+                task, completed=now.done, total=now.total, left=format_time_left(now.seconds_left)
+            )
 
         yield move
 
@@ -45,7 +47,7 @@ def counting_bar(doing: str) -> Iterator[Callable[[int, int], None]]:
         yield count
 
 
-def time_left(seconds: float | None) -> str:
+def format_time_left(seconds: float | None) -> str:
     """Return the time left in words; nothing where it is not known."""
     if seconds is None:
         return ""

@@ -8,7 +8,7 @@ from datetime import date
 
 from pipeline.errors import DataError, Reason
 from pipeline.ports import BarSource, Reading
-from pipeline.record.vintage import fit_for_forecast
+from pipeline.record.vintage import select_forecast_bars
 
 MEANINGS: Mapping[str, str] = {
     Reason.SOURCE_UNAVAILABLE: "the source gave no bars; run again later",
@@ -77,7 +77,7 @@ class RememberingSource:
     def _error(self, ticker: str, expected: Sequence[date]) -> DataError | None:
         if ticker in self._reading.bars:
             try:
-                fit_for_forecast(self._reading.bars[ticker], expected)
+                select_forecast_bars(self._reading.bars[ticker], expected)
             except DataError as exc:
                 return exc
         return self._reading.failures.get(ticker)

@@ -15,9 +15,9 @@ from pipeline.cli.progress import counting_bar
 from pipeline.errors import ConfigError, StoreError
 from pipeline.jobs.backfill.run import backfill
 from pipeline.jobs.replay import replay
-from pipeline.jobs.status import status
+from pipeline.jobs.status import read_status
 from pipeline.jobs.verify import Verified, verify
-from pipeline.record.chain import newest
+from pipeline.record.chain import find_head
 from pipeline.wiring import DEFAULT_BUNDLE, DEFAULT_TICKERS, daily_job
 
 From = Annotated[date, options.day_option("--from", "First session to issue.")]
@@ -45,7 +45,7 @@ def backfill_command(
     Marked `backfill` on the record; nothing that is there is overwritten. Safe to interrupt.
     """
     names, at = options.parse_tickers(tickers), options.event_time("--to", to)
-    calendar = options.exchange()
+    calendar = options.open_calendar()
     job = daily_job(names, options.open_bars(bars, calendar), calendar, store=store, bundle=bundle)
     last = calendar.last_closed(at)
     if first > last:
@@ -56,7 +56,7 @@ def backfill_command(
         console.print_json({"store": store, "sessions": sessions, "last": last})
     else:
         console.print_source(job.source.label)
-        until = newest(job.store)
+        until = find_head(job.store)
         told = f", up to {until.manifest.session}" if until and sessions else ""
         console.print_line(f"{sessions} sessions issued into {store}{told}.")
         if first < job.model.manifest.training.last_session:
@@ -73,11 +73,11 @@ def verify_command(
         raise ConfigError(f"--noted: expected a sha256 of 64 hex digits, got {noted!r}")
     opened, tables = options.open_published(store)
     with counting_bar("Manifests") as move:
-        verified = verify(opened, tables, options.exchange(), noted, move)
+        verified = verify(opened, tables, options.open_calendar(), noted, move)
     if not verified.manifests and not verified.findings:
         raise StoreError(f"expected a record in {store}, found none")
     if json:
-        console.print_json(_verified(verified))
+        console.print_json(_to_document(verified))
     else:
         record_text.print_verified(verified)
     if verified.findings:
@@ -93,7 +93,7 @@ def replay_command(
     """Make a session again from its vintage, bundle and state, and compare the bytes."""
     opened, tables = options.open_published(store)
     with console.progress("Forecasting again"):
-        made = replay(opened, tables, options.exchange(), session)
+        made = replay(opened, tables, options.open_calendar(), session)
     if json:
         console.print_json({"session": session, "objects": [asdict(one) for one in made]})
     else:
@@ -108,14 +108,14 @@ def replay_command(
 def status_command(store: options.Store = "./store", json: options.Json = False) -> None:
     """Show how the forecasts on the record have fared, and what chance alone would do."""
     opened, _ = options.open_published(store)
-    found = status(opened, options.exchange(), options.now())
+    found = read_status(opened, options.open_calendar(), options.now())
     if json:
         console.print_json(asdict(found))
     else:
         record_text.print_status(found)
 
 
-def _verified(verified: Verified) -> dict[str, Any]:
+def _to_document(verified: Verified) -> dict[str, Any]:
     return {
         "manifests": verified.manifests,
         "objects": verified.objects,

@@ -90,7 +90,7 @@ def _print_mode(mode: str, figures: Mapping[str, Any]) -> None:
         )
 
 
-def _rows(figures: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+def _list_figures(figures: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
     return [*figures["tickers"].items(), (POOLED, figures["pooled"])]
 
 
@@ -98,15 +98,15 @@ def _print_coverage(figures: Mapping[str, Any]) -> None:
     windows = ("60", "250")
     columns = tuple(f"Last {window}" for window in windows)
     table = new_table("95 % interval", numbers=("Sessions", "Covered", *columns))
-    for ticker, of_ticker in _rows(figures):
+    for ticker, of_ticker in _list_figures(figures):
         cover = of_ticker["coverage"]["95"]
-        recent = (_with_bounds(cover[window]) for window in windows)
+        recent = (_format_share(cover[window]) for window in windows)
         table.add_row(ticker, str(of_ticker["scored"]), f"{cover['all']['coverage']:.1%}", *recent)
     print_whole(table)
     print_line("In brackets: where chance keeps an honest interval 19 times in 20.")
 
 
-def _with_bounds(share: Mapping[str, float]) -> str:
+def _format_share(share: Mapping[str, float]) -> str:
     return f"{share['coverage']:.1%} [{share['lower']:.1%} {share['upper']:.1%}]"
 
 
@@ -115,10 +115,10 @@ def _print_skill(figures: Mapping[str, Any]) -> None:
     table = new_table("CRPS skill against", "", numbers=names)
     for baseline, words in E_WORDS.items():
         table.add_section()
-        for ticker, of_ticker in _rows(figures):
+        for ticker, of_ticker in _list_figures(figures):
             skill = of_ticker["skill"][baseline]
             if skill:
-                table.add_row(words, ticker, *_skill(skill))
+                table.add_row(words, ticker, *_skill_cells(skill))
     print_whole(table)
     print_line(
         "Skill is 1 - CRPS / the baseline's, above 0 better; t below -2 is sure; days to prove: "
@@ -126,19 +126,19 @@ def _print_skill(figures: Mapping[str, Any]) -> None:
     )
 
 
-def _skill(skill: Mapping[str, Any]) -> tuple[str, ...]:
+def _skill_cells(skill: Mapping[str, Any]) -> tuple[str, ...]:
     last = skill["250"]
     t, days = last.get("t"), last.get("days_to_prove")
     return (
         f"{skill['all']['skill']:+.1%}",
-        _with_error(skill["60"]),
-        _with_error(last),
+        _format_recent_skill(skill["60"]),
+        _format_recent_skill(last),
         "" if t is None else f"{t:.1f}",
         "" if days is None else str(days),
     )
 
 
-def _with_error(skill: Mapping[str, Any]) -> str:
+def _format_recent_skill(skill: Mapping[str, Any]) -> str:
     if not skill:
         return ""
     error = skill.get("standard_error")
@@ -148,10 +148,12 @@ def _with_error(skill: Mapping[str, Any]) -> str:
 def _print_tickers(status: Status) -> None:
     table = new_table("Ticker", "Newest forecast", "Withheld so far", "Bars revised")
     for ticker, said in sorted(status.tickers.items()):
-        withheld = _counts(status.record["withheld"].get(ticker, {}))
-        table.add_row(ticker, said, withheld, _counts(status.record["revised"].get(ticker, {})))
+        withheld = _format_counts(status.record["withheld"].get(ticker, {}))
+        table.add_row(
+            ticker, said, withheld, _format_counts(status.record["revised"].get(ticker, {}))
+        )
     print_whole(table)
 
 
-def _counts(counts: Mapping[str, int]) -> str:
+def _format_counts(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{name} {n}" for name, n in sorted(counts.items())) or "never"

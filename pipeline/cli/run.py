@@ -8,10 +8,10 @@ from pipeline.cli import console, options
 from pipeline.cli.reasons import RememberingSource, Withheld
 from pipeline.errors import StoreError
 from pipeline.jobs import daily
-from pipeline.record.chain import latest_session
+from pipeline.record.chain import read_latest_session
 from pipeline.record.keys import DASHBOARD
 from pipeline.record.vintage import HISTORY_SESSIONS
-from pipeline.views.session import read_published
+from pipeline.views.session import read_session
 from pipeline.wiring import DEFAULT_BUNDLE, DEFAULT_TICKERS, daily_job
 
 
@@ -32,11 +32,11 @@ def run(
     """Publish the forecasts of the last closed session, and show them. Safe to repeat."""
     names, at = options.parse_tickers(tickers), options.event_time("--as-of", as_of)
     with console.progress("Reading bars and forecasting"):
-        calendar = options.exchange()
+        calendar = options.open_calendar()
         source = RememberingSource(options.open_bars(bars, calendar))
         job = daily_job(names, source, calendar, store=store, bundle=bundle)
-        summary = daily.run(daily.at_its_time(job, at, options.now()), at)
-        shown = read_published(job.store, job.tables, summary.session)
+        summary = daily.run(daily.with_mode(job, at, options.now()), at)
+        shown = read_session(job.store, job.tables, summary.session)
     expected = calendar.ending(summary.session, HISTORY_SESSIONS)
     withheld = source.explain(summary.withheld, expected)
     if json:
@@ -52,13 +52,13 @@ def run(
 def show(store: options.Store = "./store", json: options.Json = False) -> None:
     """Show the newest published forecasts. Runs nothing."""
     opened, tables = options.open_published(store)
-    session = latest_session(opened)
+    session = read_latest_session(opened)
     if session is None:
         raise StoreError(
             f"expected published forecasts in {store}, found none; "
             f"publish some: forecaster run --store {store}"
         )
-    shown = read_published(opened, tables, session)
+    shown = read_session(opened, tables, session)
     if not shown.runs:
         raise StoreError(f"expected the manifests of {session} in {store}, found none")
     withheld = {ticker: Withheld.of(reason) for ticker, reason in shown.withheld.items()}

@@ -52,8 +52,8 @@ def serve(
 @api_key_app.command("new", epilog="Example: forecaster api-key new")
 def new(json: options.Json = False) -> None:
     """Make a key and print it with its digest. It is kept nowhere: this is the only time."""
-    key = api_keys.new_key()
-    made = {"key": key, "sha256": api_keys.digest(key)}
+    key = api_keys.make_key()
+    made = {"key": key, "sha256": api_keys.digest_key(key)}
     if json:
         console.print_json(made)
     else:

@@ -32,16 +32,16 @@ def train(
     names, at = options.parse_tickers(tickers), options.event_time("--until", until)
     try:
         with console.progress("Reading bars") as phase:
-            training, tracker = _training()
+            training, tracker = _import_training()
             options.open_folder("--out", out)
-            calendar = options.exchange()
+            calendar = options.open_calendar()
             source = options.open_bars(bars, calendar)
             newest = calendar.last_closed(at)
             read, vix = training.read_all(source, names, EARLIEST, newest)
             task = training.Task(read, vix, prove_from)
             trained = training.train_and_prove(task, out, tracker(), phase.update)
     except WorseModel as exc:
-        _print_refused(exc, json=json)
+        _print_comparison(exc, json=json)
         raise
     if json:
         document = {"source": source.label, "bundle": str(out), "prove_from": prove_from}
@@ -52,7 +52,7 @@ def train(
         console.print_proof(trained.scores, prove_from, trained.note)
 
 
-def _print_refused(refused: WorseModel, *, json: bool) -> None:
+def _print_comparison(refused: WorseModel, *, json: bool) -> None:
     """Print what a new bundle scored beside the current one, which stays."""
     if json:
         told = {"current": refused.current, "new": refused.new}
@@ -61,7 +61,7 @@ def _print_refused(refused: WorseModel, *, json: bool) -> None:
         print_side_by_side(refused.current, refused.new)
 
 
-def _training() -> tuple[Any, Callable[[], Any]]:
+def _import_training() -> tuple[Any, Callable[[], Any]]:
     try:
         from pipeline.training import job  # noqa: PLC0415
         from pipeline.training.mlflow_tracker import MlflowTracker  # noqa: PLC0415

@@ -64,7 +64,7 @@ class ModelBundle:
         return self.manifest.model_version
 
 
-def model_version(last_session: date, onnx: bytes) -> str:
+def name_version(last_session: date, onnx: bytes) -> str:
     """Return the bundle's id: the last session trained on and a digest of the ONNX file."""
     return f"{last_session}-{hashlib.sha256(onnx).hexdigest()[:12]}"
 
@@ -78,14 +78,14 @@ def load_bundle(folder: Path) -> ModelBundle:
         When a file is missing or unreadable, or manifest, ONNX file and code do not fit; the
         message names what differs.
     """
-    return parse_bundle(_read(folder / MANIFEST), _read(folder / ONNX), str(folder))
+    return parse_bundle(_read_file(folder / MANIFEST), _read_file(folder / ONNX), str(folder))
 
 
 def parse_bundle(manifest_json: bytes, onnx: bytes, where_from: str) -> ModelBundle:
     """Return the bundle of these files; raises BundleMismatch as `load_bundle` does."""
-    manifest = _manifest(manifest_json, where_from)
+    manifest = _decode_manifest(manifest_json, where_from)
     digest = hashlib.sha256(onnx).hexdigest()
-    version = model_version(manifest.training.last_session, onnx)
+    version = name_version(manifest.training.last_session, onnx)
     expectations = (
         ("schema version", SCHEMA_VERSION, manifest.schema_version),
         ("lookback", LOOKBACK, manifest.lookback),
@@ -102,7 +102,7 @@ def parse_bundle(manifest_json: bytes, onnx: bytes, where_from: str) -> ModelBun
     return ModelBundle(manifest, onnx)
 
 
-def _read(path: Path) -> bytes:
+def _read_file(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as exc:
@@ -111,7 +111,7 @@ def _read(path: Path) -> bytes:
         ) from exc
 
 
-def _manifest(data: bytes, where_from: str) -> Manifest:
+def _decode_manifest(data: bytes, where_from: str) -> Manifest:
     try:
         return msgspec.json.decode(data, type=Manifest)
     except (msgspec.DecodeError, UnicodeDecodeError) as exc:

@@ -24,7 +24,7 @@ class Calibration:
     gains: Mapping[str, Floats] = field(default_factory=dict)
 
     @classmethod
-    def stored(cls, gains: Mapping[str, Sequence[Sequence[float]]]) -> Calibration:
+    def from_stored(cls, gains: Mapping[str, Sequence[Sequence[float]]]) -> Calibration:
         """Return the calibration of gains as a bundle's manifest has them."""
         return cls({ticker: np.array(of_ticker) for ticker, of_ticker in gains.items()})
 
@@ -71,7 +71,7 @@ def step_at(horizon: int) -> float:
     return STEP / sqrt(horizon)
 
 
-def updated_log_gains(log_gains: Floats, issued: Floats, realised: Floats, step: float) -> Floats:
+def update_log_gains(log_gains: Floats, issued: Floats, realised: Floats, step: float) -> Floats:
     """Return log gains after one more outcome, the online calibrator.
 
     A level grows by `step` x (1 - its tail probability) when the realised value lies beyond it and
@@ -98,7 +98,7 @@ def updated_log_gains(log_gains: Floats, issued: Floats, realised: Floats, step:
     return np.clip(updated, -MAX_LOG_GAIN, MAX_LOG_GAIN)
 
 
-def calibrated_history(
+def calibrate_history(
     quantiles: Floats, realised: Floats, step: Step = step_at
 ) -> tuple[Floats, Floats]:
     """Return one ticker's quantiles as the online calibrator would have published them.
@@ -123,7 +123,7 @@ def calibrated_history(
         for i in range(min(origin, quantiles.shape[1])):
             # Horizon i + 1 of the origin i + 1 sessions ago is realised today.
             past = origin - i - 1
-            log_gains[i] = updated_log_gains(
+            log_gains[i] = update_log_gains(
                 log_gains[i], published[past, i], realised[past, i], step(i + 1)
             )
         published[origin] = apply_gains(quantiles[origin], np.exp(log_gains))

@@ -50,7 +50,7 @@ class Forecast:
             finite=self.finite[rows],
         )
 
-    def calibrated(self, calibration: Calibration) -> Forecast:
+    def calibrate(self, calibration: Calibration) -> Forecast:
         """Return the forecast with each ticker's gains applied."""
         gains = calibration.of(self.tickers, len(self.horizons))
         return replace(self, log_return_quantiles=apply_gains(self.log_return_quantiles, gains))
@@ -120,4 +120,4 @@ def forecast_windows(
         log_return_quantiles=prediction.log_return_quantiles,
         sigma=prediction.sigma,
         finite=prediction.finite,
-    ).calibrated(calibration)
+    ).calibrate(calibration)

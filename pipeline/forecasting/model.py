@@ -74,7 +74,7 @@ class Model:
         self.manifest = bundle.manifest
         try:
             self._session = ort.InferenceSession(
-                bundle.onnx, _options(), providers=["CPUExecutionProvider"]
+                bundle.onnx, _session_options(), providers=["CPUExecutionProvider"]
             )
         except LOAD_ERRORS as exc:
             raise BundleMismatch(f"{bundle.version}: ONNX Runtime cannot load it: {exc}") from exc
@@ -116,7 +116,7 @@ class Model:
             )
 
 
-def _options() -> ort.SessionOptions:
+def _session_options() -> ort.SessionOptions:
     """One thread, in order, no spinning: the default pool is sized by the host's cores."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1

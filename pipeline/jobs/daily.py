@@ -20,15 +20,15 @@ from pipeline.errors import Reason, RequestError, StoreError
 from pipeline.forecasting.model import Model
 from pipeline.jobs.daily_summary import Outcome, Summary
 from pipeline.ports import BarSource, Calendar, ObjectStore, Tables
-from pipeline.record.chain import Link, newest, read_before
-from pipeline.record.forecasters import FreshForecaster
+from pipeline.record.chain import Link, find_head, read_prior_record
+from pipeline.record.forecasters import DirectForecaster
 from pipeline.record.keys import table_key
-from pipeline.record.manifest import RunManifest, committed, create_or_adopt
-from pipeline.record.publish import Part, publish
+from pipeline.record.manifest import RunManifest, create_or_adopt, read_manifests
+from pipeline.record.publish import PartInputs, publish
 from pipeline.record.state import read_state
 from pipeline.record.vintage import HISTORY_SESSIONS, ReadInfo, Vintage
 from pipeline.views.refresh import refresh_views
-from pipeline.views.track_record import headline, track_record
+from pipeline.views.track_record import build_track_record, select_headline
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class DailyJob:
     mode: str = "live"
 
 
-def at_its_time(job: DailyJob, at: datetime, now: datetime) -> DailyJob:
+def with_mode(job: DailyJob, at: datetime, now: datetime) -> DailyJob:
     """Return the job, in mode `as_of` if the session closed at `at` is no longer the newest.
 
     What is made once the next session has closed must never pass as made in time.
@@ -73,15 +73,15 @@ def run(job: DailyJob, at: datetime) -> Summary:
         When the store fails or holds what no run wrote.
     """
     session = job.calendar.last_closed(at)
-    check_source(job, newest(job.store))
-    before = committed(job.store, session)
+    check_source(job, find_head(job.store))
+    before = read_manifests(job.store, session)
     published = frozenset().union(*(manifest.published for manifest in before))
     missing = [ticker for ticker in job.tickers if ticker not in published]
     summary = Summary(Outcome.NOTHING_TO_DO, session, manifests=tuple(before))
     if missing:
         summary = _publish_missing(job, missing, summary, at)
     refresh_views(job.store, job.tables)
-    head = newest(job.store)
+    head = find_head(job.store)
     return summary if head is None else replace(summary, headline=_headline(job.store, head))
 
 
@@ -89,9 +89,9 @@ def _publish_missing(
     job: DailyJob, missing: Sequence[str], before: Summary, at: datetime
 ) -> Summary:
     _check_order(job.store, before.session)
-    head = newest(job.store)
+    head = find_head(job.store)
     expected = job.calendar.ending(before.session, HISTORY_SESSIONS)
-    record = read_before(job.store, job.tables, head, before.session)
+    record = read_prior_record(job.store, job.tables, head, before.session)
     part = len(before.manifests)
     data = job.store.read(table_key("bars", before.session, part))
     if data is None:
@@ -110,8 +110,8 @@ def _publish_missing(
     following = tuple(job.calendar.following(before.session, horizons))
     stored = Vintage.decode(job.tables, data)
     issued = publish(
-        Part(part, expected, following, stored, data, record),
-        FreshForecaster(job.model),
+        PartInputs(part, expected, following, stored, data, record),
+        DirectForecaster(job.model),
         job.tables,
         partial(create_or_adopt, job.store),
     )
@@ -150,7 +150,7 @@ def check_source(job: DailyJob, head: Link | None) -> None:
 
 
 def _headline(store: ObjectStore, head: Link) -> dict[str, float]:
-    return headline(track_record(read_state(store, head.manifest), head))
+    return select_headline(build_track_record(read_state(store, head.manifest), head))
 
 
 def _read(job: DailyJob, tickers: Sequence[str], expected: Sequence[date], at: datetime) -> Vintage:
@@ -167,19 +167,19 @@ def _read(job: DailyJob, tickers: Sequence[str], expected: Sequence[date], at: d
 
 def _nobody_traded(vintage: Vintage, expected: Sequence[date]) -> bool:
     """Whether every ticker ends exactly one session early: the exchange was closed, unannounced."""
-    newest = [_newest(bars) for bars in vintage.ticker_bars()]
-    return not vintage.info.failures and all(one == expected[-2] for one in newest)
+    find_head = [_newest(bars) for bars in vintage.ticker_bars()]
+    return not vintage.info.failures and all(one == expected[-2] for one in find_head)
 
 
 def _lag(vintage: Vintage, expected: Sequence[date]) -> int | None:
-    newest = [one for bars in vintage.ticker_bars() if (one := _newest(bars)) is not None]
-    return sum(session > min(newest) for session in expected) if newest else None
+    find_head = [one for bars in vintage.ticker_bars() if (one := _newest(bars)) is not None]
+    return sum(session > min(find_head) for session in expected) if find_head else None
 
 
 def _newest(bars: RawBars) -> date | None:
     sessions = bars.session[np.isfinite(bars.close)]
-    newest: date | None = sessions.max().item() if len(sessions) else None
-    return newest
+    find_head: date | None = sessions.max().item() if len(sessions) else None
+    return find_head
 
 
 def _withheld(tickers: Sequence[str], manifests: Sequence[RunManifest]) -> dict[str, str]:

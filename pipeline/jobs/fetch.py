@@ -67,7 +67,7 @@ def fetch(
     StoreError
         When a file cannot be written, or is there already and `force` is not set.
     """
-    there = [name for name in map(csv_name, tickers) if folder.read(name) is not None]
+    there = [name for name in map(name_csv, tickers) if folder.read(name) is not None]
     if there and not force:
         raise StoreError(
             f"expected a folder without {', '.join(there)}, got {folder.url(there[0])}; "
@@ -77,26 +77,26 @@ def fetch(
     written = {ticker: bars for ticker, bars in reading.bars.items() if len(bars)}
     none = {t: _no_bars(t, first, last) for t in reading.bars if t not in written}
     for ticker, bars in written.items():
-        folder.replace(csv_name(ticker), to_csv(bars))
+        folder.replace(name_csv(ticker), to_csv(bars))
     if written:
         folder.replace(ORIGIN, f"{source.label}\n".encode())
     return Fetched(source.label, written, {**reading.failures, **none})
 
 
-def csv_name(ticker: str) -> str:
+def name_csv(ticker: str) -> str:
     """Return the name of a ticker's file."""
     return f"{ticker}.csv"
 
 
 def to_csv(bars: RawBars) -> bytes:
     """Return the bars as CSV: every float reads back to the same bits, a hole is empty."""
-    columns = [map(_cell, getattr(bars, name).tolist()) for name in COLUMNS]
+    columns = [map(_format_cell, getattr(bars, name).tolist()) for name in COLUMNS]
     rows = zip(np.datetime_as_string(bars.session), *columns, strict=True)
     lines = [",".join(row) for row in rows]
     return ("\n".join([HEADER, *lines]) + "\n").encode()
 
 
-def _cell(value: float) -> str:
+def _format_cell(value: float) -> str:
     if np.isnan(value):
         return ""
     return f"{value:.0f}" if value.is_integer() else repr(value)

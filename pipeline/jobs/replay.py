@@ -9,10 +9,10 @@ from pipeline.errors import StoreError
 from pipeline.forecasting.bundle import ModelBundle, parse_bundle
 from pipeline.forecasting.model import Model
 from pipeline.ports import Calendar, ObjectStore, Tables
-from pipeline.record.chain import Link, link_before, read_before, read_link
-from pipeline.record.forecasters import FreshForecaster
-from pipeline.record.manifest import RunManifest, read_verified, required
-from pipeline.record.publish import Part, publish
+from pipeline.record.chain import Link, read_link, read_previous_link, read_prior_record
+from pipeline.record.forecasters import DirectForecaster
+from pipeline.record.manifest import RunManifest, read_required, read_verified
+from pipeline.record.publish import PartInputs, publish
 from pipeline.record.vintage import HISTORY_SESSIONS, Vintage
 
 
@@ -47,25 +47,25 @@ def replay_part(
     run, compared = link.manifest, list[Replayed]()
 
     def compare(key: str, data: bytes) -> bytes:
-        stored = required(store, key)
+        stored = read_required(store, key)
         compared.append(Replayed(key, stored == data))
         return stored
 
     data = read_verified(store, run, run.table("bars"))
-    part = Part(
+    part = PartInputs(
         number=run.part,
         expected=calendar.ending(run.session, HISTORY_SESSIONS),
         following=tuple(calendar.following(run.session, run.horizons)),
         vintage=Vintage.decode(tables, data),
         data=data,
-        before=read_before(store, tables, link_before(store, link), run.session),
+        before=read_prior_record(store, tables, read_previous_link(store, link), run.session),
     )
-    forecaster = FreshForecaster(Model(_bundle(store, run)))
+    forecaster = DirectForecaster(Model(_read_bundle(store, run)))
     publish(part, forecaster, tables, compare)
     return compared
 
 
-def _bundle(store: ObjectStore, run: RunManifest) -> ModelBundle:
+def _read_bundle(store: ObjectStore, run: RunManifest) -> ModelBundle:
     """Return the bundle that the record kept of a part's model."""
     folder = f"bundles/{run.model_version}/"
     kept = sorted(key for key in run.objects if key.startswith(folder))

@@ -9,10 +9,10 @@ from typing import Any
 
 from pipeline.errors import StoreError
 from pipeline.ports import Calendar, ObjectStore
-from pipeline.record.chain import newest
-from pipeline.record.manifest import RunManifest, committed
+from pipeline.record.chain import find_head
+from pipeline.record.manifest import RunManifest, read_manifests
 from pipeline.record.state import read_state
-from pipeline.views.track_record import track_record
+from pipeline.views.track_record import build_track_record
 
 LIVE = "live"
 
@@ -42,7 +42,7 @@ class Status:
         return LIVE if LIVE in modes or not modes else next(iter(modes))
 
 
-def status(store: ObjectStore, calendar: Calendar, now: datetime) -> Status:
+def read_status(store: ObjectStore, calendar: Calendar, now: datetime) -> Status:
     """Return the status of a store at `now`, an aware datetime.
 
     Raises
@@ -50,31 +50,31 @@ def status(store: ObjectStore, calendar: Calendar, now: datetime) -> Status:
     StoreError
         When nothing is on the record, or its newest objects are not what manifests name.
     """
-    link = newest(store)
+    link = find_head(store)
     if link is None:
         raise StoreError(f"expected a record at {store.url('runs')}, found none")
     session, closed = link.manifest.session, calendar.last_closed(now)
     return Status(
         session=session,
-        lag_sessions=_sessions_between(calendar, session, closed),
-        missing=_missing(store, calendar, session),
-        tickers=_tickers(committed(store, session)),
-        record=track_record(read_state(store, link.manifest), link),
+        lag_sessions=_count_sessions_between(calendar, session, closed),
+        missing=_find_missing(store, calendar, session),
+        tickers=_ticker_statuses(read_manifests(store, session)),
+        record=build_track_record(read_state(store, link.manifest), link),
     )
 
 
-def _missing(store: ObjectStore, calendar: Calendar, newest_session: date) -> tuple[date, ...]:
+def _find_missing(store: ObjectStore, calendar: Calendar, newest_session: date) -> tuple[date, ...]:
     known = {date.fromisoformat(key[len("runs/") :][:10]) for key in store.keys("runs/")}
     days = (newest_session - min(known)).days
     sessions = calendar.ending(newest_session, int(days * 5 / 7) + 7)
     return tuple(one for one in sessions if one > min(known) and one not in known)
 
 
-def _tickers(runs: list[RunManifest]) -> dict[str, str]:
+def _ticker_statuses(runs: list[RunManifest]) -> dict[str, str]:
     return {ticker: said for run in runs for ticker, said in run.tickers.items()}
 
 
-def _sessions_between(calendar: Calendar, session: date, closed: date) -> int:
+def _count_sessions_between(calendar: Calendar, session: date, closed: date) -> int:
     # No more sessions than days lie between.
     after = calendar.following(session, max((closed - session).days, 0))
     return sum(one <= closed for one in after)

@@ -14,8 +14,8 @@ from pipeline.jobs.replay import replay_part
 from pipeline.ports import Calendar, ObjectStore, Tables, is_key
 from pipeline.record.chain import Link
 from pipeline.record.keys import DASHBOARD, LATEST, TRACK_RECORD
-from pipeline.record.manifest import RunManifest, parsed_manifest
-from pipeline.views.refresh import views_of
+from pipeline.record.manifest import RunManifest, parse_manifest
+from pipeline.views.refresh import build_views
 
 READERS = 16
 AT_ONCE = 64  # manifests whose objects are read side by side
@@ -75,18 +75,18 @@ def verify(
     """
     keys = store.keys("")
     manifests = sorted((key for key in keys if key.startswith("runs/")), reverse=True)
-    chain, checked = _Chain(), set[tuple[str, str]]()
+    chain, checked = ChainCheck(), set[tuple[str, str]]()
     with ThreadPoolExecutor(READERS) as pool:
         for start in range(0, len(manifests), AT_ONCE):
             some = manifests[start : start + AT_ONCE]
             for key, data in zip(some, pool.map(store.read, some), strict=True):
                 chain.take(key, data)
             objects = {pair for run in chain.fresh() for pair in run.objects.items()} - checked
-            chain.findings += filter(None, pool.map(partial(_check, store), sorted(objects)))
+            chain.findings += filter(None, pool.map(partial(_check_object, store), sorted(objects)))
             checked |= objects
             progress(start + len(some), len(manifests))
     chain.finish()
-    findings = [*chain.findings, *_out_of_time(chain.runs, calendar)]
+    findings = [*chain.findings, *_find_back_dated(chain.runs, calendar)]
     findings += _check_newest(store, tables, calendar, chain.links)
     findings += _check_views(store, tables) if not findings else []
     if noted is not None and noted not in {link.digest for link in chain.links}:
@@ -97,7 +97,7 @@ def verify(
     return Verified(len(chain.links), len(checked), head, tuple(findings), left_behind)
 
 
-class _Chain:
+class ChainCheck:
     """The chain as it shows while manifests come in, newest first."""
 
     def __init__(self) -> None:
@@ -137,7 +137,7 @@ class _Chain:
     def _link(self, key: str, data: bytes) -> None:
         self._next = None
         try:
-            run = parsed_manifest(data, key)
+            run = parse_manifest(data, key)
         except StoreError as exc:
             self._found(Problem.CHANGED, key, str(exc))
             return
@@ -151,7 +151,7 @@ class _Chain:
         self.findings.append(Finding(problem, key, message))
 
 
-def _check(store: ObjectStore, named: tuple[str, str]) -> Finding | None:
+def _check_object(store: ObjectStore, named: tuple[str, str]) -> Finding | None:
     key, expected = named
     data = store.read(key) if is_key(key) else None
     if data is None:
@@ -161,15 +161,15 @@ def _check(store: ObjectStore, named: tuple[str, str]) -> Finding | None:
     return None
 
 
-def _out_of_time(runs: Sequence[RunManifest], calendar: Calendar) -> Iterator[Finding]:
+def _find_back_dated(runs: Sequence[RunManifest], calendar: Calendar) -> Iterator[Finding]:
     """Yield the live manifests that were not issued while their session was the newest."""
     for run in runs:
-        if run.mode == "live" and not _in_time(run, calendar):
+        if run.mode == "live" and not _is_in_time(run, calendar):
             message = f"expected an issue before the next close, got {run.issued_at.isoformat()}"
             yield Finding(Problem.BACK_DATED, run.key, message)
 
 
-def _in_time(run: RunManifest, calendar: Calendar) -> bool:
+def _is_in_time(run: RunManifest, calendar: Calendar) -> bool:
     try:
         return calendar.last_closed(run.issued_at) == run.session
     except ConfigError:  # no time of this calendar, or none with a time zone
@@ -177,7 +177,7 @@ def _in_time(run: RunManifest, calendar: Calendar) -> bool:
 
 
 def _check_views(store: ObjectStore, tables: Tables) -> Iterator[Finding]:
-    for key, view in views_of(store, tables).items():
+    for key, view in build_views(store, tables).items():
         stored = store.read(key)
         if stored is None:
             yield Finding(Problem.MISSING, key, "the next run makes it again")

@@ -12,11 +12,11 @@ from pipeline.columns import Columns
 from pipeline.errors import DataError
 from pipeline.forecasting.forecast import Forecast
 from pipeline.record.forecasters import Forecaster
-from pipeline.record.tables import Stamp, baseline_columns
+from pipeline.record.tables import Stamp, build_baseline_columns
 from pipeline.record.vintage import Vintage
 
 
-def baseline_table(
+def build_baseline_table(
     vintage: Vintage,
     ours: Forecast,
     withheld: Mapping[str, str],
@@ -36,7 +36,7 @@ def baseline_table(
         for name, quantiles in of_ticker.items():
             made[name][ticker] = quantiles
     forecasts = {name: _as_forecast(ours, found) for name, found in made.items()}
-    return baseline_columns(forecasts, refused, stamp)
+    return build_baseline_columns(forecasts, refused, stamp)
 
 
 def _as_forecast(ours: Forecast, found: Mapping[str, Quantiles]) -> Forecast:

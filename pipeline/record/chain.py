@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.bars import RawBars
-from pipeline.columns import Columns, concatenated
+from pipeline.columns import Columns, concatenate
 from pipeline.encoding import sha256
 from pipeline.errors import StoreError
 from pipeline.evaluation.score_table import FORECASTER
@@ -20,11 +20,11 @@ from pipeline.ports import ObjectStore, Tables
 from pipeline.record.keys import LATEST, manifest_key
 from pipeline.record.manifest import (
     RunManifest,
-    parsed_manifest,
+    parse_manifest,
+    read_required,
     read_verified,
-    required,
 )
-from pipeline.record.state import Outstanding, State, outstanding, read_state
+from pipeline.record.state import Outstanding, State, list_outstanding, read_state
 from pipeline.record.vintage import Vintage
 
 # Sessions looked through for the bars of a ticker that the source did not give.
@@ -40,7 +40,7 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Before:
+class PriorRecord:
     """What the record says before a part; nothing where the record begins.
 
     Attributes
@@ -66,40 +66,40 @@ class Before:
         return run.objects[run.calibration] if run else None
 
 
-def newest(store: ObjectStore) -> Link | None:
+def find_head(store: ObjectStore) -> Link | None:
     """Return the newest link, None where nothing is on the record.
 
     The serving view says where to look first, so that the search costs the same after ten years;
     if it is missing or wrong, all manifests are listed.
     """
-    session = latest_session(store)
+    session = read_latest_session(store)
     found = store.keys("runs/", after=f"runs/{session}.") if session else []
     keys = found or store.keys("runs/")
     return read_link(store, keys[-1]) if keys else None
 
 
-def latest_session(store: ObjectStore) -> date | None:
+def read_latest_session(store: ObjectStore) -> date | None:
     """Return the session latest.json shows, None without one or for one that is damaged.
 
     The view can always be made again from what is committed, so damage is no error.
     """
     try:
-        return msgspec.json.decode(store.read(LATEST) or b"", type=_Shown).session
+        return msgspec.json.decode(store.read(LATEST) or b"", type=_LatestSession).session
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
 
 
-class _Shown(msgspec.Struct):
+class _LatestSession(msgspec.Struct):
     session: date
 
 
 def read_link(store: ObjectStore, key: str) -> Link:
     """Return the manifest under `key`; raises StoreError if it is missing or none."""
-    data = required(store, key)
-    return Link(parsed_manifest(data, store.url(key)), sha256(data))
+    data = read_required(store, key)
+    return Link(parse_manifest(data, store.url(key)), sha256(data))
 
 
-def walk(store: ObjectStore, link: Link | None) -> Iterator[Link]:
+def walk_back(store: ObjectStore, link: Link | None) -> Iterator[Link]:
     """Yield `link` and all links before it, newest first.
 
     Raises
@@ -109,10 +109,10 @@ def walk(store: ObjectStore, link: Link | None) -> Iterator[Link]:
     """
     while link is not None:
         yield link
-        link = link_before(store, link)
+        link = read_previous_link(store, link)
 
 
-def link_before(store: ObjectStore, link: Link) -> Link | None:
+def read_previous_link(store: ObjectStore, link: Link) -> Link | None:
     """Return the link before one, None where the record begins; raises StoreError as `walk`."""
     key, expected = link.manifest.previous_key, link.manifest.previous
     if key is None:
@@ -126,7 +126,9 @@ def link_before(store: ObjectStore, link: Link) -> Link | None:
     return before
 
 
-def read_before(store: ObjectStore, tables: Tables, link: Link | None, session: date) -> Before:
+def read_prior_record(
+    store: ObjectStore, tables: Tables, link: Link | None, session: date
+) -> PriorRecord:
     """Return what the record up to `link` says before a part of `session`.
 
     Raises
@@ -135,31 +137,37 @@ def read_before(store: ObjectStore, tables: Tables, link: Link | None, session: 
         When an object that is needed is missing or not what its manifest names.
     """
     if link is None:
-        return Before()
+        return PriorRecord()
     state = read_state(store, link.manifest)
-    parts = [read_issued(store, tables, one) for one in outstanding(state, link.manifest)]
-    return Before(
+    parts = [
+        read_outstanding_rows(store, tables, one) for one in list_outstanding(state, link.manifest)
+    ]
+    return PriorRecord(
         link=link,
         state=state,
-        issued=concatenated(parts) if parts else None,
-        bars=_bars_before(store, tables, link, session),
+        issued=concatenate(parts) if parts else None,
+        bars=_read_prior_bars(store, tables, link, session),
     )
 
 
-def read_issued(store: ObjectStore, tables: Tables, one: Outstanding) -> dict[str, NDArray[Any]]:
+def read_outstanding_rows(
+    store: ObjectStore, tables: Tables, one: Outstanding
+) -> dict[str, NDArray[Any]]:
     """Return the rows of forecasts and baselines that are outstanding, read from the store."""
     run = read_link(store, manifest_key(one.session, one.part)).manifest
     forecasts, baselines = (
         tables.decode(name, read_verified(store, run, run.table(name)))[0]
         for name in ("forecasts", "baselines")
     )
-    return rows_of(one, forecasts, baselines)
+    return select_outstanding_rows(one, forecasts, baselines)
 
 
-def rows_of(one: Outstanding, forecasts: Columns, baselines: Columns) -> dict[str, NDArray[Any]]:
+def select_outstanding_rows(
+    one: Outstanding, forecasts: Columns, baselines: Columns
+) -> dict[str, NDArray[Any]]:
     """Return the rows of a part's tables that are outstanding, with `model` and `mode`."""
     ours = dict(forecasts) | {"model": np.full(len(forecasts["ticker"]), FORECASTER, object)}
-    both = concatenated([ours, baselines])
+    both = concatenate([ours, baselines])
     wanted = {(ticker, h) for ticker, horizons in one.tickers.items() for h in horizons}
     pairs = zip(both["ticker"].tolist(), both["horizon"].tolist(), strict=True)
     kept = np.array([pair in wanted for pair in pairs], bool)
@@ -167,14 +175,14 @@ def rows_of(one: Outstanding, forecasts: Columns, baselines: Columns) -> dict[st
     return rows | {"mode": np.full(int(kept.sum()), one.mode, object)}
 
 
-def _bars_before(
+def _read_prior_bars(
     store: ObjectStore, tables: Tables, link: Link, session: date
 ) -> dict[str, RawBars]:
     """Return the newest bars of each symbol in the vintages of sessions before `session`.
 
     Those of the session before, and of earlier ones for tickers that it could not read.
     """
-    earlier = (one.manifest for one in walk(store, link) if one.manifest.session < session)
+    earlier = (one.manifest for one in walk_back(store, link) if one.manifest.session < session)
     bars: dict[str, RawBars] = {}
     seen, wanted = set[date](), set[str]()
     for run in earlier:

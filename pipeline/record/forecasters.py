@@ -27,7 +27,7 @@ class Forecaster(Protocol):
         """Return the baselines of one ticker, n = 1; raises DataError where bars do not allow."""
 
 
-class FreshForecaster:
+class DirectForecaster:
     """Forecasts made from the bars given."""
 
     def __init__(self, model: Model) -> None:
@@ -49,17 +49,19 @@ class FreshForecaster:
         InvalidBars
             When there are fewer than 300 bars, or one of the last 300 is not valid.
         """
-        return issued(histories(baseline_bars(bars))[-1:], garch_of(self.bundle, bars.ticker))
+        return issued(
+            histories(select_baseline_bars(bars))[-1:], garch_parameters(self.bundle, bars.ticker)
+        )
 
 
-def garch_of(bundle: ModelBundle, ticker: str) -> Mapping[str, float] | None:
+def garch_parameters(bundle: ModelBundle, ticker: str) -> Mapping[str, float] | None:
     """Return the ticker's GARCH(1,1)-t parameters, None where the bundle has none."""
     return bundle.manifest.baselines.get("garch_t", {}).get(ticker)
 
 
-def baseline_bars(bars: RawBars) -> Bars:
+def select_baseline_bars(bars: RawBars) -> Bars:
     """Return the bars a baseline sees; raises InvalidBars where there are not enough good ones."""
-    valid = Bars.validated(bars.tail(BASELINE_SESSIONS))
+    valid = Bars.validate(bars.tail(BASELINE_SESSIONS))
     if len(valid) < BASELINE_SESSIONS:
         raise InvalidBars(
             f"{bars.ticker}: expected {BASELINE_SESSIONS} bars, got {len(valid)}",

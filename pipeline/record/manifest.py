@@ -74,10 +74,10 @@ class RunManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return calibration_key(self.session, self.part)
 
 
-def committed(store: ObjectStore, session: date) -> list[RunManifest]:
+def read_manifests(store: ObjectStore, session: date) -> list[RunManifest]:
     """Return the manifests of the session's parts in order; StoreError if one is not readable."""
     return [
-        parsed_manifest(required(store, key), store.url(key))
+        parse_manifest(read_required(store, key), store.url(key))
         for key in store.keys(f"runs/{session}.")
     ]
 
@@ -86,10 +86,10 @@ def create_or_adopt(store: ObjectStore, key: str, data: bytes) -> bytes:
     """Write `data` where nothing is, and return what is there now: ours or the first writer's."""
     if store.create(key, data):
         return data
-    return required(store, key)
+    return read_required(store, key)
 
 
-def required(store: ObjectStore, key: str) -> bytes:
+def read_required(store: ObjectStore, key: str) -> bytes:
     """Return the bytes under `key`; raises StoreError if there are none."""
     data = store.read(key)
     if data is None:
@@ -107,7 +107,7 @@ def read_verified(store: ObjectStore, run: RunManifest, key: str) -> bytes:
     """
     if key not in run.objects:
         raise StoreError(f"{store.url(run.key)}: expected it to name {key}, it does not")
-    data, expected = required(store, key), run.objects[key]
+    data, expected = read_required(store, key), run.objects[key]
     if sha256(data) != expected:
         raise StoreError(
             f"{store.url(key)}: expected sha256 {expected}, as the manifest says, "
@@ -121,7 +121,7 @@ def read_forecasts(store: ObjectStore, tables: Tables, run: RunManifest) -> dict
     return tables.decode("forecasts", read_verified(store, run, run.table("forecasts")))[0]
 
 
-def parsed_manifest(data: bytes, where_from: str) -> RunManifest:
+def parse_manifest(data: bytes, where_from: str) -> RunManifest:
     """Return the manifest in `data`; raises StoreError if it is none."""
     try:
         return msgspec.json.decode(data, type=RunManifest)

@@ -12,19 +12,26 @@ from pipeline.bars import Floats
 from pipeline.columns import Columns
 from pipeline.evaluation.score_table import FORECASTER
 from pipeline.forecasting.bundle import Manifest
-from pipeline.forecasting.calibration import MAX_LOG_GAIN, step_at, updated_log_gains
+from pipeline.forecasting.calibration import MAX_LOG_GAIN, step_at, update_log_gains
 from pipeline.record.manifest import RunManifest
-from pipeline.record.running_scores import Track, extended
-from pipeline.record.scoring import Scored, published_quantiles
-from pipeline.record.state import SCHEMA_VERSION, Gains, Outstanding, State, counted, outstanding
+from pipeline.record.running_scores import RunningScores, add_scores
+from pipeline.record.scoring import ScoredForecasts, recover_quantiles
+from pipeline.record.state import (
+    SCHEMA_VERSION,
+    Gains,
+    Outstanding,
+    State,
+    count_withheld_and_revised,
+    list_outstanding,
+)
 
 # A vintage's window reaches 126 sessions back: what is older and not realised, on a target that
 # turned out to be a holiday, never will be.
 SCORABLE = timedelta(days=190)
 
 
-def advanced(
-    state: State, head: RunManifest | None, bundle: Manifest, scored: Scored | None
+def apply_scores(
+    state: State, head: RunManifest | None, bundle: Manifest, scored: ScoredForecasts | None
 ) -> State:
     """Return the state after the scores of one run.
 
@@ -34,26 +41,28 @@ def advanced(
     head : manifest of the part before
     scored : what this run could score, None for nothing
     """
-    waiting = outstanding(state, head)
+    waiting = list_outstanding(state, head)
     open_before = tuple(one for one in waiting if state.session - one.session <= SCORABLE)
-    state = msgspec.structs.replace(state, outstanding=open_before, **counted(state, head))
+    state = msgspec.structs.replace(
+        state, outstanding=open_before, **count_withheld_and_revised(state, head)
+    )
     if scored is None:
         return state
     tracks = dict(state.tracks)
     for mode in dict.fromkeys(scored.mode.tolist()):
         of_mode = scored.where(scored.mode == mode)
-        tracks[mode] = extended(tracks.get(mode, Track()), of_mode.scores, of_mode.issued)
+        tracks[mode] = add_scores(tracks.get(mode, RunningScores()), of_mode.scores, of_mode.issued)
     ours = scored.where(scored.scores["model"] == FORECASTER)
     learned = ours.where(ours.scores["model_version"] == bundle.model_version)
     return msgspec.structs.replace(
         state,
-        log_gains=_learned(state.log_gains, learned, bundle),
-        outstanding=_left(open_before, ours.scores),
+        log_gains=_update_gains(state.log_gains, learned, bundle),
+        outstanding=_drop_scored(open_before, ours.scores),
         tracks=tracks,
     )
 
 
-def begun(
+def start_part(
     before: State | None, previous: str | None, bundle: Manifest, session: date, part: int
 ) -> State:
     """Return the state of a part before any score: that of the part before, renamed.
@@ -67,37 +76,39 @@ def begun(
     else:
         started = msgspec.structs.replace(before, **head)
     if before is None or before.model_version != bundle.model_version:
-        gains = {t: _warm(np.array(of_ticker)) for t, of_ticker in bundle.gains.items()}
+        gains = {t: _start_gains(np.array(of_ticker)) for t, of_ticker in bundle.gains.items()}
         started = msgspec.structs.replace(
             started, model_version=bundle.model_version, log_gains=gains
         )
     return started
 
 
-def _warm(gains: Floats) -> Gains:
-    return _rows(np.clip(np.log(gains), -MAX_LOG_GAIN, MAX_LOG_GAIN))
+def _start_gains(gains: Floats) -> Gains:
+    return _as_tuples(np.clip(np.log(gains), -MAX_LOG_GAIN, MAX_LOG_GAIN))
 
 
-def _learned(log_gains: Mapping[str, Gains], scored: Scored, bundle: Manifest) -> dict[str, Gains]:
+def _update_gains(
+    log_gains: Mapping[str, Gains], scored: ScoredForecasts, bundle: Manifest
+) -> dict[str, Gains]:
     """Return the log gains after the forecaster's new scores, origins in time order."""
     after = dict(log_gains)
-    neutral = _rows(np.zeros((len(bundle.horizons), len(bundle.levels))))
-    quantiles, scores = published_quantiles(scored.issued), scored.scores
+    neutral = _as_tuples(np.zeros((len(bundle.horizons), len(bundle.levels))))
+    quantiles, scores = recover_quantiles(scored.issued), scored.scores
     for row in np.argsort(scores["origin_date"], kind="stable").tolist():
         ticker, horizon = scores["ticker"][row], int(scores["horizon"][row])
         gains = np.array(after.get(ticker, neutral))
         realised = np.array(scores["realised_return"][row])
-        moved = updated_log_gains(gains[horizon - 1], quantiles[row], realised, step_at(horizon))
+        moved = update_log_gains(gains[horizon - 1], quantiles[row], realised, step_at(horizon))
         gains[horizon - 1] = moved
-        after[ticker] = _rows(gains)
+        after[ticker] = _as_tuples(gains)
     return after
 
 
-def _rows(values: Floats) -> Gains:
+def _as_tuples(values: Floats) -> Gains:
     return tuple(tuple(row) for row in values.tolist())
 
 
-def _left(before: Sequence[Outstanding], scores: Columns) -> tuple[Outstanding, ...]:
+def _drop_scored(before: Sequence[Outstanding], scores: Columns) -> tuple[Outstanding, ...]:
     """Return what is still to be scored after these scores, the forecaster's."""
     names = ("ticker", "origin_date", "horizon")
     done = set(zip(*(scores[name].tolist() for name in names), strict=True))

@@ -18,16 +18,16 @@ from pipeline.encoding import sha256, to_json
 from pipeline.errors import Reason, StoreError
 from pipeline.forecasting.bundle import ModelBundle
 from pipeline.ports import Tables
-from pipeline.record.baseline_table import baseline_table
-from pipeline.record.chain import Before, Link
+from pipeline.record.baseline_table import build_baseline_table
+from pipeline.record.chain import Link, PriorRecord
 from pipeline.record.forecasters import Forecaster
 from pipeline.record.keys import bundle_keys, calibration_key, scores_key, table_key
 from pipeline.record.manifest import SCHEMA_VERSION, RunManifest
-from pipeline.record.next_state import advanced, begun
-from pipeline.record.revisions import revisions
-from pipeline.record.scoring import by_month, score_realised
+from pipeline.record.next_state import apply_scores, start_part
+from pipeline.record.revisions import find_revisions
+from pipeline.record.scoring import score_realised, split_by_month
 from pipeline.record.state import State
-from pipeline.record.tables import Stamp, forecast_columns
+from pipeline.record.tables import Stamp, build_forecast_columns
 from pipeline.record.vintage import Vintage
 
 # Writes an object, or finds it written, and returns what lies under the key now.
@@ -35,7 +35,7 @@ Write = Callable[[str, bytes], bytes]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Part:
+class PartInputs:
     """What a part is a function of, beside the forecaster.
 
     Attributes
@@ -51,7 +51,7 @@ class Part:
     following: tuple[date, ...]
     vintage: Vintage
     data: bytes
-    before: Before
+    before: PriorRecord
 
     @property
     def session(self) -> date:
@@ -63,7 +63,7 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Issued:
+class PublishedPart:
     """A part as it was published: what the next one needs of it."""
 
     link: Link
@@ -72,7 +72,9 @@ class Issued:
     baselines: Columns
 
 
-def publish(part: Part, forecaster: Forecaster, tables: Tables, write: Write) -> Issued:
+def publish(
+    part: PartInputs, forecaster: Forecaster, tables: Tables, write: Write
+) -> PublishedPart:
     """Write every object of a part in order, the manifest last.
 
     Raises
@@ -89,7 +91,7 @@ def publish(part: Part, forecaster: Forecaster, tables: Tables, write: Write) ->
         objects[key] = sha256(stored)
         return stored
 
-    objects |= _keep_bundle(forecaster.bundle, part.before.manifest, put)
+    objects |= _write_bundle(forecaster.bundle, part.before.manifest, put)
     state = _score(part, good, forecaster.bundle, tables, put)
     stamp = Stamp(
         origin_date=part.session,
@@ -98,18 +100,18 @@ def publish(part: Part, forecaster: Forecaster, tables: Tables, write: Write) ->
         vintage_sha256=objects[part.key("bars")],
         issued_at=vintage.info.issued_at,
     )
-    made = forecaster.forecast(good, vintage.bars.get(VIX)).calibrated(state.calibration)
+    made = forecaster.forecast(good, vintage.bars.get(VIX)).calibrate(state.calibration)
     broken = dict.fromkeys(np.array(made.tickers, object)[~made.finite], Reason.NON_FINITE_OUTPUT)
-    rows = forecast_columns(made.where(made.finite), withheld | broken, stamp)
-    forecasts = _put_table(put, tables, part, "forecasts", rows)
-    rows_of_baselines = baseline_table(vintage, made, withheld, forecaster, stamp)
-    baselines = _put_table(put, tables, part, "baselines", rows_of_baselines)
-    manifest = _manifest(part, vintage, forecasts, objects)
+    rows = build_forecast_columns(made.where(made.finite), withheld | broken, stamp)
+    forecasts = _write_table(put, tables, part, "forecasts", rows)
+    rows_of_baselines = build_baseline_table(vintage, made, withheld, forecaster, stamp)
+    baselines = _write_table(put, tables, part, "baselines", rows_of_baselines)
+    manifest = _build_manifest(part, vintage, forecasts, objects)
     link = Link(manifest, sha256(write(manifest.key, to_json(manifest))))
-    return Issued(link, state, forecasts, baselines)
+    return PublishedPart(link, state, forecasts, baselines)
 
 
-def _put_table(put: Write, tables: Tables, part: Part, name: str, made: Columns) -> Columns:
+def _write_table(put: Write, tables: Tables, part: PartInputs, name: str, made: Columns) -> Columns:
     """Write a table of the part, and return it, or what an earlier run wrote in its place."""
     data = tables.encode(name, made, {})
     stored = put(part.key(name), data)
@@ -122,7 +124,7 @@ def _put_table(put: Write, tables: Tables, part: Part, name: str, made: Columns)
     return columns
 
 
-def _keep_bundle(bundle: ModelBundle, head: RunManifest | None, put: Write) -> dict[str, str]:
+def _write_bundle(bundle: ModelBundle, head: RunManifest | None, put: Write) -> dict[str, str]:
     """Write the bundle unless the part before kept it, and return its objects' digests."""
     manifest = to_json(bundle.manifest)
     keys = bundle_keys(bundle.version, sha256(manifest))
@@ -134,7 +136,7 @@ def _keep_bundle(bundle: ModelBundle, head: RunManifest | None, put: Write) -> d
 
 
 def _score(
-    part: Part, good: Sequence[Bars], bundle: ModelBundle, tables: Tables, put: Write
+    part: PartInputs, good: Sequence[Bars], bundle: ModelBundle, tables: Tables, put: Write
 ) -> State:
     """Write the scores of what the vintage realises and the state after them; return the state."""
     before, scored = part.before, None
@@ -142,25 +144,27 @@ def _score(
         columns = {name: column for name, column in before.issued.items() if name != "mode"}
         scored = score_realised(columns, before.issued["mode"], good)
     if scored is not None:
-        for month, rows in by_month(scored.scores).items():
+        for month, rows in split_by_month(scored.scores).items():
             key = scores_key(month, part.session, part.number)
             put(key, tables.encode("scores", rows, {}))
-    named = begun(before.state, before.state_digest, bundle.manifest, part.session, part.number)
-    state = advanced(named, before.manifest, bundle.manifest, scored)
+    named = start_part(
+        before.state, before.state_digest, bundle.manifest, part.session, part.number
+    )
+    state = apply_scores(named, before.manifest, bundle.manifest, scored)
     key, data = calibration_key(part.session, part.number), state.encode()
     stored = put(key, data)
     return state if stored == data else State.decode(stored, key)
 
 
-def _manifest(
-    part: Part,
+def _build_manifest(
+    part: PartInputs,
     vintage: Vintage,
     forecasts: Columns,
     objects: Mapping[str, str],
 ) -> RunManifest:
     before = part.before.link
     changed = {
-        ticker: revisions(vintage.bars[ticker], part.before.bars[ticker])
+        ticker: find_revisions(vintage.bars[ticker], part.before.bars[ticker])
         for ticker in vintage.bars
         if ticker in part.before.bars
     }

@@ -23,25 +23,25 @@ class Revision(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     session: str
 
 
-def revisions(now: RawBars, then: RawBars) -> dict[str, Revision]:
+def find_revisions(now: RawBars, then: RawBars) -> dict[str, Revision]:
     """Return what changed in the sessions of both, by column; splits since are no change.
 
     A value that is NaN in either is left out.
     """
-    found = {name: _relative(now, then, name) for name in (*PRICES, "volume")}
-    return {name: _summary(change, now) for name, change in found.items() if change.any()}
+    found = {name: _relative_change(now, then, name) for name in (*PRICES, "volume")}
+    return {name: _summarise(change, now) for name, change in found.items() if change.any()}
 
 
-def explained(now: RawBars, then: RawBars) -> bool:
+def explained_by_splits(now: RawBars, then: RawBars) -> bool:
     """Whether splits explain how the closes of the sessions of both differ, but for rounding.
 
     An adjustment that was switched on or forgotten, or a price mended afterwards, is not.
     """
-    change = _relative(now, then, "close")
+    change = _relative_change(now, then, "close")
     return bool((np.abs(change) <= CLOSE_TOLERANCE).all())
 
 
-def split_since(bars: RawBars, session: NDArray[Any]) -> Floats:
+def split_factor_since(bars: RawBars, session: NDArray[Any]) -> Floats:
     """Return new shares per old one over the splits after each session, float64 (n,).
 
     Prices of a vintage times this are prices as they were quoted on the session.
@@ -53,13 +53,13 @@ def split_since(bars: RawBars, session: NDArray[Any]) -> Floats:
     return found
 
 
-def _relative(now: RawBars, then: RawBars, name: str) -> Floats:
+def _relative_change(now: RawBars, then: RawBars, name: str) -> Floats:
     """Return the relative change of each bar of `now`, 0 where the vintages cannot be compared."""
     change = np.zeros(len(now))
-    if len(now) == 0 or len(then) == 0 or not (_ordered(now) and _ordered(then)):
+    if len(now) == 0 or len(then) == 0 or not (_is_ordered(now) and _is_ordered(then)):
         return change
     at = np.searchsorted(then.session, now.session).clip(max=len(then) - 1)
-    factor = split_since(now, then.session[-1:])[0]
+    factor = split_factor_since(now, then.session[-1:])[0]
     before = getattr(then, name)[at] * (factor if name == "volume" else 1 / factor)
     after = getattr(now, name)
     usable = (then.session[at] == now.session) & np.isfinite(before) & np.isfinite(after)
@@ -70,11 +70,11 @@ def _relative(now: RawBars, then: RawBars, name: str) -> Floats:
     return change
 
 
-def _ordered(bars: RawBars) -> bool:
+def _is_ordered(bars: RawBars) -> bool:
     return bool((np.diff(bars.session).astype(np.int64) > 0).all())
 
 
-def _summary(change: Floats, now: RawBars) -> Revision:
+def _summarise(change: Floats, now: RawBars) -> Revision:
     at = int(np.argmax(np.abs(change)))
     return Revision(
         bars=int(np.count_nonzero(change)),

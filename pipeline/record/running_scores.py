@@ -13,7 +13,7 @@ from pipeline.columns import Columns, where
 from pipeline.evaluation.e_values import NO_EVIDENCE, after_bet, largest_difference
 from pipeline.evaluation.score_table import FORECASTER
 from pipeline.forecasting.levels import INTERVALS
-from pipeline.record.scoring import published_quantiles
+from pipeline.record.scoring import recover_quantiles
 
 RECENT = 250  # sessions kept one by one
 UNIT = 1e-7  # of log return, in which recent CRPS are kept as whole numbers
@@ -22,7 +22,7 @@ MODELS = (FORECASTER, *ISSUED)
 COVERED = tuple(f"covered_{coverage}" for coverage in INTERVALS)
 
 
-class Against(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class CrpsSums(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """CRPS beside one baseline: summed over the sessions that both have a score of."""
 
     sessions: int = 0
@@ -30,7 +30,7 @@ class Against(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     theirs: float = 0.0
 
 
-class TickerTrack(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class TickerScores(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One ticker's scores of horizon 1.
 
     `covered` counts sessions inside each interval of the `scored` ones. `recent_*` hold the last
@@ -40,13 +40,13 @@ class TickerTrack(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     scored: int = 0
     covered: Mapping[str, int] = {}
-    against: Mapping[str, Against] = {}
+    against: Mapping[str, CrpsSums] = {}
     recent_sessions: tuple[str, ...] = ()
     recent_covered: Mapping[str, str] = {}
     recent_crps: Mapping[str, tuple[int, ...]] = {}
 
 
-class Track(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class RunningScores(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The scores of one mode; `log_wealth` is the evidence against each baseline.
 
     Of the `sessions`, the model of `in_sample` had learnt from what it forecast.
@@ -56,11 +56,11 @@ class Track(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     last_session: str = ""
     sessions: int = 0
     in_sample: int = 0
-    tickers: Mapping[str, TickerTrack] = {}
+    tickers: Mapping[str, TickerScores] = {}
     log_wealth: Mapping[str, tuple[float, ...]] = {}
 
 
-def extended(track: Track, scores: Columns, issued: Columns) -> Track:
+def add_scores(track: RunningScores, scores: Columns, issued: Columns) -> RunningScores:
     """Return the track with the scores of one run added, session by session.
 
     Parameters
@@ -72,45 +72,47 @@ def extended(track: Track, scores: Columns, issued: Columns) -> Track:
     scores, issued = where(scores, ahead), where(issued, ahead)
     for session in np.unique(scores["target_date"]):
         of_session = scores["target_date"] == session
-        track = _after_session(track, where(scores, of_session), where(issued, of_session))
+        track = _add_session(track, where(scores, of_session), where(issued, of_session))
     return track
 
 
-def _after_session(track: Track, scores: Columns, issued: Columns) -> Track:
+def _add_session(track: RunningScores, scores: Columns, issued: Columns) -> RunningScores:
     session = str(scores["target_date"][0])
     new = session > track.last_session
     tickers = dict(track.tickers)
     for ticker in dict.fromkeys(scores["ticker"].tolist()):
         rows = where(scores, scores["ticker"] == ticker)
-        tickers[ticker] = _after_scores(tickers.get(ticker, TickerTrack()), rows, session)
-    return Track(
+        tickers[ticker] = _add_ticker_scores(tickers.get(ticker, TickerScores()), rows, session)
+    return RunningScores(
         first_session=min(track.first_session or session, session),
         last_session=max(track.last_session, session),
         # A ticker may come in later than the others of its session.
         sessions=track.sessions + new,
-        in_sample=track.in_sample + (new and in_sample(issued)),
+        in_sample=track.in_sample + (new and is_in_sample(issued)),
         tickers=tickers,
-        log_wealth=_after_bets(track.log_wealth, scores["crps"], issued),
+        log_wealth=_place_bets(track.log_wealth, scores["crps"], issued),
     )
 
 
-def in_sample(issued: Columns) -> bool:
+def is_in_sample(issued: Columns) -> bool:
     """Whether a model had learnt from sessions after an origin, which its version begins with."""
     trained = [version[:10] for version in issued["model_version"].tolist()]
     origins = np.datetime_as_string(issued["origin_date"], "D").tolist()
     return any(until > origin for until, origin in zip(trained, origins, strict=True))
 
 
-def _after_scores(track: TickerTrack, rows: Columns, session: str) -> TickerTrack:
+def _add_ticker_scores(track: TickerScores, rows: Columns, session: str) -> TickerScores:
     """Return a ticker's track after the scores of one session, a row per model."""
     ours = int(np.argmax(rows["model"] == FORECASTER))
     inside = {name: bool(rows[name][ours]) for name in COVERED}
     crps = dict(zip(rows["model"].tolist(), rows["crps"].tolist(), strict=True))
     units = {model: round(crps[model] / UNIT) if model in crps else MISSING for model in MODELS}
-    return TickerTrack(
+    return TickerScores(
         scored=track.scored + 1,
         covered={name: track.covered.get(name, 0) + inside[name] for name in COVERED},
-        against={name: _beside(track.against.get(name, Against()), crps, name) for name in ISSUED},
+        against={
+            name: _add_pair(track.against.get(name, CrpsSums()), crps, name) for name in ISSUED
+        },
         recent_sessions=(*track.recent_sessions, session)[-RECENT:],
         recent_covered={
             name: (track.recent_covered.get(name, "") + "01"[inside[name]])[-RECENT:]
@@ -122,23 +124,23 @@ def _after_scores(track: TickerTrack, rows: Columns, session: str) -> TickerTrac
     )
 
 
-def _beside(against: Against, crps: Mapping[str, float], name: str) -> Against:
+def _add_pair(against: CrpsSums, crps: Mapping[str, float], name: str) -> CrpsSums:
     if name not in crps:
         return against
-    return Against(
+    return CrpsSums(
         against.sessions + 1, against.ours + crps[FORECASTER], against.theirs + crps[name]
     )
 
 
-def _after_bets(
+def _place_bets(
     log_wealth: Mapping[str, Sequence[float]], crps: Floats, issued: Columns
 ) -> dict[str, tuple[float, ...]]:
     """Return the evidence after one session's bets, on the tickers of each baseline together."""
-    quantiles = published_quantiles(issued)
-    ours = _rows_of(issued, FORECASTER)
+    quantiles = recover_quantiles(issued)
+    ours = _index_by_ticker(issued, FORECASTER)
     after = {}
     for name in ISSUED:
-        theirs = _rows_of(issued, name)
+        theirs = _index_by_ticker(issued, name)
         both = [(ours[ticker], row) for ticker, row in theirs.items() if ticker in ours]
         rows, others = (list(side) for side in zip(*both, strict=True)) if both else ([], [])
         gain = float((crps[others] - crps[rows]).sum())
@@ -148,6 +150,6 @@ def _after_bets(
     return after
 
 
-def _rows_of(table: Columns, model: str) -> dict[str, int]:
+def _index_by_ticker(table: Columns, model: str) -> dict[str, int]:
     rows = np.flatnonzero(table["model"] == model).tolist()
     return {table["ticker"][row]: row for row in rows}

@@ -13,11 +13,11 @@ from pipeline.bars import Bars, Flags, Floats
 from pipeline.columns import Columns, where
 from pipeline.evaluation.score_table import score_columns
 from pipeline.forecasting.levels import INTERVALS, LEVELS, MEDIAN
-from pipeline.record.revisions import split_since
+from pipeline.record.revisions import split_factor_since
 from pipeline.record.tables import OK
 
 
-def published_quantiles(table: Columns) -> Floats:
+def recover_quantiles(table: Columns) -> Floats:
     """Return the quantiles of the log return behind a forecasts table, float64 (n, n_levels)."""
     prices = np.empty((len(table["ticker"]), len(LEVELS)))
     prices[:, MEDIAN] = table["prediction"]
@@ -28,7 +28,7 @@ def published_quantiles(table: Columns) -> Floats:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Scored:
+class ScoredForecasts:
     """Forecasts that were realised, with their scores row by row.
 
     Attributes
@@ -42,12 +42,14 @@ class Scored:
     scores: Columns
     mode: NDArray[Any]
 
-    def where(self, rows: Flags) -> Scored:
+    def where(self, rows: Flags) -> ScoredForecasts:
         """Return the rows for which `rows` bool (n,) is True."""
-        return Scored(where(self.issued, rows), where(self.scores, rows), self.mode[rows])
+        return ScoredForecasts(where(self.issued, rows), where(self.scores, rows), self.mode[rows])
 
 
-def score_realised(issued: Columns, mode: NDArray[Any], bars: Sequence[Bars]) -> Scored | None:
+def score_realised(
+    issued: Columns, mode: NDArray[Any], bars: Sequence[Bars]
+) -> ScoredForecasts | None:
     """Return the scores of what `bars` realise, None where that is nothing.
 
     The realised close is quoted as at the origin, splits since undone, and the return is from the
@@ -62,12 +64,12 @@ def score_realised(issued: Columns, mode: NDArray[Any], bars: Sequence[Bars]) ->
     close = np.full(len(mode), np.nan)
     for one in bars:
         rows = np.flatnonzero((issued["ticker"] == one.ticker) & (issued["status"] == OK))
-        close[rows] = _closes(one, issued["origin_date"][rows], issued["target_date"][rows])
+        close[rows] = _find_closes(one, issued["origin_date"][rows], issued["target_date"][rows])
     known = np.isfinite(close)
     if not known.any():
         return None
     realised = where(issued, known)
-    return Scored(realised, _scores(realised, close[known]), mode[known])
+    return ScoredForecasts(realised, _scores(realised, close[known]), mode[known])
 
 
 def _scores(rows: Columns, realised_close: Floats) -> Columns:
@@ -77,19 +79,19 @@ def _scores(rows: Columns, realised_close: Floats) -> Columns:
         "model": rows["model"],
         "realised_close": realised_close,
         "realised_return": realised,
-        **score_columns(published_quantiles(rows), realised),
+        **score_columns(recover_quantiles(rows), realised),
         "model_version": rows["model_version"],
     }
 
 
-def by_month(table: Columns) -> Mapping[str, Columns]:
+def split_by_month(table: Columns) -> Mapping[str, Columns]:
     """Return the rows of each target's month, in order of the months: `2026-11` -> columns."""
     months = table["target_date"].astype("datetime64[M]")
     return {str(month): where(table, months == month) for month in np.unique(months)}
 
 
-def _closes(bars: Bars, origin: NDArray[Any], target: NDArray[Any]) -> Floats:
+def _find_closes(bars: Bars, origin: NDArray[Any], target: NDArray[Any]) -> Floats:
     """Return the close of each target as quoted at its origin, NaN where there is none yet."""
     at = np.searchsorted(bars.session, target).clip(max=len(bars) - 1)
     there = (bars.session[at] == target) & (origin >= bars.session[0])
-    return np.where(there, bars.close[at] * split_since(bars, origin), np.nan)
+    return np.where(there, bars.close[at] * split_factor_since(bars, origin), np.nan)

@@ -16,7 +16,7 @@ from pipeline.errors import StoreError
 from pipeline.forecasting.calibration import Calibration
 from pipeline.ports import ObjectStore
 from pipeline.record.manifest import RunManifest, read_verified
-from pipeline.record.running_scores import Track
+from pipeline.record.running_scores import RunningScores
 
 SCHEMA_VERSION = 1
 Gains = tuple[tuple[float, ...], ...]
@@ -48,7 +48,7 @@ class State(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     model_version: str
     log_gains: Mapping[str, Gains]
     outstanding: tuple[Outstanding, ...] = ()
-    tracks: Mapping[str, Track] = {}
+    tracks: Mapping[str, RunningScores] = {}
     withheld: Counts = {}
     revised: Counts = {}
 
@@ -76,7 +76,7 @@ def read_state(store: ObjectStore, run: RunManifest) -> State:
     return State.decode(data, store.url(run.calibration))
 
 
-def outstanding(state: State | None, head: RunManifest | None) -> tuple[Outstanding, ...]:
+def list_outstanding(state: State | None, head: RunManifest | None) -> tuple[Outstanding, ...]:
     """Return what is still to be scored before a part: what was, and all that the head issued."""
     before = state.outstanding if state else ()
     if head is None or not head.published:
@@ -86,16 +86,16 @@ def outstanding(state: State | None, head: RunManifest | None) -> tuple[Outstand
     return (*before, Outstanding(head.session, head.part, head.mode, issued))
 
 
-def counted(state: State, head: RunManifest | None) -> dict[str, Counts]:
+def count_withheld_and_revised(state: State, head: RunManifest | None) -> dict[str, Counts]:
     """Return the counts `withheld` and `revised` after the manifest before."""
     withheld, revised = state.withheld, state.revised
     if head is not None and head.part == 0:
-        withheld = _more(withheld, {t: [reason] for t, reason in head.withheld.items()})
-        revised = _more(revised, head.revisions)
+        withheld = _add_counts(withheld, {t: [reason] for t, reason in head.withheld.items()})
+        revised = _add_counts(revised, head.revisions)
     return {"withheld": withheld, "revised": revised}
 
 
-def _more(counts: Counts, seen: Mapping[str, Iterable[str]]) -> Counts:
+def _add_counts(counts: Counts, seen: Mapping[str, Iterable[str]]) -> Counts:
     """Return the counts with one more of each name seen of a ticker."""
     after = {ticker: dict(names) for ticker, names in counts.items()}
     for ticker, names in seen.items():

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.bars import COLUMNS, Floats, RawBars
-from pipeline.columns import Columns, concatenated
+from pipeline.columns import Columns, concatenate
 from pipeline.forecasting.forecast import Forecast
 from pipeline.forecasting.levels import INTERVALS
 
@@ -29,7 +29,7 @@ class Stamp:
     issued_at: datetime
 
 
-def forecast_columns(
+def build_forecast_columns(
     forecast: Forecast, withheld: Mapping[str, str], stamp: Stamp
 ) -> dict[str, NDArray[Any]]:
     """Return the forecasts table: a row per ticker and horizon, forecast tickers first.
@@ -60,7 +60,7 @@ def forecast_columns(
         for side, values in zip(("lower", "upper"), forecast.interval(coverage), strict=True)
     }
     return {
-        "ticker": np.repeat(_strings(tickers), h),
+        "ticker": np.repeat(_as_strings(tickers), h),
         "origin_date": np.full(n * h, stamp.origin_date, "datetime64[D]"),
         "target_date": np.tile(np.array(stamp.target_dates, "datetime64[D]"), n),
         "horizon": np.tile(np.array(forecast.horizons, np.int32), n),
@@ -68,14 +68,14 @@ def forecast_columns(
         "prediction": rows(forecast.median),
         **limits,
         "sigma": rows(forecast.sigma),
-        "status": np.repeat(_strings(status), h),
+        "status": np.repeat(_as_strings(status), h),
         "model_version": np.full(n * h, stamp.model_version, object),
         "vintage_sha256": np.full(n * h, stamp.vintage_sha256, object),
-        "issued_at": np.full(n * h, _utc(stamp.issued_at)),
+        "issued_at": np.full(n * h, _as_utc(stamp.issued_at)),
     }
 
 
-def baseline_columns(
+def build_baseline_columns(
     made: Mapping[str, Forecast], withheld: Mapping[str, Mapping[str, str]], stamp: Stamp
 ) -> Columns:
     """Return the baselines table: the forecasts columns and `model`, baseline by baseline.
@@ -87,12 +87,12 @@ def baseline_columns(
     """
     parts = []
     for model, forecast in made.items():
-        columns = forecast_columns(forecast, withheld[model], stamp)
-        parts.append(columns | {"model": _strings([model] * len(columns["ticker"]))})
-    return concatenated(parts)
+        columns = build_forecast_columns(forecast, withheld[model], stamp)
+        parts.append(columns | {"model": _as_strings([model] * len(columns["ticker"]))})
+    return concatenate(parts)
 
 
-def vintage_columns(bars: Sequence[RawBars]) -> Columns:
+def bars_to_columns(bars: Sequence[RawBars]) -> Columns:
     """Return the bars table: a row per ticker and session, as read."""
     tickers = [np.full(len(one), one.ticker, object) for one in bars]
     numbers = {
@@ -107,7 +107,7 @@ def vintage_columns(bars: Sequence[RawBars]) -> Columns:
     }
 
 
-def vintage_bars(columns: Columns) -> dict[str, RawBars]:
+def columns_to_bars(columns: Columns) -> dict[str, RawBars]:
     """Return the bars of each ticker of a bars table, rows in their order."""
     names = columns["ticker"]
     return {
@@ -120,9 +120,9 @@ def vintage_bars(columns: Columns) -> dict[str, RawBars]:
     }
 
 
-def _strings(values: Sequence[str]) -> NDArray[Any]:
+def _as_strings(values: Sequence[str]) -> NDArray[Any]:
     return np.array(values, dtype=object)
 
 
-def _utc(moment: datetime) -> np.datetime64:
+def _as_utc(moment: datetime) -> np.datetime64:
     return np.datetime64(round(moment.timestamp() * 1000), "ms")

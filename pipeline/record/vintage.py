@@ -13,8 +13,8 @@ from pipeline.bars import Bars, RawBars
 from pipeline.errors import DataError, InvalidBars, Reason, StaleBars, StoreError
 from pipeline.forecasting.windows import MIN_SESSIONS
 from pipeline.ports import Tables
-from pipeline.record.revisions import explained
-from pipeline.record.tables import vintage_bars, vintage_columns
+from pipeline.record.revisions import explained_by_splits
+from pipeline.record.tables import bars_to_columns, columns_to_bars
 
 # Two windows and the 250 sessions of the rolling baselines.
 HISTORY_SESSIONS = 320
@@ -43,7 +43,7 @@ class Vintage:
 
     def encode(self, tables: Tables) -> bytes:
         """Return the vintage as a Parquet file."""
-        columns = vintage_columns(list(self.bars.values()))
+        columns = bars_to_columns(list(self.bars.values()))
         return tables.encode("bars", columns, {"read": msgspec.json.encode(self.info).decode()})
 
     @classmethod
@@ -54,7 +54,7 @@ class Vintage:
             info = msgspec.json.decode(metadata.get("read", ""), type=ReadInfo)
         except msgspec.DecodeError as exc:
             raise StoreError(f"expected a vintage's metadata, got {exc}") from exc
-        return cls(vintage_bars(columns), info)
+        return cls(columns_to_bars(columns), info)
 
     def ticker_bars(self) -> list[RawBars]:
         """Return the bars of the tickers that have any, covariates left out."""
@@ -85,7 +85,7 @@ class Vintage:
                 withheld[ticker] = Reason(self.info.failures.get(ticker, Reason.NO_BARS))
                 continue
             try:
-                bars = fit_for_forecast(self.bars[ticker], expected)
+                bars = select_forecast_bars(self.bars[ticker], expected)
                 _check_revisions(bars, before.get(ticker))
                 good.append(bars)
             except DataError as exc:
@@ -93,7 +93,7 @@ class Vintage:
         return good, withheld
 
 
-def fit_for_forecast(raw: RawBars, expected: Sequence[date]) -> Bars:
+def select_forecast_bars(raw: RawBars, expected: Sequence[date]) -> Bars:
     """Return the last bars that a window needs, checked against the exchange's sessions.
 
     Raises
@@ -106,7 +106,7 @@ def fit_for_forecast(raw: RawBars, expected: Sequence[date]) -> Bars:
     newest = raw.session.max() if len(raw) else None
     if newest is not None and newest < np.datetime64(expected[-1], "D"):
         raise StaleBars(f"{raw.ticker}: expected a bar of {expected[-1]}, newest is of {newest}")
-    bars = Bars.validated(raw.tail(MIN_SESSIONS))
+    bars = Bars.validate(raw.tail(MIN_SESSIONS))
     if len(bars) < MIN_SESSIONS:
         raise InvalidBars(
             f"{bars.ticker}: expected at least {MIN_SESSIONS} bars, got {len(bars)}",
@@ -133,7 +133,7 @@ def _check_sessions(bars: Bars, expected: np.ndarray) -> None:
 
 
 def _check_revisions(bars: Bars, before: RawBars | None) -> None:
-    if before is not None and not explained(bars, before):
+    if before is not None and not explained_by_splits(bars, before):
         raise InvalidBars(
             f"{bars.ticker}: expected the closes of the vintage before, but for splits since, "
             "got others: an adjustment that changed, or a price mended afterwards",

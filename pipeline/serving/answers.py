@@ -32,7 +32,7 @@ class PredictAnswer(Struct, frozen=True):
     source: str | UnsetType = UNSET
 
 
-def answer_of(horizons: tuple[HorizonForecast, ...], **others: Any) -> PredictAnswer:
+def build_answer(horizons: tuple[HorizonForecast, ...], **others: Any) -> PredictAnswer:
     """Return the answer whose first fields are those of the first of `horizons`."""
     first = horizons[0]
     lower, upper = first.intervals["95"]
@@ -49,11 +49,11 @@ def answer_of(horizons: tuple[HorizonForecast, ...], **others: Any) -> PredictAn
     )
 
 
-def computed(forecast: Forecast, model_version: str, calibrated: bool) -> PredictAnswer:
+def answer_from_forecast(forecast: Forecast, model_version: str, calibrated: bool) -> PredictAnswer:
     """Return the answer of a forecast of one ticker, made just now."""
     origin = forecast.origin_date[0].item()
-    return answer_of(
-        _horizons(forecast),
+    return build_answer(
+        _build_horizons(forecast),
         last_close=float(forecast.last_close[0]),
         calibrated=calibrated,
         model_version=model_version,
@@ -61,7 +61,7 @@ def computed(forecast: Forecast, model_version: str, calibrated: bool) -> Predic
     )
 
 
-def _horizons(forecast: Forecast) -> tuple[HorizonForecast, ...]:
+def _build_horizons(forecast: Forecast) -> tuple[HorizonForecast, ...]:
     prices, sigmas = forecast.prices[0].tolist(), forecast.sigma[0].tolist()
     return tuple(
         HorizonForecast(

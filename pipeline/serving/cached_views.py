@@ -10,13 +10,13 @@ import msgspec
 
 from pipeline.errors import NotFound, NotPublished, StoreError
 from pipeline.record.keys import DASHBOARD, LATEST, TRACK_RECORD
-from pipeline.serving.answers import PredictAnswer, answer_of
+from pipeline.serving.answers import PredictAnswer, build_answer
 from pipeline.views.documents import Latest, TickerForecast
 
 _LATEST = msgspec.json.Decoder(Latest)
 
 
-def read_latest(data: bytes) -> Latest:
+def parse_latest(data: bytes) -> Latest:
     """Return what latest.json says; raises StoreError where it is damaged."""
     try:
         return _LATEST.decode(data)
@@ -24,7 +24,7 @@ def read_latest(data: bytes) -> Latest:
         raise StoreError(f"{LATEST}: expected the forecasts of a session, got: {exc}") from exc
 
 
-def _object(data: bytes) -> bytes:
+def _check_object(data: bytes) -> bytes:
     try:
         msgspec.json.decode(data, type=dict[str, msgspec.Raw])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
@@ -32,7 +32,7 @@ def _object(data: bytes) -> bytes:
     return data
 
 
-def published(latest: Latest, ticker: str) -> PredictAnswer:
+def answer_from_latest(latest: Latest, ticker: str) -> PredictAnswer:
     """Return the published forecast of a ticker.
 
     Raises
@@ -42,13 +42,13 @@ def published(latest: Latest, ticker: str) -> PredictAnswer:
     NotPublished
         When the ticker is withheld.
     """
-    known = ticker_forecast(latest, ticker)
+    known = find_ticker(latest, ticker)
     if known.last_close is None or not known.horizons:
         raise NotPublished(
             f"{ticker}: expected a forecast from {latest.session}, got {known.status}; "
             "a later run may publish it"
         )
-    return answer_of(
+    return build_answer(
         known.horizons,
         last_close=known.last_close,
         calibrated=known.gains is not None,
@@ -60,7 +60,7 @@ def published(latest: Latest, ticker: str) -> PredictAnswer:
     )
 
 
-def ticker_forecast(latest: Latest, ticker: str) -> TickerForecast:
+def find_ticker(latest: Latest, ticker: str) -> TickerForecast:
     """Return what is published of a ticker, withheld or not; raises NotFound."""
     if ticker not in latest.tickers:
         known = ", ".join(latest.tickers)
@@ -69,7 +69,7 @@ def ticker_forecast(latest: Latest, ticker: str) -> TickerForecast:
 
 
 @dataclass(frozen=True, slots=True)
-class Views:
+class CachedViews:
     """The store's views, each read again once what is kept is older than `keep` seconds.
 
     Attributes
@@ -85,12 +85,12 @@ class Views:
 
     def latest(self) -> Latest:
         """Return the newest forecasts; raises NotPublished before the first run."""
-        view: Latest = self._read(LATEST, read_latest)
+        view: Latest = self._read(LATEST, parse_latest)
         return view
 
     def track_record(self) -> bytes:
         """Return the scored record in JSON; raises NotPublished before it is first written."""
-        record: bytes = self._read(TRACK_RECORD, _object)
+        record: bytes = self._read(TRACK_RECORD, _check_object)
         return record
 
     def dashboard(self) -> bytes | None:

@@ -29,22 +29,22 @@ KINDS = "only data with or without ticker, bars with or without vix and ticker, 
 SHOWN = 60
 
 
-def explained(error: Exception, body: bytes) -> RequestError:
+def to_refusal(error: Exception, body: bytes) -> RequestError:
     """Return a decoder's error as one that names the field, what was expected and what came."""
     if not isinstance(error, msgspec.ValidationError):
-        return _not_finite(body) or InvalidBody(f"expected JSON in UTF-8, got: {error}")
+        return _refuse_not_finite(body) or InvalidBody(f"expected JSON in UTF-8, got: {error}")
     said = _SAID.fullmatch(str(error))
     what, path = (said["what"], said["path"] or "") if said else (str(error), "")
     steps = [int(i) if i else name for i, name in _STEP.findall(path)]
     if unknown := _UNKNOWN.fullmatch(what):
-        return InvalidField(_pointer([*steps, unknown["name"]]), KINDS, "one more field")
+        return InvalidField(_to_pointer([*steps, unknown["name"]]), KINDS, "one more field")
     if missing := _MISSING.fullmatch(what):
-        return InvalidField(_pointer([*steps, missing["name"]]), "this field", "none")
-    pointer = _pointer(steps)
-    return InvalidField(pointer, _expected(what, pointer), _came(body, steps))
+        return InvalidField(_to_pointer([*steps, missing["name"]]), "this field", "none")
+    pointer = _to_pointer(steps)
+    return InvalidField(pointer, _describe_expected(what, pointer), _describe_received(body, steps))
 
 
-def shown(value: Any) -> str:
+def describe_value(value: Any) -> str:
     """Return in a few words what came."""
     if isinstance(value, dict):
         return "an object"
@@ -54,13 +54,13 @@ def shown(value: Any) -> str:
     return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
 
 
-def _pointer(steps: list[int | str]) -> str:
+def _to_pointer(steps: list[int | str]) -> str:
     """Return RFC 6901's fragment for the steps into a document."""
     names = (str(step)[:SHOWN].replace("~", "~0").replace("/", "~1") for step in steps)
     return "#" + "".join(f"/{quote(name)}" for name in names)
 
 
-def _expected(what: str, pointer: str) -> str:
+def _describe_expected(what: str, pointer: str) -> str:
     said = _EXPECTED.fullmatch(what)
     if "date" in what and not said:
         return "a date like 2024-12-27"
@@ -74,17 +74,17 @@ def _expected(what: str, pointer: str) -> str:
     return f"{FEATURE_NAMES[int(feature['column'])]}, {text}" if feature else text
 
 
-def _came(body: bytes, steps: list[int | str]) -> str:
+def _describe_received(body: bytes, steps: list[int | str]) -> str:
     try:
         value = msgspec.json.decode(body)
         for step in steps:
             value = value[step]
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, LookupError, TypeError):
         return "what cannot be shown"
-    return shown(value)
+    return describe_value(value)
 
 
-def _not_finite(body: bytes) -> RequestError | None:
+def _refuse_not_finite(body: bytes) -> RequestError | None:
     """Return the refusal of the first NaN or infinity, which many libraries write as JSON."""
     import json  # noqa: PLC0415
 
@@ -94,7 +94,7 @@ def _not_finite(body: bytes) -> RequestError | None:
         return None
     if steps is None:
         return None
-    return InvalidField(_pointer(steps), "a finite number", "NaN or infinity, which is not JSON")
+    return InvalidField(_to_pointer(steps), "a finite number", "NaN or infinity, which is not JSON")
 
 
 def _find_not_finite(value: Any) -> list[int | str] | None:

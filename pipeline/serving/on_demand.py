@@ -16,8 +16,8 @@ from pipeline.forecasting.forecast import Forecast, forecast, forecast_windows
 from pipeline.forecasting.model import Model
 from pipeline.forecasting.windows import MIN_SESSIONS
 from pipeline.record.keys import LATEST
-from pipeline.serving.answers import PredictAnswer, computed
-from pipeline.serving.cached_views import Views, published
+from pipeline.serving.answers import PredictAnswer, answer_from_forecast
+from pipeline.serving.cached_views import CachedViews, answer_from_latest
 from pipeline.serving.requests import (
     BarRow,
     BarsRequest,
@@ -37,7 +37,7 @@ class OnDemand:
     """What answers single requests: a model made once, and the store's views."""
 
     model: Model
-    views: Views
+    views: CachedViews
 
     def predict(self, request: Request) -> PredictAnswer:
         """Return the forecast that `request` asks for.
@@ -54,20 +54,24 @@ class OnDemand:
             When the store fails, or its view is damaged.
         """
         if isinstance(request, TickerRequest):
-            return published(self.views.latest(), request.ticker.upper())
+            return answer_from_latest(self.views.latest(), request.ticker.upper())
         ticker = UNNAMED if request.ticker is UNSET else request.ticker.upper()
         calibration = self._calibration(ticker)
         made = self._forecast(request, ticker, calibration)
-        return computed(made, self.model.manifest.model_version, ticker in calibration.gains)
+        return answer_from_forecast(
+            made, self.model.manifest.model_version, ticker in calibration.gains
+        )
 
     def _forecast(
         self, request: DataRequest | BarsRequest, ticker: str, calibration: Calibration
     ) -> Forecast:
         if isinstance(request, DataRequest):
-            made = _of_window(request, ticker, self.model, calibration)
+            made = _forecast_window(request, ticker, self.model, calibration)
         else:
-            vix = None if request.vix is UNSET else vix_bars(request.vix)
-            made = forecast([usable_bars(ticker, request.bars)], self.model, calibration, vix)
+            vix = None if request.vix is UNSET else build_vix_bars(request.vix)
+            made = forecast(
+                [select_usable_bars(ticker, request.bars)], self.model, calibration, vix
+            )
         if not (made.finite.all() and np.isfinite(made.prices).all()):
             raise NonFiniteOutput("expected a finite forecast, got NaN or infinity")
         return made
@@ -87,30 +91,30 @@ class OnDemand:
                 f"{LATEST}: expected gains of {len(self.model.manifest.horizons)} horizons of "
                 f"{ticker}, got {len(known.gains)}"
             )
-        return Calibration.stored({ticker: known.gains})
+        return Calibration.from_stored({ticker: known.gains})
 
 
-def usable_bars(ticker: str, rows: Sequence[BarRow]) -> Bars:
+def select_usable_bars(ticker: str, rows: Sequence[BarRow]) -> Bars:
     """Return the last 126 rows as validated bars; raises InvalidField naming the first bad row."""
-    raw = _raw_bars(ticker, rows)
+    raw = _build_raw_bars(ticker, rows)
     try:
         check_sessions(raw)
-        return Bars.validated(raw.tail(MIN_SESSIONS))
+        return Bars.validate(raw.tail(MIN_SESSIONS))
     except InvalidBars as exc:
-        raise _first_bad_row(ticker, rows, exc) from exc
+        raise _find_first_bad_row(ticker, rows, exc) from exc
 
 
-def vix_bars(rows: Sequence[VixRow]) -> RawBars:
+def build_vix_bars(rows: Sequence[VixRow]) -> RawBars:
     """Return the VIX's closes as bars of which only the close means anything."""
-    session, close = _columns(rows, 2)
+    session, close = _transpose(rows, 2)
     none = np.zeros(len(rows))
     days = np.array(session, "datetime64[D]")
     closes = np.array(close, np.float64)
     return RawBars("^VIX", days, closes, closes, closes, closes, none, none, none)
 
 
-def _raw_bars(ticker: str, rows: Sequence[BarRow]) -> RawBars:
-    session, *columns = _columns(rows, 6)
+def _build_raw_bars(ticker: str, rows: Sequence[BarRow]) -> RawBars:
+    session, *columns = _transpose(rows, 6)
     names = (*PRICES, "volume")
     numbers = {n: np.array(c, np.float64) for n, c in zip(names, columns, strict=True)}
     none = np.zeros(len(rows))
@@ -118,11 +122,11 @@ def _raw_bars(ticker: str, rows: Sequence[BarRow]) -> RawBars:
     return RawBars(ticker=ticker, session=days, **numbers, dividend=none, split=none)
 
 
-def _columns(rows: Sequence[tuple[object, ...]], n: int) -> list[tuple[object, ...]]:
+def _transpose(rows: Sequence[tuple[object, ...]], n: int) -> list[tuple[object, ...]]:
     return list(zip(*rows, strict=True)) or [()] * n
 
 
-def _first_bad_row(ticker: str, rows: Sequence[BarRow], of_all: InvalidBars) -> InvalidField:
+def _find_first_bad_row(ticker: str, rows: Sequence[BarRow], of_all: InvalidBars) -> InvalidField:
     """Return the refusal of the row that ends the shortest head of the rows to break a rule.
 
     A rule is about a row, or a row and the one before it, so every longer head breaks it too.
@@ -131,11 +135,11 @@ def _first_bad_row(ticker: str, rows: Sequence[BarRow], of_all: InvalidBars) -> 
     used_from = len(rows) - MIN_SESSIONS
 
     def breaks(n: int) -> bool:
-        raw = _raw_bars(ticker, rows[:n])
+        raw = _build_raw_bars(ticker, rows[:n])
         try:
             check_sessions(raw)
             if n > used_from:
-                Bars.validated(raw.tail(n - used_from))
+                Bars.validate(raw.tail(n - used_from))
         except InvalidBars as exc:
             problems[n] = exc
         return n in problems
@@ -147,7 +151,7 @@ def _first_bad_row(ticker: str, rows: Sequence[BarRow], of_all: InvalidBars) -> 
     return InvalidField(f"#/bars/{last - 1}", expected, came)
 
 
-def _of_window(
+def _forecast_window(
     request: DataRequest, ticker: str, model: Model, calibration: Calibration
 ) -> Forecast:
     window = np.array([request.data], np.float32)

@@ -12,7 +12,7 @@ from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 from pipeline.errors import InvalidBody, InvalidField
 from pipeline.forecasting.features import FEATURE_NAMES, LOOKBACK
 from pipeline.forecasting.windows import MIN_SESSIONS
-from pipeline.serving.decode_errors import explained
+from pipeline.serving.decode_errors import to_refusal
 
 TICKER = r"^\^?[A-Za-z0-9][A-Za-z0-9.=-]{0,15}$"
 
@@ -94,7 +94,7 @@ class TickerRequest(Struct, frozen=True, forbid_unknown_fields=True):
     ticker: Ticker
 
 
-class _Style(Struct):
+class _RequestKind(Struct):
     """Which of the three it is; what the fields hold is looked at later."""
 
     data: Raw | UnsetType = UNSET
@@ -103,7 +103,7 @@ class _Style(Struct):
 
 
 Request = DataRequest | BarsRequest | TickerRequest
-_STYLE = msgspec.json.Decoder(_Style)
+_STYLE = msgspec.json.Decoder(_RequestKind)
 _DATA = msgspec.json.Decoder(DataRequest)
 _BARS = msgspec.json.Decoder(BarsRequest)
 _TICKER = msgspec.json.Decoder(TickerRequest)
@@ -120,15 +120,15 @@ def parse_request(body: bytes) -> Request:
         When a field is missing, unknown or not as it should be.
     """
     try:
-        request: Request = _decoder(_STYLE.decode(body)).decode(body)
+        request: Request = _select_decoder(_STYLE.decode(body)).decode(body)
     except RecursionError as exc:
         raise InvalidBody("expected JSON, got one that is nested too deep") from exc
     except (msgspec.DecodeError, UnicodeDecodeError) as exc:
-        raise explained(exc, body) from exc
+        raise to_refusal(exc, body) from exc
     return request
 
 
-def _decoder(style: _Style) -> msgspec.json.Decoder[Any]:
+def _select_decoder(style: _RequestKind) -> msgspec.json.Decoder[Any]:
     if style.data is not UNSET:
         return _DATA
     if style.bars is not UNSET:

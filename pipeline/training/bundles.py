@@ -22,7 +22,7 @@ from pipeline.forecasting.bundle import (
     Manifest,
     ModelBundle,
     Training,
-    model_version,
+    name_version,
 )
 from pipeline.forecasting.features import FEATURE_NAMES, LOOKBACK
 from pipeline.forecasting.levels import LEVELS
@@ -87,7 +87,7 @@ def bundle_of(
     last: date = max(one.session[-1] for one in bars).item()
     manifest = Manifest(
         schema_version=SCHEMA_VERSION,
-        model_version=model_version(last, onnx),
+        model_version=name_version(last, onnx),
         onnx_sha256=hashlib.sha256(onnx).hexdigest(),
         feature_names=FEATURE_NAMES,
         lookback=LOOKBACK,

@@ -61,7 +61,7 @@ def read_all(
     """
     reading = read_market(source, tickers, first, last)
     check_unmixed([reading.bars[ticker] for ticker in tickers])
-    return [Bars.validated(reading.bars[ticker]) for ticker in tickers], reading.bars.get(VIX)
+    return [Bars.validate(reading.bars[ticker]) for ticker in tickers], reading.bars.get(VIX)
 
 
 def train_and_prove(

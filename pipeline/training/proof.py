@@ -10,7 +10,7 @@ from pipeline.backtest.evaluate import forecast_span, score_baseline
 from pipeline.backtest.leaderboard import REFERENCE, Leaderboard, Row, summarise
 from pipeline.bars import Bars, RawBars
 from pipeline.baselines.full_history import Baseline
-from pipeline.columns import Columns, concatenated
+from pipeline.columns import Columns, concatenate
 from pipeline.evaluation.score_table import FORECASTER
 from pipeline.forecasting.bundle import ModelBundle
 from pipeline.forecasting.calibration import Calibration
@@ -61,12 +61,12 @@ def prove(bars: Sequence[Bars], vix: RawBars | None, first: date, trainer: Train
     trained = trainer([one.as_of(known) for one in bars], known_vix)
 
     def published(bundle: ModelBundle) -> Baseline:
-        model, calibration = Model(bundle), Calibration.stored(bundle.manifest.gains)
+        model, calibration = Model(bundle), Calibration.from_stored(bundle.manifest.gains)
         return lambda one, start: forecast_span(one, model, (start, last), vix, calibration)
 
     ours = {FORECASTER: trained.bundle, **trained.members}
     methods = {name: published(bundle) for name, bundle in ours.items()}
     methods[REFERENCE] = BASELINES[REFERENCE]
     scores = [score_baseline(bars, f, first, last, name) for name, f in methods.items()]
-    scored = concatenated(scores)
+    scored = concatenate(scores)
     return Proof(first, summarise(scored, vix), scored)

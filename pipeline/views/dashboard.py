@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from typing import Any
 
-from pipeline.views.fan_chart import fan
+from pipeline.views.fan_chart import draw_fan
 
 SHOWN = (95, 80)  # intervals in the table
 BASELINES = {"garch_t": "GARCH(1,1)-t", "ewma": "EWMA", "persistence": "persistence"}
@@ -34,7 +34,7 @@ th:first-child, td:first-child { text-align: left } .note { color: var(--faint) 
 """
 
 
-def dashboard(latest: Mapping[str, Any], record: Mapping[str, Any]) -> bytes:
+def render_dashboard(latest: Mapping[str, Any], record: Mapping[str, Any]) -> bytes:
     """Return the page.
 
     Parameters
@@ -45,10 +45,10 @@ def dashboard(latest: Mapping[str, Any], record: Mapping[str, Any]) -> bytes:
     body = "\n".join(
         [
             f"<h1>Forecasts from the close of {session}</h1>",
-            _source(source),
-            *_forecasts(latest["tickers"]),
-            *_track_record(record),
-            _colophon(record),
+            _render_source(source),
+            *_render_forecasts(latest["tickers"]),
+            *_render_track_record(record),
+            _render_colophon(record),
         ]
     )
     return (
@@ -61,34 +61,39 @@ def dashboard(latest: Mapping[str, Any], record: Mapping[str, Any]) -> bytes:
     ).encode()
 
 
-def _source(source: str) -> str:
+def _render_source(source: str) -> str:
     if "simulated" in source:
         return f'<p class="unreal">Simulated, not real: {escape(source)}</p>'
     return f'<p class="note">Bars: {escape(source)}</p>'
 
 
-def _forecasts(tickers: Mapping[str, Any]) -> Iterator[str]:
+def _render_forecasts(tickers: Mapping[str, Any]) -> Iterator[str]:
     made = {name: one for name, one in tickers.items() if "horizons" in one}
     fans = (
         f"<figure><figcaption>{escape(name)}</figcaption>"
-        f"{fan(name, one['last_close'], one['horizons'])}</figure>"
+        f"{draw_fan(name, one['last_close'], one['horizons'])}</figure>"
         for name, one in made.items()
     )
     yield f'<div class="fans">{"".join(fans)}</div>'
     heads = ["Ticker", "Target date", "Last close", "Median"]
     rows = [
-        [name, str(h["target_date"]), _price(one["last_close"]), _price(h["prediction"])]
-        + [" to ".join(map(_price, h["intervals"][str(coverage)])) for coverage in SHOWN]
+        [
+            name,
+            str(h["target_date"]),
+            _format_price(one["last_close"]),
+            _format_price(h["prediction"]),
+        ]
+        + [" to ".join(map(_format_price, h["intervals"][str(coverage)])) for coverage in SHOWN]
         for name, one in made.items()
         for h in one["horizons"]
     ]
-    yield _table([*heads, *(f"{coverage} % interval" for coverage in SHOWN)], rows)
+    yield _render_table([*heads, *(f"{coverage} % interval" for coverage in SHOWN)], rows)
     for name, one in tickers.items():
         if name not in made:
             yield f"<p>{escape(name)}: {escape(str(one['status']))}</p>"
 
 
-def _track_record(record: Mapping[str, Any]) -> Iterator[str]:
+def _render_track_record(record: Mapping[str, Any]) -> Iterator[str]:
     yield "<h2>How forecasts have fared, one session ahead</h2>"
     modes = record["modes"]
     if not modes:
@@ -105,13 +110,13 @@ def _track_record(record: Mapping[str, Any]) -> Iterator[str]:
     )
     rows = [*figures["tickers"].items(), ("all", figures["pooled"])]
     heads = ["95 % interval", "Sessions", "Covered", "Last 60", "Last 250", "Chance, last 250"]
-    yield _table(heads, [_coverage(name, one["coverage"]["95"]) for name, one in rows])
+    yield _render_table(heads, [_coverage_cells(name, one["coverage"]["95"]) for name, one in rows])
     heads = ["CRPS skill against", *(name for name, _ in rows)]
     skill = [
-        [words, *(_skill(one["skill"][baseline]) for _, one in rows)]
+        [words, *(_format_skill(one["skill"][baseline]) for _, one in rows)]
         for baseline, words in BASELINES.items()
     ]
-    yield _table(heads, skill)
+    yield _render_table(heads, skill)
     if figures["in_sample_sessions"]:
         yield (
             f"<p>In sample: of {figures['in_sample_sessions']} of these sessions the model had "
@@ -126,17 +131,17 @@ def _track_record(record: Mapping[str, Any]) -> Iterator[str]:
     )
 
 
-def _coverage(name: str, cover: Mapping[str, Any]) -> list[str]:
+def _coverage_cells(name: str, cover: Mapping[str, Any]) -> list[str]:
     whole, last = cover["all"], cover["250"]
     shares = (f"{cover[span]['coverage']:.1%}" for span in ("all", "60", "250"))
     return [name, str(whole["sessions"]), *shares, f"{last['lower']:.1%} to {last['upper']:.1%}"]
 
 
-def _skill(skill: Mapping[str, Any]) -> str:
+def _format_skill(skill: Mapping[str, Any]) -> str:
     return f"{skill['all']['skill']:+.1%}" if skill else ""
 
 
-def _colophon(record: Mapping[str, Any]) -> str:
+def _render_colophon(record: Mapping[str, Any]) -> str:
     manifest = record["manifest"]
     return (
         f'<p class="note">Model {escape(record["model_version"])}. Newest manifest '
@@ -144,7 +149,7 @@ def _colophon(record: Mapping[str, Any]) -> str:
     )
 
 
-def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def _render_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     head = "".join(f"<th>{escape(one)}</th>" for one in heads)
     body = "".join(
         f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows
@@ -155,5 +160,5 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     )
 
 
-def _price(value: float) -> str:
+def _format_price(value: float) -> str:
     return f"{value:.2f}"

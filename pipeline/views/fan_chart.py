@@ -15,7 +15,7 @@ OPACITY = 0.2  # of each interval; they lie on one another
 Points = Sequence[tuple[float, float]]
 
 
-def fan(ticker: str, last_close: float, horizons: Sequence[Mapping[str, Any]]) -> str:
+def draw_fan(ticker: str, last_close: float, horizons: Sequence[Mapping[str, Any]]) -> str:
     """Return the SVG of a ticker's prediction intervals from its last close on.
 
     Parameters
@@ -36,26 +36,28 @@ def fan(ticker: str, last_close: float, horizons: Sequence[Mapping[str, Any]]) -
         limits = [(last_close, last_close), *(one["intervals"][str(coverage)] for one in horizons)]
         lower, upper = zip(*limits, strict=True)
         around = [*map(at, steps, upper), *reversed([*map(at, steps, lower)])]
-        bands.append(f'<polygon points="{_points(around)}" opacity="{OPACITY}"/>')
+        bands.append(f'<polygon points="{_join_points(around)}" opacity="{OPACITY}"/>')
     medians = [last_close, *(one["prediction"] for one in horizons)]
     title = f"{ticker}: prediction intervals of 50, 80, 90, 95 and 98 % for {steps[-1]} sessions"
     return (
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img"><title>{escape(title)}</title>'
         f"<g>{''.join(bands)}</g>"
-        f'<polyline points="{_points([*map(at, steps, medians)])}"/>'
-        + "".join(_price(price, at(0, price)[1]) for price in (low, last_close, high))
-        + "".join(_day(str(one["target_date"]), at(one["horizon"], low)[0]) for one in horizons)
+        f'<polyline points="{_join_points([*map(at, steps, medians)])}"/>'
+        + "".join(_draw_price(price, at(0, price)[1]) for price in (low, last_close, high))
+        + "".join(
+            _draw_day(str(one["target_date"]), at(one["horizon"], low)[0]) for one in horizons
+        )
         + "</svg>"
     )
 
 
-def _points(points: Points) -> str:
+def _join_points(points: Points) -> str:
     return " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
 
 
-def _price(price: float, y: float) -> str:
+def _draw_price(price: float, y: float) -> str:
     return f'<text x="{LEFT - 6}" y="{y + 3.5:.1f}" text-anchor="end">{price:.2f}</text>'
 
 
-def _day(target_date: str, x: float) -> str:
+def _draw_day(target_date: str, x: float) -> str:
     return f'<text x="{x:.1f}" y="{HEIGHT - 8}" text-anchor="end">{target_date[5:]}</text>'

@@ -12,25 +12,27 @@ from pipeline.bars import Flags, Floats
 from pipeline.columns import Columns
 from pipeline.forecasting.levels import INTERVALS
 from pipeline.ports import ObjectStore, Tables
-from pipeline.record.manifest import SCHEMA_VERSION, RunManifest, committed, read_forecasts
+from pipeline.record.manifest import SCHEMA_VERSION, RunManifest, read_forecasts, read_manifests
 from pipeline.record.state import State, read_state
 from pipeline.record.tables import OK
 
 
-def latest_view(store: ObjectStore, tables: Tables, session: date) -> dict[str, Any]:
+def build_latest(store: ObjectStore, tables: Tables, session: date) -> dict[str, Any]:
     """Return what latest.json says of `session`, from what is committed of it."""
-    runs = committed(store, session)
+    runs = read_manifests(store, session)
     parts = [read_forecasts(store, tables, run) for run in runs]
     states = [read_state(store, run) for run in runs]
-    return _content(session, list(zip(runs, parts, states, strict=True)))
+    return _build_document(session, list(zip(runs, parts, states, strict=True)))
 
 
-def _content(session: date, parts: Sequence[tuple[RunManifest, Columns, State]]) -> dict[str, Any]:
+def _build_document(
+    session: date, parts: Sequence[tuple[RunManifest, Columns, State]]
+) -> dict[str, Any]:
     tickers: dict[str, Any] = {}
     for run, part, state in parts:
         gains = state.calibration.of(list(run.tickers), run.horizons)
         for row, ticker in enumerate(run.tickers):
-            tickers[ticker] = _ticker(part, part["ticker"] == ticker, run, gains[row])
+            tickers[ticker] = _build_ticker(part, part["ticker"] == ticker, run, gains[row])
     return {
         "schema_version": SCHEMA_VERSION,
         "session": session,
@@ -39,7 +41,7 @@ def _content(session: date, parts: Sequence[tuple[RunManifest, Columns, State]])
     }
 
 
-def _ticker(part: Columns, rows: Flags, run: RunManifest, gains: Floats) -> Mapping[str, Any]:
+def _build_ticker(part: Columns, rows: Flags, run: RunManifest, gains: Floats) -> Mapping[str, Any]:
     head = {
         "status": part["status"][rows][0],
         "model_version": run.model_version,
@@ -50,13 +52,13 @@ def _ticker(part: Columns, rows: Flags, run: RunManifest, gains: Floats) -> Mapp
     return {
         **head,
         "last_close": float(part["last_close"][rows][0]),
-        "horizons": [_horizon(part, int(row)) for row in np.flatnonzero(rows)],
+        "horizons": [_build_horizon(part, int(row)) for row in np.flatnonzero(rows)],
         # Horizon by level: what an answer from bars needs to equal the published forecast.
         "gains": gains.tolist(),
     }
 
 
-def _horizon(part: Columns, row: int) -> Mapping[str, Any]:
+def _build_horizon(part: Columns, row: int) -> Mapping[str, Any]:
     return {
         "horizon": int(part["horizon"][row]),
         "target_date": part["target_date"][row].item(),

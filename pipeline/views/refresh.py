@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pipeline.encoding import to_json
 from pipeline.ports import ObjectStore, Tables
-from pipeline.record.chain import newest
+from pipeline.record.chain import find_head
 from pipeline.record.keys import DASHBOARD, LATEST, TRACK_RECORD
 from pipeline.record.state import read_state
-from pipeline.views.dashboard import dashboard
-from pipeline.views.latest import latest_view
-from pipeline.views.track_record import track_record
+from pipeline.views.dashboard import render_dashboard
+from pipeline.views.latest import build_latest
+from pipeline.views.track_record import build_track_record
 
 
 def refresh_views(store: ObjectStore, tables: Tables) -> None:
@@ -18,26 +18,26 @@ def refresh_views(store: ObjectStore, tables: Tables) -> None:
     Writes, then looks again: of two runs at once, the one that writes last also looks last, so
     neither leaves behind a view without the other's part.
     """
-    while changed := _changed(store, tables):
+    while changed := _find_changed(store, tables):
         for key, view in changed.items():
             store.replace(key, view)
 
 
-def _changed(store: ObjectStore, tables: Tables) -> dict[str, bytes]:
-    views = views_of(store, tables)
+def _find_changed(store: ObjectStore, tables: Tables) -> dict[str, bytes]:
+    views = build_views(store, tables)
     return {key: view for key, view in views.items() if store.read(key) != view}
 
 
-def views_of(store: ObjectStore, tables: Tables) -> dict[str, bytes]:
+def build_views(store: ObjectStore, tables: Tables) -> dict[str, bytes]:
     """Return the views as the record has them, key -> bytes; none where the record is empty."""
-    link = newest(store)
+    link = find_head(store)
     if link is None:
         return {}
     state = read_state(store, link.manifest)
-    latest = latest_view(store, tables, link.manifest.session)
-    record = track_record(state, link)
+    latest = build_latest(store, tables, link.manifest.session)
+    record = build_track_record(state, link)
     return {
         LATEST: to_json(latest),
         TRACK_RECORD: to_json(record),
-        DASHBOARD: dashboard(latest, record),
+        DASHBOARD: render_dashboard(latest, record),
     }

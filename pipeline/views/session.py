@@ -12,12 +12,12 @@ import numpy as np
 
 from pipeline.columns import Columns
 from pipeline.ports import ObjectStore, Tables
-from pipeline.record.manifest import RunManifest, committed, read_forecasts
+from pipeline.record.manifest import RunManifest, read_forecasts, read_manifests
 from pipeline.record.tables import OK
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Published:
+class SessionForecasts:
     """What the parts of one session say.
 
     Attributes
@@ -72,23 +72,23 @@ class Published:
     def rows(self) -> list[Mapping[str, Any]]:
         """Return the forecasts row by row, as plain values."""
         names = list(self.forecasts)
-        values = [_plain(column) for column in self.forecasts.values()]
+        values = [_to_plain(column) for column in self.forecasts.values()]
         return [dict(zip(names, row, strict=True)) for row in zip(*values, strict=True)]
 
 
-def read_published(store: ObjectStore, tables: Tables, session: date) -> Published:
+def read_session(store: ObjectStore, tables: Tables, session: date) -> SessionForecasts:
     """Return what is published of `session`; raises StoreError for what no run wrote."""
-    runs = tuple(committed(store, session))
+    runs = tuple(read_manifests(store, session))
     parts = [read_forecasts(store, tables, run) for run in runs]
     forecasts = {
         name: np.concatenate([part[name][part["status"] == OK] for part in parts])
         for name in (parts[0] if parts else ())
     }
     urls = ((store.url(r.table("forecasts")), store.url(r.key)) for r in runs)
-    return Published(session, runs, tuple(urls), forecasts)
+    return SessionForecasts(session, runs, tuple(urls), forecasts)
 
 
-def _plain(column: np.ndarray) -> list[Any]:
+def _to_plain(column: np.ndarray) -> list[Any]:
     values: list[Any] = column.tolist()
     if column.dtype == np.dtype("datetime64[ms]"):
         return [value.replace(tzinfo=UTC) for value in values]

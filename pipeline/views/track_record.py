@@ -20,15 +20,15 @@ from pipeline.evaluation.significance import (
 )
 from pipeline.forecasting.levels import INTERVALS
 from pipeline.record.chain import Link
-from pipeline.record.running_scores import MISSING, UNIT, Against, TickerTrack, Track
-from pipeline.record.state import State, counted
+from pipeline.record.running_scores import MISSING, UNIT, CrpsSums, RunningScores, TickerScores
+from pipeline.record.state import State, count_withheld_and_revised
 
 SCHEMA_VERSION = 1
 WINDOWS = (60, 250)  # sessions
 POOLED = "pooled"
 
 
-def track_record(state: State, link: Link) -> dict[str, Any]:
+def build_track_record(state: State, link: Link) -> dict[str, Any]:
     """Return track_record.json: coverage, skill and evidence of horizon 1, by mode and ticker.
 
     `live` forecasts were issued before their day; those of other modes were made afterwards, and
@@ -44,11 +44,11 @@ def track_record(state: State, link: Link) -> dict[str, Any]:
         "horizon": 1,
         # None has tickers yet while only longer horizons are realised, as after a closure.
         "modes": {mode: _mode(one) for mode, one in sorted(state.tracks.items()) if one.tickers},
-        **counted(state, run),
+        **count_withheld_and_revised(state, run),
     }
 
 
-def headline(record: Mapping[str, Any]) -> dict[str, float]:
+def select_headline(record: Mapping[str, Any]) -> dict[str, float]:
     """Return the figures that alarms watch: coverage_95_250 and crps_skill_60.
 
     Of live forecasts if there are any, else of what there is; each only once its sessions are
@@ -66,7 +66,7 @@ def headline(record: Mapping[str, Any]) -> dict[str, float]:
     return {name: value for name, (needed, n, value) in watched.items() if n >= needed}
 
 
-def _mode(track: Track) -> dict[str, Any]:
+def _mode(track: RunningScores) -> dict[str, Any]:
     return {
         "first_session": track.first_session,
         "last_session": track.last_session,
@@ -78,7 +78,7 @@ def _mode(track: Track) -> dict[str, Any]:
     }
 
 
-def _figures(tracks: list[TickerTrack]) -> dict[str, Any]:
+def _figures(tracks: list[TickerScores]) -> dict[str, Any]:
     """Return the figures of some tickers together."""
     return {
         "scored": sum(one.scored for one in tracks),
@@ -87,7 +87,7 @@ def _figures(tracks: list[TickerTrack]) -> dict[str, Any]:
     }
 
 
-def _coverage(tracks: list[TickerTrack], nominal: int) -> dict[str, Any]:
+def _coverage(tracks: list[TickerScores], nominal: int) -> dict[str, Any]:
     name = f"covered_{nominal}"
     found = {"all": _share([(one.covered[name], one.scored) for one in tracks], nominal)}
     for window in WINDOWS:
@@ -107,9 +107,9 @@ def _share(counts: list[tuple[int, int]], nominal: int) -> dict[str, Any]:
     return {"sessions": sessions, "coverage": inside / scored, "lower": lower, "upper": upper}
 
 
-def _skill(tracks: list[TickerTrack], baseline: str) -> dict[str, Any]:
+def _skill(tracks: list[TickerScores], baseline: str) -> dict[str, Any]:
     """Return 1 - CRPS over the baseline's, and how sure its sign is."""
-    sums = [one.against.get(baseline, Against()) for one in tracks]
+    sums = [one.against.get(baseline, CrpsSums()) for one in tracks]
     theirs = sum(one.theirs for one in sums)
     if not theirs:
         return {}
@@ -136,7 +136,7 @@ def _recent_skill(loss: Floats, benchmark: Floats) -> dict[str, Any]:
     return found | {"standard_error": error, "t": t, "p": p, "days_to_prove": days_to_prove(t, n)}
 
 
-def _recent(tracks: list[TickerTrack], baseline: str) -> tuple[Floats, Floats]:
+def _recent(tracks: list[TickerScores], baseline: str) -> tuple[Floats, Floats]:
     """Return the CRPS of recent sessions, ours and the baseline's, meaned over the tickers."""
     by_session: dict[str, list[tuple[int, int]]] = {}
     for one in tracks:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.serving.api_keys import digest
+from pipeline.serving.api_keys import digest_key
 from tests.e2e.emulator import Emulator, emulator
 from tests.support.builders import bar_rows, bars, latest_view, url_event, window_rows
 from tests.support.openapi import assert_documented
@@ -35,7 +35,7 @@ def function(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
         environ = {
             **server.environ,
             "FORECASTER_STORE": f"s3://{BUCKET}/served",
-            "FORECASTER_API_KEY_SHA256": digest(KEY),
+            "FORECASTER_API_KEY_SHA256": digest_key(KEY),
         }
         with emulator(folder, environ, HANDLER) as running:
             yield running
@@ -60,13 +60,15 @@ def test_each_way_to_ask_is_answered(function: Emulator, event: Any) -> None:
 def test_the_numbers_are_those_of_a_desk(function: Emulator, tmp_path: Path) -> None:
     from pipeline.forecasting.bundle import load_bundle
     from pipeline.forecasting.model import Model
-    from pipeline.serving.cached_views import Views
+    from pipeline.serving.cached_views import CachedViews
     from pipeline.serving.on_demand import OnDemand
     from pipeline.serving.requests import parse_request
     from tests.conftest import DEFAULT_BUNDLE
 
     view = json.dumps(latest_view(GAINS)).encode()
-    at_a_desk = OnDemand(Model(load_bundle(DEFAULT_BUNDLE)), Views(lambda _: view, lambda: 0.0))
+    at_a_desk = OnDemand(
+        Model(load_bundle(DEFAULT_BUNDLE)), CachedViews(lambda _: view, lambda: 0.0)
+    )
     expected = at_a_desk.predict(parse_request(json.dumps(WITH_BARS).encode()))
     said = json.loads(function.invoke(post(WITH_BARS))["body"])
     assert said["calibrated"] is expected.calibrated is True

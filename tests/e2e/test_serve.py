@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.serving.api_keys import digest
+from pipeline.serving.api_keys import digest_key
 from tests.e2e.serving import FORECASTER, ROOT, Served, served
 from tests.support.builders import bar_rows, bars, window_rows
 
@@ -112,7 +112,7 @@ def test_any_other_method_is_the_function_s_to_refuse(server: Served, method: st
 
 
 def test_with_a_key_and_without(folder: Path) -> None:
-    environ = {"FORECASTER_API_KEY_SHA256": digest(KEY)}
+    environ = {"FORECASTER_API_KEY_SHA256": digest_key(KEY)}
     with served(folder, "--auth", "api-key", **environ) as guarded:
         assert guarded.ask("GET", "/forecasts")[0].status == 401
         assert guarded.ask("GET", "/forecasts", headers={"X-API-Key": KEY})[0].status == 200
@@ -174,7 +174,7 @@ def test_schemathesis_finds_nothing(folder: Path) -> None:
     """Thousands of requests made from the document, valid and not; each answer is judged by it."""
     for name, text in (("track_record.json", "{}"), ("index.html", "<!doctype html>")):
         (folder / "store" / name).write_text(text)
-    environ = {"FORECASTER_API_KEY_SHA256": digest(KEY)}
+    environ = {"FORECASTER_API_KEY_SHA256": digest_key(KEY)}
     with served(folder, "--auth", "api-key", **environ) as guarded:
         command = [sys.executable, "-m", "schemathesis.cli", "run", f"{guarded.url}/openapi.json"]
         # A schema cannot say that dates ascend or that the high is not below the low.

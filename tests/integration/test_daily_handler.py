@@ -21,7 +21,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from handlers.local.invoke import DeskContext
+from handlers.local.invoke import LocalContext
 from pipeline.adapters.exchange_calendar import ExchangeCalendar
 from pipeline.adapters.folder_store import FolderObjects
 from pipeline.adapters.simulated_bars import SimulatedMarket
@@ -136,7 +136,7 @@ class TestEvents:
     def test_a_schedule_s_event_becomes_forecasts(
         self, store: Store, cold_start: ColdStart
     ) -> None:
-        answer = cold_start(store.environ).handler(SCHEDULE, DeskContext())
+        answer = cold_start(store.environ).handler(SCHEDULE, LocalContext())
         objects = store.objects()
         assert answer == {
             "outcome": "published",
@@ -156,9 +156,9 @@ class TestEvents:
         self, store: Store, cold_start: ColdStart
     ) -> None:
         daily = cold_start(store.environ)
-        daily.handler(SCHEDULE, DeskContext())
+        daily.handler(SCHEDULE, LocalContext())
         before = store.objects()
-        answer = daily.handler(SCHEDULE, DeskContext())
+        answer = daily.handler(SCHEDULE, LocalContext())
         assert (answer["outcome"], answer["published"]) == ("nothing_to_do", [])
         assert store.objects() == before
 
@@ -167,7 +167,7 @@ class TestEvents:
     ) -> None:
         stores = [folder_store(tmp_path / name) for name in ("one", "two")]
         for event, one in zip((SCHEDULE, SCHEDULE_INPUT), stores, strict=True):
-            cold_start(one.environ).handler(event, DeskContext())
+            cold_start(one.environ).handler(event, LocalContext())
         assert stores[0].objects() == stores[1].objects()
 
     @pytest.mark.parametrize(
@@ -183,13 +183,13 @@ class TestEvents:
     def test_the_origin_is_the_session_last_closed(
         self, time: str, session: str, cold_start: ColdStart
     ) -> None:
-        answer = cold_start().handler({"time": time}, DeskContext())
+        answer = cold_start().handler({"time": time}, LocalContext())
         assert (answer["session"], answer["withheld"]) == (session, {})
 
     def test_a_holiday_is_a_quiet_result(self, cold_start: ColdStart) -> None:
         daily = cold_start()
-        daily.handler(SCHEDULE, DeskContext())
-        answer = daily.handler({**SCHEDULE, "time": "2024-12-29T23:30:00Z"}, DeskContext())
+        daily.handler(SCHEDULE, LocalContext())
+        answer = daily.handler({**SCHEDULE, "time": "2024-12-29T23:30:00Z"}, LocalContext())
         assert (answer["outcome"], answer["session"]) == ("nothing_to_do", "2024-12-27")
 
     @pytest.mark.parametrize(
@@ -210,11 +210,11 @@ class TestEvents:
     )
     def test_a_malformed_event_is_refused(self, event: Any, cold_start: ColdStart) -> None:
         with pytest.raises(RequestError, match=r"^event: expected .*, got "):
-            cold_start().handler(event, DeskContext())
+            cold_start().handler(event, LocalContext())
 
     def test_a_time_to_come_is_refused(self, tmp_path: Path, cold_start: ColdStart) -> None:
         with pytest.raises(RequestError, match="expected a time that has come, got 2049-06-01"):
-            cold_start().handler({"time": "2049-06-01T23:30:00Z"}, DeskContext())
+            cold_start().handler({"time": "2049-06-01T23:30:00Z"}, LocalContext())
         assert not (tmp_path / "store").exists()
 
     @pytest.mark.parametrize(
@@ -242,7 +242,7 @@ class TestEvents:
 
         daily = cold_start()
         monkeypatch.setattr(daily, "datetime", Stopped)
-        assert daily.handler(event, DeskContext())["session"] == session
+        assert daily.handler(event, LocalContext())["session"] == session
         manifest = (tmp_path / "store" / "runs" / f"{session}.00.json").read_bytes()
         assert json.loads(manifest)["mode"] == mode
 
@@ -253,7 +253,7 @@ class TestAWithheldTicker:
     ) -> None:
         daily = cold_start(store.environ, FORECASTER_BARS=str(folder_of_bars))
         with pytest.raises(IncompleteRun, match=r"2024-12-27: .*IWM \(unknown_ticker\)"):
-            daily.handler(SCHEDULE, DeskContext())
+            daily.handler(SCHEDULE, LocalContext())
         assert sorted(store.objects()) == KEYS
         metrics = emitted(capsys.readouterr().out)
         assert set(metrics) == METRICS
@@ -266,10 +266,10 @@ class TestAWithheldTicker:
     ) -> None:
         daily = cold_start(store.environ, FORECASTER_BARS=str(folder_of_bars))
         with pytest.raises(IncompleteRun):
-            daily.handler(SCHEDULE, DeskContext())
+            daily.handler(SCHEDULE, LocalContext())
         before = store.objects()
         write_simulated(folder_of_bars, "IWM")
-        answer = daily.handler(SCHEDULE, DeskContext())
+        answer = daily.handler(SCHEDULE, LocalContext())
         assert (answer["published"], answer["withheld"]) == (["IWM"], {})
         assert list(answer["manifests"]) == [MANIFEST, MANIFEST.replace(".00.", ".01.")]
         after = store.objects()
@@ -282,7 +282,7 @@ class TestAWithheldTicker:
     ) -> None:
         daily = cold_start(FORECASTER_BARS=str(folder_of_bars))
         with pytest.raises(IncompleteRun):
-            daily.handler(SCHEDULE, DeskContext())
+            daily.handler(SCHEDULE, LocalContext())
         ended, failed = logged(capsys.readouterr().err)
         assert ended["summary"]["withheld"] == {"IWM": "unknown_ticker"}
         assert (failed["level"], failed["exception_name"]) == ("ERROR", "IncompleteRun")
@@ -295,13 +295,13 @@ class TestTelemetry:
     ) -> None:
         daily = cold_start()
         backfill(daily.job, date(2024, 9, 30), date(2024, 12, 26), NOW, lambda done, total: None)
-        daily.handler(SCHEDULE, DeskContext())
+        daily.handler(SCHEDULE, LocalContext())
         metrics = emitted(capsys.readouterr().out)
         assert set(metrics) == METRICS | {"crps_skill_60"}
         assert -1 < metrics["crps_skill_60"][0] < 1
 
     def test_a_first_run_emits_every_metric(self, cold_start: ColdStart, capsys: Any) -> None:
-        cold_start().handler(SCHEDULE, DeskContext())
+        cold_start().handler(SCHEDULE, LocalContext())
         metrics = emitted(capsys.readouterr().out)
         assert set(metrics) == METRICS
         assert metrics["forecasts_published"] == [4]
@@ -312,9 +312,9 @@ class TestTelemetry:
         self, cold_start: ColdStart, capsys: Any
     ) -> None:
         daily = cold_start()
-        daily.handler(SCHEDULE, DeskContext())
+        daily.handler(SCHEDULE, LocalContext())
         capsys.readouterr()
-        daily.handler(SCHEDULE, DeskContext())
+        daily.handler(SCHEDULE, LocalContext())
         metrics = emitted(capsys.readouterr().out)
         assert set(metrics) == METRICS - {"source_latency", "data_lag_sessions"}
         assert metrics["forecasts_published"] == [0]
@@ -325,7 +325,7 @@ class TestTelemetry:
         daily = cold_start()
         (tmp_path / "store").write_bytes(b"a file where the folder was")
         with pytest.raises(StoreError):
-            daily.handler(SCHEDULE, DeskContext())
+            daily.handler(SCHEDULE, LocalContext())
         printed = capsys.readouterr()
         assert "run_duration" in emitted(printed.out)
         assert [line["exception_name"] for line in logged(printed.err)] == ["StoreError"]
@@ -342,7 +342,7 @@ class TestTelemetry:
     def test_logs_are_json_under_one_correlation_id(
         self, event: Any, correlation_id: str, cold_start: ColdStart, capsys: Any
     ) -> None:
-        context = replace(DeskContext(), aws_request_id="the request")
+        context = replace(LocalContext(), aws_request_id="the request")
         cold_start().handler(event, context)
         (line,) = logged(capsys.readouterr().err)
         assert (line["service"], line["level"]) == ("daily", "INFO")
@@ -392,7 +392,7 @@ class TestColdStart:
             seen.update(others, spec=spec)
             return Watching(calendar)
 
-        class Context(DeskContext):
+        class Context(LocalContext):
             def get_remaining_time_in_millis(self) -> int:
                 return milliseconds.pop()
 

@@ -24,7 +24,7 @@ from pipeline.forecasting.model import Model
 from pipeline.jobs import daily
 from pipeline.ports import BarSource
 from pipeline.record.vintage import Vintage
-from pipeline.serving.cached_views import Views
+from pipeline.serving.cached_views import CachedViews
 from pipeline.serving.on_demand import OnDemand
 from pipeline.serving.requests import parse_request
 from pipeline.wiring import daily_job
@@ -81,7 +81,7 @@ def test_ticker_bars_and_the_published_table_are_equal(
     tmp_path: Path,
 ) -> None:
     vintage, published = run_day(market(request), tmp_path)
-    on_demand = OnDemand(model, Views(FolderObjects(tmp_path).read, lambda: 0.0))
+    on_demand = OnDemand(model, CachedViews(FolderObjects(tmp_path).read, lambda: 0.0))
 
     def ask(**document: Any) -> Any:
         return on_demand.predict(parse_request(json.dumps(document).encode()))

@@ -275,7 +275,7 @@ def test_real_bars_are_read_whole_and_are_valid(real_bars: Path) -> None:
     reading = FolderBars(real_bars).read(["SPY", "QQQ", "DIA", "IWM", "^VIX"], FIRST, LAST)
     assert not reading.failures
     for ticker in ("SPY", "QQQ", "DIA", "IWM"):
-        assert Bars.validated(reading.bars[ticker]).session[-1] == np.datetime64("2024-12-31")
+        assert Bars.validate(reading.bars[ticker]).session[-1] == np.datetime64("2024-12-31")
     lines = (real_bars / "SPY.csv").read_text(encoding="utf-8").splitlines()
     assert len(reading.bars["SPY"]) == len(lines) - 1
     assert reading.bars["SPY"].close[-1] == float(lines[-1].split(",")[4])

@@ -13,7 +13,7 @@ from pipeline.forecasting.bundle import load_bundle
 from pipeline.forecasting.calibration import NEUTRAL
 from pipeline.forecasting.forecast import forecast
 from pipeline.forecasting.model import Model
-from pipeline.record.tables import Stamp, forecast_columns
+from pipeline.record.tables import Stamp, build_forecast_columns
 from tests.support.builders import bars
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
@@ -30,7 +30,7 @@ STAMP = Stamp(
 def made() -> dict[str, list[object]]:
     model = Model(load_bundle(GOLDEN / "bundle"))
     came = forecast([bars("SPY"), bars("IWM")], model, NEUTRAL)
-    columns = forecast_columns(came, {"QQQ": "stale"}, STAMP)
+    columns = build_forecast_columns(came, {"QQQ": "stale"}, STAMP)
     decoded, _ = ParquetTables().decode(
         "forecasts", ParquetTables().encode("forecasts", columns, {})
     )

@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
-from handlers.local.invoke import DeskContext
+from handlers.local.invoke import LocalContext
 from pipeline.errors import ConfigError
-from pipeline.serving.api_keys import digest
+from pipeline.serving.api_keys import digest_key
 from tests.support.builders import bar_rows, bars, latest_view, url_event, window_rows
 from tests.support.s3_server import BUCKET, S3, s3_server
 
@@ -65,7 +65,7 @@ def call(cold_start: ColdStart) -> Callable[..., Any]:
     def invoke(event: Any) -> Any:
         if not made:
             made.append(cold_start())
-        return made[0].handler(event, DeskContext())
+        return made[0].handler(event, LocalContext())
 
     return invoke
 
@@ -289,9 +289,9 @@ class TestMethods:
 class TestKeys:
     @pytest.fixture
     def guarded(self, cold_start: ColdStart, store: Path) -> Any:
-        digests = f" {digest(KEY).upper()} , {digest(OTHER_KEY)}"
+        digests = f" {digest_key(KEY).upper()} , {digest_key(OTHER_KEY)}"
         function = cold_start(FORECASTER_AUTH="api-key", FORECASTER_API_KEY_SHA256=digests)
-        return lambda event: function.handler(event, DeskContext())
+        return lambda event: function.handler(event, LocalContext())
 
     @pytest.mark.parametrize("key", [KEY, OTHER_KEY])
     def test_each_of_several_keys_opens(self, guarded: Any, key: str) -> None:
@@ -301,7 +301,7 @@ class TestKeys:
 
     @pytest.mark.parametrize(
         "headers",
-        [{}, {"x-api-key": ""}, {"x-api-key": KEY + "x"}, {"x-api-key": digest(KEY)},
+        [{}, {"x-api-key": ""}, {"x-api-key": KEY + "x"}, {"x-api-key": digest_key(KEY)},
          {"x-api-key": "\ud800"}, {"authorization": KEY}],
     )  # fmt: skip
     def test_without_a_valid_key_nothing_is_told(self, guarded: Any, headers: Any) -> None:
@@ -328,12 +328,12 @@ class TestKeys:
         told = json.dumps(answers) + printed.out + printed.err
         for secret in (KEY, OTHER_KEY, wrong):
             assert secret not in told
-            assert digest(secret) not in told
+            assert digest_key(secret) not in told
 
     @pytest.mark.parametrize("auth", ["iam", "none"])
     def test_by_choice_no_key_is_asked_for(self, cold_start: ColdStart, auth: str) -> None:
         function = cold_start(FORECASTER_AUTH=auth)
-        answer = function.handler(url_event("POST", "/predict", WINDOW), DeskContext())
+        answer = function.handler(url_event("POST", "/predict", WINDOW), LocalContext())
         assert answer["statusCode"] == 200
 
     @pytest.mark.parametrize("environ", [{}, {"FORECASTER_AUTH": "api-key"}])
@@ -393,7 +393,7 @@ class TestTelemetry:
         function = cold_start()
         event = url_event("GET", "/health")
         monkeypatch.setattr(function, "service", None)
-        assert_problem(function.handler(event, DeskContext()), 500, "internal_error", "the logs")
+        assert_problem(function.handler(event, LocalContext()), 500, "internal_error", "the logs")
         (line,) = logged(capsys.readouterr().err)
         assert line["exception_name"] == "AttributeError"
         assert "Traceback" in line["exception"]
@@ -410,8 +410,8 @@ class TestTelemetry:
             for sampled in (0, 1):
                 header = f"Root={root};Parent={parent};Sampled={sampled}"
                 monkeypatch.setenv("_X_AMZN_TRACE_ID", header)
-                function.handler(url_event("GET", "/forecasts"), DeskContext())
-                function.handler(url_event("GET", "/none"), DeskContext())
+                function.handler(url_event("GET", "/forecasts"), LocalContext())
+                function.handler(url_event("GET", "/none"), LocalContext())
                 function.service.on_demand.views._kept.clear()
             received = [daemon.recv(65536).split(b"\n", 1) for _ in range(3)]
             daemon.setblocking(False)

@@ -12,7 +12,7 @@ import boto3.session
 import pytest
 
 from pipeline.cli import main as cli
-from pipeline.serving.api_keys import digest
+from pipeline.serving.api_keys import digest_key
 from tests.support.s3_server import moto_server
 
 FUNCTION = "financial-forecaster-dev-daily"
@@ -145,4 +145,4 @@ def test_a_rotated_key_is_kept_encrypted_and_the_one_before_stays_accepted(
         assert json.loads(answer.out) == {"key": kept["Value"], "parameter": path}
         made.append(kept["Value"])
     digests = ssm.get_parameter(Name=f"{path}-sha256")["Parameter"]["Value"]
-    assert digests == f"{digest(made[2])},{digest(made[1])}"
+    assert digests == f"{digest_key(made[2])},{digest_key(made[1])}"

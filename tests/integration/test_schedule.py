@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from handlers.schedule import scheduled_time
+from handlers.schedule import parse_time
 from pipeline.adapters.exchange_calendar import ExchangeCalendar
 from tests.support.packaged import package, template
 
@@ -107,4 +107,4 @@ def test_the_input_is_an_event_the_function_understands(schedules: dict[str, Any
         sent = schedule["Target"]["Input"].replace(
             "<aws.scheduler.scheduled-time>", "2026-11-20T23:30:00Z"
         )
-        assert scheduled_time(json.loads(sent), now) == datetime(2026, 11, 20, 23, 30, tzinfo=UTC)
+        assert parse_time(json.loads(sent), now) == datetime(2026, 11, 20, 23, 30, tzinfo=UTC)

@@ -87,7 +87,7 @@ def test_what_comes_after_the_cut_is_not_learnt(
         name: np.where(of_2023, 1.5 * getattr(SPY, name) - 0.2 * SPY.close, getattr(SPY, name))
         for name in ("open", "high", "low", "close")
     }
-    changed = Bars.validated(RawBars("SPY", SPY.session, **other, **kept(SPY)))
+    changed = Bars.validate(RawBars("SPY", SPY.session, **other, **kept(SPY)))
     walk = WalkForward(
         MarketHistory((changed, QQQ)), range_har, {}, date(2023, 1, 3), date(2023, 1, 31)
     )
@@ -123,7 +123,7 @@ def test_prices_adjusted_in_part_are_refused_before_anything_is_trained() -> Non
     cents = {name: np.round(getattr(SPY, name), 2) for name in ("open", "high", "low", "close")}
     raw = RawBars("SPY", SPY.session, **cents, **kept(SPY))
     with pytest.raises(DataError, match="QQQ: expected prices in cents, like SPY"):
-        WalkForward(MarketHistory((Bars.validated(raw), QQQ)), shipped, {}, FIRST, LAST)
+        WalkForward(MarketHistory((Bars.validate(raw), QQQ)), shipped, {}, FIRST, LAST)
 
 
 # resuming
@@ -157,9 +157,7 @@ def test_an_interrupted_run_goes_on_where_it_was(tmp_path: Path) -> None:
 
 
 def test_bars_added_later_leave_what_is_done(tmp_path: Path) -> None:
-    known = MarketHistory(
-        tuple(Bars.validated(one.as_of(date(2024, 2, 15))) for one in MARKET.bars)
-    )
+    known = MarketHistory(tuple(Bars.validate(one.as_of(date(2024, 2, 15))) for one in MARKET.bars))
     walk_forward(plan(market=known), tmp_path)
     walk_forward(plan(), tmp_path)
     assert len(trained) == len(YEARS)
@@ -174,7 +172,7 @@ def test_a_changed_bar_is_computed_anew_where_it_was_seen(
     walk_forward(plan(), tmp_path)
     trained.clear()
     high = np.where(SPY.session == np.datetime64(changed), SPY.high * 1.001, SPY.high)
-    other = Bars.validated(bars("SPY", 1850, seed=3, high=high))
+    other = Bars.validate(bars("SPY", 1850, seed=3, high=high))
     walk_forward(plan(market=MarketHistory((other, QQQ))), tmp_path)
     assert [day.year for day in trained] == again
 

@@ -36,7 +36,7 @@ from pipeline.jobs.daily import DailyJob, run
 from pipeline.jobs.verify import verify
 from pipeline.ports import ObjectStore, Reading
 from pipeline.record.keys import DASHBOARD, LATEST, TRACK_RECORD, table_key
-from pipeline.record.manifest import committed
+from pipeline.record.manifest import read_manifests
 from pipeline.record.vintage import Vintage
 from tests.conftest import DEFAULT_BUNDLE
 from tests.support.builders import raw_bars, weekdays
@@ -142,7 +142,7 @@ class DailyRuns(RuleBasedStateMachine):
     def event(self, minutes: int) -> None:
         self.run(self.store, self.at(minutes))
         # A view left behind by a death is mended by the next run that finds its session published.
-        self.died = self.died and not committed(self.store, SESSIONS[self.today])
+        self.died = self.died and not read_manifests(self.store, SESSIONS[self.today])
 
     @rule(back=st.integers(1, 3))
     def late_event_of_an_older_session(self, back: int) -> None:
@@ -203,12 +203,12 @@ class DailyRuns(RuleBasedStateMachine):
 
     @invariant()
     def the_latest_view_shows_the_newest_session_with_all_its_parts(self) -> None:
-        sessions = [day for day in self.events if committed(self.store, day)]
+        sessions = [day for day in self.events if read_manifests(self.store, day)]
         if self.died or not sessions:
             return
         view = msgspec.json.decode(self.store.read(LATEST) or b"")
         assert view["session"] == max(sessions).isoformat()
-        parts = committed(self.store, max(sessions))
+        parts = read_manifests(self.store, max(sessions))
         shown = {ticker for ticker, one in view["tickers"].items() if one["status"] == "ok"}
         assert shown == set().union(*(manifest.published for manifest in parts))
 
@@ -222,7 +222,7 @@ class DailyRuns(RuleBasedStateMachine):
     def a_manifest_means_its_objects_are_there(self) -> None:
         for session in self.events:
             published: list[str] = []
-            for manifest in committed(self.store, session):
+            for manifest in read_manifests(self.store, session):
                 assert manifest.part == 0 or set(manifest.tickers) == manifest.published
                 for key, digest in manifest.objects.items():
                     assert sha256(self.store.read(key) or b"") == digest
@@ -238,7 +238,7 @@ class DailyRuns(RuleBasedStateMachine):
         self.nothing_written_ever_changes()
         clean, on_record = MemoryObjects(), set[tuple[date, int]]()
         for session in sorted(self.events):
-            for manifest in committed(self.store, session):
+            for manifest in read_manifests(self.store, session):
                 on_record.add((session, manifest.part))
                 data = self.store.read(table_key("bars", session, manifest.part))
                 vintage = Vintage.decode(TABLES, data or b"")
@@ -255,7 +255,10 @@ class DailyRuns(RuleBasedStateMachine):
     def every_forecast_is_scored_once(self) -> None:
         keys = self.store.keys("scores/")
         named = {
-            key for day in self.events for run in committed(self.store, day) for key in run.objects
+            key
+            for day in self.events
+            for run in read_manifests(self.store, day)
+            for key in run.objects
         }
         seen: list[tuple[object, ...]] = []
         for key in keys:

@@ -14,10 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from handlers.http.messages import Request, Response
-from handlers.http.routes import Service, refused
+from handlers.http.routes import Service, to_problem_response
 from pipeline.errors import ForecasterError
 from pipeline.forecasting.model import Model
-from pipeline.serving.cached_views import Views
+from pipeline.serving.cached_views import CachedViews
 from pipeline.serving.on_demand import OnDemand
 from pipeline.serving.requests import RANGES
 from tests.support.builders import bar_rows, bars, latest_view, url_event, weekdays, window_rows
@@ -42,7 +42,7 @@ Post = Callable[[Any], dict[str, Any]]
 def post(model: Model) -> Post:
     """Sends a body to POST /predict; gives the answer, which the document must know."""
     store = MemoryObjects({"latest.json": json.dumps(latest_view(GAINS)).encode()})
-    service = Service(OnDemand(model, Views(store.read, lambda: 0.0)), None)
+    service = Service(OnDemand(model, CachedViews(store.read, lambda: 0.0)), None)
 
     def send(body: bytes) -> dict[str, Any]:
         encoded = base64.b64encode(body).decode()
@@ -59,7 +59,7 @@ def answered(service: Service, request: Request) -> Response:
     try:
         return service.answer(request)
     except ForecasterError as exc:
-        return refused(exc)[0]
+        return to_problem_response(exc)[0]
 
 
 numbers = st.one_of(

@@ -43,4 +43,4 @@ def test_bars_are_always_valid_and_do_not_depend_on_the_other_tickers(
     single = SimulatedMarket(CALENDAR, seed).read([alone], START, SESSIONS[-2]).bars
     assert_equal(single[alone], together[alone])
     for bars in together.values():
-        Bars.validated(bars)
+        Bars.validate(bars)

@@ -15,7 +15,7 @@ from pipeline.forecasting.bundle import load_bundle
 from pipeline.forecasting.model import Model
 from pipeline.jobs.daily import run
 from pipeline.jobs.verify import Problem, Verified, verify
-from pipeline.record.chain import newest
+from pipeline.record.chain import find_head
 from pipeline.record.keys import DASHBOARD, LATEST, TRACK_RECORD
 from pipeline.record.manifest import RunManifest
 from pipeline.views.refresh import refresh_views
@@ -152,7 +152,7 @@ def test_a_manifest_that_says_something_else_is_named(key: str, changes: dict[st
 
 
 def test_the_newest_manifest_taken_away_is_missed_by_whoever_noted_it() -> None:
-    head = newest(MemoryObjects(record()))
+    head = find_head(MemoryObjects(record()))
     assert head is not None
     cut = MemoryObjects({key: data for key, data in record().items() if key != HEAD})
     refresh_views(cut, TABLES)

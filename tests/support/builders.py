@@ -11,7 +11,7 @@ import numpy as np
 
 from pipeline.backtest.evaluate import scored
 from pipeline.bars import Bars, Panel, RawBars
-from pipeline.columns import Columns, concatenated
+from pipeline.columns import Columns, concatenate
 from pipeline.forecasting.features import compute_features
 from pipeline.forecasting.levels import LEVELS
 
@@ -41,7 +41,7 @@ def raw_bars(ticker: str = "SPY", n: int = 200, *, seed: int = 7, **columns: Any
 
 def bars(ticker: str = "SPY", n: int = 200, *, seed: int = 7, **columns: Any) -> Bars:
     """Return validated bars of a plausible random walk."""
-    return Bars.validated(raw_bars(ticker, n, seed=seed, **columns))
+    return Bars.validate(raw_bars(ticker, n, seed=seed, **columns))
 
 
 def bar_rows(raw: RawBars) -> list[list[Any]]:
@@ -105,4 +105,4 @@ def scores_table(
         for one in (bars(ticker, n) for ticker in tickers)
         for model, scale in scales.items()
     ]
-    return concatenated(parts)
+    return concatenate(parts)

@@ -11,13 +11,13 @@ import numpy as np
 
 from pipeline.adapters.parquet_tables import ParquetTables
 from pipeline.bars import PRICES, RawBars
-from pipeline.columns import Columns, concatenated
+from pipeline.columns import Columns, concatenate
 from pipeline.forecasting.model import Model
 from pipeline.jobs.backfill.run import backfill
 from pipeline.jobs.daily import DailyJob, run
 from pipeline.jobs.daily_summary import Summary
 from pipeline.ports import BarSource, ObjectStore
-from pipeline.record.chain import newest, walk
+from pipeline.record.chain import find_head, walk_back
 from pipeline.record.state import State, read_state
 from tests.support.builders import raw_bars, weekdays
 from tests.support.fakes import FixedCalendar, MemoryObjects, ScriptedSource
@@ -96,7 +96,7 @@ def backfilled(
 def table(store: ObjectStore, name: str) -> Columns:
     """Return the rows of every object of a table, in the order of their keys."""
     keys = store.keys(f"{name}/")
-    return concatenated([TABLES.decode(name, store.read(key) or b"")[0] for key in keys])
+    return concatenate([TABLES.decode(name, store.read(key) or b"")[0] for key in keys])
 
 
 def rows_by_key(columns: Columns, *names: str) -> dict[tuple[Any, ...], dict[str, Any]]:
@@ -117,7 +117,7 @@ def scores_of(store: ObjectStore) -> dict[tuple[Any, ...], dict[str, Any]]:
 
 def states(store: ObjectStore) -> list[State]:
     """Return the state of every part, oldest first."""
-    return [read_state(store, link.manifest) for link in walk(store, newest(store))][::-1]
+    return [read_state(store, link.manifest) for link in walk_back(store, find_head(store))][::-1]
 
 
 def flipped(data: bytes, at: int, bit: int = 0) -> bytes:

@@ -55,7 +55,7 @@ BROKEN = {
 @pytest.mark.parametrize(("columns", "reason"), BROKEN.values(), ids=BROKEN.keys())
 def test_broken_bars_are_refused_with_their_reason(columns: dict, reason: Reason) -> None:
     with pytest.raises(InvalidBars) as caught:
-        Bars.validated(raw_bars(**columns))
+        Bars.validate(raw_bars(**columns))
     assert caught.value.reason is reason
     assert str(caught.value).startswith("SPY: ")
 

@@ -12,13 +12,13 @@ from pipeline.bars import PRICES, RawBars
 from pipeline.errors import Reason
 from pipeline.jobs.daily import DailyJob
 from pipeline.ports import Reading
-from pipeline.record.revisions import split_since
+from pipeline.record.revisions import split_factor_since
 from pipeline.record.vintage import ReadInfo, Vintage
 
 BACKFILL = "backfill"
 
 
-class Cutter:
+class PointInTimeVintages:
     """Cuts the vintage of each session out of one long reading."""
 
     def __init__(self, job: DailyJob, reading: Reading, issued_at: datetime) -> None:
@@ -27,7 +27,7 @@ class Cutter:
 
     def vintage(self, expected: Sequence[date]) -> Vintage:
         """Return the vintage a run at the last of these sessions would have read."""
-        quoted = {s: _as_quoted(raw, expected[-1]) for s, raw in self._bars.items()}
+        quoted = {s: _undo_later_splits(raw, expected[-1]) for s, raw in self._bars.items()}
         cut = {s: raw.since(expected[0]) for s, raw in quoted.items()}
         bars = {symbol: raw for symbol, raw in cut.items() if len(raw)}
         failures = {ticker: self._failure(ticker) for ticker in self._tickers if ticker not in bars}
@@ -43,9 +43,12 @@ class Cutter:
         return failure.reason if failure else Reason.NO_BARS
 
 
-def _as_quoted(raw: RawBars, session: date) -> RawBars:
+def _undo_later_splits(raw: RawBars, session: date) -> RawBars:
     """Return the bars up to a session as they were quoted then, with no split after it in them."""
-    known, factor = raw.as_of(session), split_since(raw, np.array([session], "datetime64[D]"))[0]
+    known, factor = (
+        raw.as_of(session),
+        split_factor_since(raw, np.array([session], "datetime64[D]"))[0],
+    )
     if factor == 1.0:
         return known
     prices = {name: getattr(known, name) * factor for name in PRICES}

@@ -16,24 +16,24 @@ from pipeline.forecasting.forecast import Forecast, forecast_history
 from pipeline.forecasting.model import Model
 from pipeline.forecasting.windows import MIN_SESSIONS
 from pipeline.ports import Reading
-from pipeline.record.forecasters import FreshForecaster, baseline_bars, garch_of
+from pipeline.record.forecasters import DirectForecaster, garch_parameters, select_baseline_bars
 
 
-class HistoricForecaster:
+class PrecomputedForecaster:
     """Forecasts and baselines of every session of a reading, made in one pass each.
 
     A ticker whose bars do not all pass as one history is forecast session by session.
     """
 
     def __init__(self, model: Model, tickers: Sequence[str], reading: Reading) -> None:
-        self._fresh = FreshForecaster(model)
+        self._fresh = DirectForecaster(model)
         vix = reading.bars.get(VIX)
-        self._whole = valid = dict(_valid(reading, tickers))
+        self._whole = valid = dict(_validate_histories(reading, tickers))
         self._forecasts = {
             ticker: forecast_history(bars, model, NEUTRAL, vix) for ticker, bars in valid.items()
         }
         self._baselines = {
-            ticker: issued(histories(bars), garch_of(self.bundle, ticker))
+            ticker: issued(histories(bars), garch_parameters(self.bundle, ticker))
             for ticker, bars in valid.items()
             if len(bars) >= BASELINE_SESSIONS
         }
@@ -53,7 +53,7 @@ class HistoricForecaster:
         """Return the baselines of one ticker, n = 1; raises InvalidBars as a fresh one does."""
         if bars.ticker not in self._baselines:
             return self._fresh.baselines(bars)
-        whole, last = self._whole[bars.ticker], baseline_bars(bars)
+        whole, last = self._whole[bars.ticker], select_baseline_bars(bars)
         at = int(np.searchsorted(whole.session, last.session[-1]))
         if whole.close[at] != last.close[-1]:
             return self._fresh.baselines(bars)
@@ -65,11 +65,11 @@ class HistoricForecaster:
         return made.where(made.origin_date == bars.session[-1])
 
 
-def _valid(reading: Reading, tickers: Sequence[str]) -> Iterator[tuple[str, Bars]]:
+def _validate_histories(reading: Reading, tickers: Sequence[str]) -> Iterator[tuple[str, Bars]]:
     for ticker in tickers:
         if ticker in reading.bars:
             with suppress(DataError):
-                bars = Bars.validated(reading.bars[ticker])
+                bars = Bars.validate(reading.bars[ticker])
                 if len(bars) >= MIN_SESSIONS:
                     yield ticker, bars
 

@@ -14,17 +14,24 @@ from typing import Self
 
 import numpy as np
 
-from pipeline.columns import Columns, concatenated
+from pipeline.columns import Columns, concatenate
 from pipeline.errors import RequestError
 from pipeline.jobs.backfill.bulk_writer import BulkWriter
-from pipeline.jobs.backfill.point_in_time import BACKFILL, Cutter
-from pipeline.jobs.backfill.precomputed import HistoricForecaster
+from pipeline.jobs.backfill.point_in_time import BACKFILL, PointInTimeVintages
+from pipeline.jobs.backfill.precomputed import PrecomputedForecaster
 from pipeline.jobs.daily import DailyJob, check_source
 from pipeline.ports import Calendar, ObjectStore, Reading
-from pipeline.record.chain import Before, Link, newest, read_before, read_issued, rows_of
+from pipeline.record.chain import (
+    Link,
+    PriorRecord,
+    find_head,
+    read_outstanding_rows,
+    read_prior_record,
+    select_outstanding_rows,
+)
 from pipeline.record.keys import table_key
-from pipeline.record.publish import Issued, Part, publish
-from pipeline.record.state import Outstanding, outstanding
+from pipeline.record.publish import PartInputs, PublishedPart, publish
+from pipeline.record.state import Outstanding, list_outstanding
 from pipeline.record.vintage import HISTORY_SESSIONS, Vintage
 from pipeline.views.refresh import refresh_views
 
@@ -53,19 +60,21 @@ def backfill(job: DailyJob, first: date, last: date, at: datetime, progress: Pro
         When another source began the record, or the store holds what another backfill began from
         other bars.
     """
-    head = newest(job.store)
+    head = find_head(job.store)
     check_source(job, head)
-    history = _History.of(job.calendar, first, last)
-    sessions = _missing(job.store, history.sessions_from(first), head)
+    history = SessionHistory.of(job.calendar, first, last)
+    sessions = _select_missing(job.store, history.sessions_from(first), head)
     if not sessions:
         return 0
     symbols = [*job.tickers, *job.model.manifest.covariates]
     reading = job.source.read(symbols, history.expected(sessions[0])[0], last)
-    sessions = _with_bars(sessions, job.tickers, reading)
-    cutter = Cutter(job, reading, _begun_at(job, sessions[0]) or at.astimezone(UTC))
-    forecaster = HistoricForecaster(job.model, job.tickers, reading)
-    before = read_before(job.store, job.tables, head, sessions[0])
-    tables = _Tables(job)
+    sessions = _limit_to_bars(sessions, job.tickers, reading)
+    cutter = PointInTimeVintages(
+        job, reading, _read_issued_at(job, sessions[0]) or at.astimezone(UTC)
+    )
+    forecaster = PrecomputedForecaster(job.model, job.tickers, reading)
+    before = read_prior_record(job.store, job.tables, head, sessions[0])
+    tables = UnscoredParts(job)
     try:
         with BulkWriter(job.store) as writer:
             for done, session in enumerate(sessions, start=1):
@@ -73,7 +82,7 @@ def backfill(job: DailyJob, first: date, last: date, at: datetime, progress: Pro
                 data = vintage.encode(job.tables)
                 writer.write(table_key("bars", session, 0), data)
                 following = history.following(session, len(job.model.manifest.horizons))
-                part = Part(0, history.expected(session), following, vintage, data, before)
+                part = PartInputs(0, history.expected(session), following, vintage, data, before)
                 before = tables.after(publish(part, forecaster, job.tables, writer.write))
                 progress(done, len(sessions))
     except KeyboardInterrupt:
@@ -83,7 +92,7 @@ def backfill(job: DailyJob, first: date, last: date, at: datetime, progress: Pro
     return len(sessions)
 
 
-def _with_bars(sessions: list[date], tickers: Sequence[str], reading: Reading) -> list[date]:
+def _limit_to_bars(sessions: list[date], tickers: Sequence[str], reading: Reading) -> list[date]:
     """Return the sessions up to the newest bar of any ticker; raises RequestError without one."""
     bars = [reading.bars[ticker].session for ticker in tickers if ticker in reading.bars]
     ends = [session.max().item() for session in bars if len(session)]
@@ -97,7 +106,7 @@ def _with_bars(sessions: list[date], tickers: Sequence[str], reading: Reading) -
 
 
 @dataclass(frozen=True, slots=True)
-class _History:
+class SessionHistory:
     """The exchange's sessions, from the first one needed to those after the last."""
 
     sessions: Sequence[date]
@@ -125,7 +134,7 @@ class _History:
         return tuple(self.sessions[end : end + n])
 
 
-def _missing(store: ObjectStore, sessions: list[date], head: Link | None) -> list[date]:
+def _select_missing(store: ObjectStore, sessions: list[date], head: Link | None) -> list[date]:
     """Return the sessions after the record, which no other run may have brought past the first."""
     if head is None or head.manifest.session < sessions[0]:
         return sessions
@@ -137,36 +146,36 @@ def _missing(store: ObjectStore, sessions: list[date], head: Link | None) -> lis
     return [session for session in sessions if session > head.manifest.session]
 
 
-def _begun_at(job: DailyJob, session: date) -> datetime | None:
+def _read_issued_at(job: DailyJob, session: date) -> datetime | None:
     """Return when an interrupted backfill issued, if it left a vintage from this session on."""
     left = job.store.keys("bars/", after=table_key("bars", session, 0).removesuffix(".00.parquet"))
     data = job.store.read(left[0]) if left else None
     return Vintage.decode(job.tables, data).info.issued_at if data else None
 
 
-class _Tables:
+class UnscoredParts:
     """What is still to be scored, kept in memory instead of read back from the store."""
 
     def __init__(self, job: DailyJob) -> None:
         self._job = job
         self._recent: dict[tuple[date, int], tuple[Columns, Columns]] = {}
 
-    def after(self, issued: Issued) -> Before:
+    def after(self, issued: PublishedPart) -> PriorRecord:
         """Return what the record says after a part, whose bars one reading cannot revise."""
         run = issued.link.manifest
         self._recent[run.session, run.part] = issued.forecasts, issued.baselines
-        waiting = outstanding(issued.state, run)
+        waiting = list_outstanding(issued.state, run)
         rows = [self._rows(one) for one in waiting]
         needed = {(one.session, one.part) for one in waiting}
         self._recent = {at: kept for at, kept in self._recent.items() if at in needed}
-        return Before(
+        return PriorRecord(
             link=issued.link,
             state=issued.state,
-            issued=concatenated(rows) if rows else None,
+            issued=concatenate(rows) if rows else None,
         )
 
     def _rows(self, one: Outstanding) -> Columns:
         kept = self._recent.get((one.session, one.part))
         if kept is None:
-            return read_issued(self._job.store, self._job.tables, one)
-        return rows_of(one, *kept)
+            return read_outstanding_rows(self._job.store, self._job.tables, one)
+        return select_outstanding_rows(one, *kept)

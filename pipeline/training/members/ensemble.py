@@ -12,7 +12,7 @@ from scipy.optimize import minimize
 
 from pipeline.bars import Floats
 from pipeline.evaluation.scoring_rules import pinball_loss
-from pipeline.forecasting.calibration import calibrated_history
+from pipeline.forecasting.calibration import calibrate_history
 from pipeline.forecasting.levels import LEVELS
 from pipeline.forecasting.model import OUTPUTS
 from pipeline.training.graph.inputs import Inputs
@@ -154,7 +154,7 @@ def _validated(rows: TrainingRows, seed: int) -> tuple[dict[str, float], Floats]
 def _gains(quantiles: Floats, rows: TrainingRows) -> Floats:
     """Return each ticker's gains after its last row, shrunk halfway to neutral."""
     of_each = [rows.ticker == ticker for ticker in range(rows.ticker.max() + 1)]
-    gains = [calibrated_history(quantiles[one], rows.returns[one], _slowly)[1] for one in of_each]
+    gains = [calibrate_history(quantiles[one], rows.returns[one], _slowly)[1] for one in of_each]
     shrunk: Floats = np.stack(gains) ** (1 - SHRINKAGE)
     return shrunk
 

@@ -11,7 +11,7 @@ from pipeline.backtest.evaluate import forecast_span
 from pipeline.bars import Bars, RawBars
 from pipeline.baselines.full_history import HORIZONS, Baseline, OriginQuantiles
 from pipeline.forecasting.bundle import load_bundle
-from pipeline.forecasting.calibration import calibrated_history
+from pipeline.forecasting.calibration import calibrate_history
 from pipeline.forecasting.model import Model
 from pipeline.forecasting.windows import log_returns_ahead
 from pipeline.training.walk_forward.run import bundle_folder
@@ -44,7 +44,7 @@ def calibrated(folder: Path, vix: RawBars | None) -> Baseline:
         quantiles = np.concatenate([made.log_return_quantiles for made in years])
         at = np.searchsorted(bars.session, origins)
         realised = log_returns_ahead(bars.close[None], HORIZONS)[0, at]
-        published, _ = calibrated_history(quantiles, realised)
+        published, _ = calibrate_history(quantiles, realised)
         return OriginQuantiles(origins, published)
 
     return forecasts

@@ -10,7 +10,7 @@ from pipeline.backtest.evaluate import Span, score_baseline
 from pipeline.backtest.history import MarketHistory
 from pipeline.backtest.pace import Progress
 from pipeline.backtest.score_cube import CALIBRATED
-from pipeline.columns import Columns, concatenated
+from pipeline.columns import Columns, concatenate
 from pipeline.training import trainers
 from pipeline.training.baselines.registry import BASELINES
 from pipeline.training.bundles import learnable_before
@@ -46,4 +46,4 @@ def score_refits(
     plan = WalkForward(market, trainers.ensemble, BASELINES, first, last)
     scores = walk_forward(plan, folder, workers, report)
     published = score_baseline(market.bars, calibrated(folder, market.vix), *span, CALIBRATED)
-    return concatenated([scores, published])
+    return concatenate([scores, published])

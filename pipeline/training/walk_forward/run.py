@@ -22,7 +22,7 @@ from pipeline.backtest.history import MarketHistory
 from pipeline.backtest.pace import Pace, Progress
 from pipeline.bars import Bars
 from pipeline.baselines.full_history import Baseline
-from pipeline.columns import Columns, concatenated
+from pipeline.columns import Columns, concatenate
 from pipeline.errors import BundleMismatch, ConfigError, DataError, Reason, StoreError
 from pipeline.evaluation.score_table import FORECASTER
 from pipeline.forecasting.bundle import load_bundle
@@ -115,7 +115,7 @@ def walk_forward(
         report(pace.progress())
 
     run_each(_timed, waiting, workers, done)
-    return concatenated([of_part for of_part in scores.values() if of_part is not None])
+    return concatenate([of_part for of_part in scores.values() if of_part is not None])
 
 
 def bundle_folder(folder: Path, year: int) -> Path:

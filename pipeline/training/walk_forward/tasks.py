@@ -12,7 +12,7 @@ from pipeline.backtest.evaluate import backtest, score_baseline
 from pipeline.backtest.history import MarketHistory
 from pipeline.bars import Bars, RawBars
 from pipeline.baselines.full_history import Baseline
-from pipeline.columns import Columns, concatenated
+from pipeline.columns import Columns, concatenate
 from pipeline.evaluation.score_table import FORECASTER
 from pipeline.forecasting.bundle import ModelBundle
 from pipeline.forecasting.model import Model
@@ -97,7 +97,7 @@ class Refitted:
             backtest(bars, Model(bundle), part.first, part.last, vix, name)
             for name, bundle in {**trained.members, FORECASTER: trained.bundle}.items()
         ]
-        return Made(concatenated(scores), trained.bundle.version, trained.bundle)
+        return Made(concatenate(scores), trained.bundle.version, trained.bundle)
 
 
 @dataclass(frozen=True, slots=True)

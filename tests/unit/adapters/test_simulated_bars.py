@@ -35,7 +35,7 @@ def correlation(a: np.ndarray, b: np.ndarray) -> float:
 
 def test_every_session_from_the_start_has_one_valid_bar_of_each_symbol() -> None:
     for bars in market(1).values():
-        assert Bars.validated(bars).session.tolist() == SESSIONS[:-1]
+        assert Bars.validate(bars).session.tolist() == SESSIONS[:-1]
         assert SESSIONS[0] == START
 
 

@@ -130,7 +130,7 @@ def test_origins_without_a_full_window_are_left_out(model: Model) -> None:
 
 def test_bars_long_before_and_after_the_span_change_nothing(model: Model) -> None:
     span = date(2024, 6, 3), date(2024, 6, 28)
-    around = Bars.validated(SPY.since(date(2023, 12, 1)).as_of(date(2024, 7, 5)))
+    around = Bars.validate(SPY.since(date(2023, 12, 1)).as_of(date(2024, 7, 5)))
     assert_equal(backtest([around], model, *span), backtest([SPY], model, *span))
 
 
@@ -167,7 +167,7 @@ def test_garch_is_a_fixed_baseline_where_the_bundle_has_its_parameters(model: Mo
     assert list(fixed_baselines(manifest, ["SPY", "QQQ"])) == ["persistence", "ewma"]
     garch = fixed_baselines(manifest, ["SPY"])["garch_t"]
     at_once = garch(SPY, FIRST)
-    late = garch(Bars.validated(SPY.as_of(date(2024, 9, 30))), date(2024, 9, 30))
+    late = garch(Bars.validate(SPY.as_of(date(2024, 9, 30))), date(2024, 9, 30))
     row = int(np.searchsorted(at_once.origin_date, late.origin_date[0]))
     np.testing.assert_array_equal(at_once.origin_date, SPY.since(FIRST).session)
     np.testing.assert_array_equal(at_once.log_return_quantiles[row], late.log_return_quantiles[0])

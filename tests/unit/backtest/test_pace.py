@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pipeline.backtest.pace import Pace, Progress
-from pipeline.cli.progress import time_left
+from pipeline.cli.progress import format_time_left
 
 
 def test_time_left_is_foretold_by_kind_and_shared_by_the_workers() -> None:
@@ -26,4 +26,4 @@ def test_time_left_is_foretold_by_kind_and_shared_by_the_workers() -> None:
     [(None, ""), (0.0, "0 s left"), (89.4, "89 s left"), (3600.0, "60 min left")],
 )
 def test_time_left_is_said_in_minutes_once_it_is_long(seconds: float | None, words: str) -> None:
-    assert time_left(seconds) == words
+    assert format_time_left(seconds) == words

@@ -13,7 +13,7 @@ from pipeline.baselines.volatility import garch_t_quantiles
 from pipeline.errors import InvalidBars, Reason
 from pipeline.forecasting.levels import MEDIAN
 from pipeline.forecasting.model import Model
-from pipeline.record.forecasters import baseline_bars
+from pipeline.record.forecasters import select_baseline_bars
 from tests.support.builders import bars, raw_bars
 from tests.support.fakes import MemoryObjects
 from tests.support.records import SESSIONS, market, rows_by_key, run_day, table
@@ -80,18 +80,18 @@ def test_without_parameters_garch_is_left_out() -> None:
 
 
 def test_fewer_than_300_bars_are_not_enough() -> None:
-    assert len(baseline_bars(raw_bars("SPY", 300))) == 300
+    assert len(select_baseline_bars(raw_bars("SPY", 300))) == 300
     with pytest.raises(InvalidBars, match="SPY: expected 300 bars, got 299") as raised:
-        baseline_bars(raw_bars("SPY", 299))
+        select_baseline_bars(raw_bars("SPY", 299))
     assert raised.value.reason is Reason.NOT_ENOUGH_HISTORY
 
 
 def test_a_hole_among_the_last_300_bars_is_no_history() -> None:
     close = raw_bars("SPY", 310).close
     with_hole = [np.where(np.arange(310) == row, np.nan, close) for row in (9, 10)]
-    assert len(baseline_bars(raw_bars("SPY", 310, close=with_hole[0]))) == 300
+    assert len(select_baseline_bars(raw_bars("SPY", 310, close=with_hole[0]))) == 300
     with pytest.raises(InvalidBars) as raised:
-        baseline_bars(raw_bars("SPY", 310, close=with_hole[1]))
+        select_baseline_bars(raw_bars("SPY", 310, close=with_hole[1]))
     assert raised.value.reason is Reason.BAR_NAN
 
 

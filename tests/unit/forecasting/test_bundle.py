@@ -10,7 +10,7 @@ import onnx
 import pytest
 
 from pipeline.errors import BundleMismatch, RequestError
-from pipeline.forecasting.bundle import ModelBundle, load_bundle, model_version
+from pipeline.forecasting.bundle import ModelBundle, load_bundle, name_version
 from pipeline.forecasting.features import FEATURE_NAMES
 from pipeline.forecasting.model import Model
 from tests.conftest import DEFAULT_BUNDLE
@@ -42,7 +42,7 @@ def test_the_shipped_bundle_keeps_the_contract(bundle: ModelBundle) -> None:
     assert graph.opset_import[0].version == 20
     assert not any(t.external_data for t in graph.graph.initializer)
     assert bundle.manifest.training.last_session.isoformat() == "2024-12-31"
-    assert bundle.version == model_version(bundle.manifest.training.last_session, bundle.onnx)
+    assert bundle.version == name_version(bundle.manifest.training.last_session, bundle.onnx)
 
 
 MISMATCHES = {

@@ -11,8 +11,8 @@ from pipeline.forecasting.calibration import (
     STEP,
     Calibration,
     apply_gains,
-    calibrated_history,
-    updated_log_gains,
+    calibrate_history,
+    update_log_gains,
 )
 from pipeline.forecasting.levels import INTERVALS, LEVELS, MEDIAN
 
@@ -60,7 +60,7 @@ def simulated_outcomes(n: int, scale: float) -> tuple[np.ndarray, np.ndarray]:
 @pytest.mark.parametrize("scale", [0.8, 1.0, 1.25])
 def test_the_calibrator_mends_intervals_that_are_too_wide_or_too_narrow(scale: float) -> None:
     quantiles, outcomes = simulated_outcomes(4000, scale)
-    published, _ = calibrated_history(quantiles, outcomes)
+    published, _ = calibrate_history(quantiles, outcomes)
     for coverage, (lower, upper) in INTERVALS.items():
         inside = (published[..., lower] <= outcomes) & (outcomes <= published[..., upper])
         np.testing.assert_allclose(100 * inside[1000:].mean(), coverage, atol=1.0)
@@ -68,11 +68,11 @@ def test_the_calibrator_mends_intervals_that_are_too_wide_or_too_narrow(scale: f
 
 def test_the_calibrator_never_looks_ahead() -> None:
     quantiles, outcomes = simulated_outcomes(60, 1.0)
-    plain, _ = calibrated_history(quantiles, outcomes)
+    plain, _ = calibrate_history(quantiles, outcomes)
     for i in range(5):
         changed = outcomes.copy()
         changed[30, i] = 99.0
-        other, _ = calibrated_history(quantiles, changed)
+        other, _ = calibrate_history(quantiles, changed)
         known_from = 30 + i + 1
         assert np.array_equal(other[:known_from], plain[:known_from])
         assert not np.array_equal(other[known_from], plain[known_from])
@@ -80,7 +80,7 @@ def test_the_calibrator_never_looks_ahead() -> None:
 
 def test_a_poisoned_outcome_moves_each_gain_by_one_step_at_most() -> None:
     quantiles, _ = simulated_outcomes(1, 1.0)
-    moved = updated_log_gains(np.zeros((5, 11)), quantiles[0], np.full(5, 1e9), STEP)
+    moved = update_log_gains(np.zeros((5, 11)), quantiles[0], np.full(5, 1e9), STEP)
     assert np.abs(moved).max() <= STEP
     assert (moved[:, MEDIAN] == 0).all()
 
@@ -89,6 +89,6 @@ def test_gains_are_bounded_and_stay_where_nothing_is_known() -> None:
     quantiles, _ = simulated_outcomes(1, 1.0)
     gains = np.full((5, 11), MAX_LOG_GAIN)
     assert (
-        np.abs(updated_log_gains(gains, quantiles[0], np.full(5, 1e9), STEP)).max() == MAX_LOG_GAIN
+        np.abs(update_log_gains(gains, quantiles[0], np.full(5, 1e9), STEP)).max() == MAX_LOG_GAIN
     )
-    assert np.array_equal(updated_log_gains(gains, quantiles[0], np.full(5, np.nan), STEP), gains)
+    assert np.array_equal(update_log_gains(gains, quantiles[0], np.full(5, np.nan), STEP), gains)

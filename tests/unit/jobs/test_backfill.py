@@ -14,8 +14,8 @@ from pipeline.jobs.backfill.run import backfill
 from pipeline.jobs.replay import replay
 from pipeline.jobs.verify import verify
 from pipeline.ports import ObjectStore
-from pipeline.record.chain import newest, walk
-from pipeline.record.manifest import parsed_manifest
+from pipeline.record.chain import find_head, walk_back
+from pipeline.record.manifest import parse_manifest
 from tests.support.builders import raw_bars
 from tests.support.fakes import Crash, MemoryObjects, ScriptedSource
 from tests.support.records import (
@@ -88,10 +88,10 @@ def test_a_backfill_equals_daily_runs(model: Model, bars: Market) -> None:
 
 def test_all_of_it_is_marked_and_issued_now(model: Model) -> None:
     store = backfilled(model, SPAN[0], SPAN[-1])
-    for link in walk(store, newest(store)):
+    for link in walk_back(store, find_head(store)):
         assert link.manifest.mode == "backfill"
         assert link.manifest.issued_at == LONG_AFTER
-    assert [link.manifest.session for link in walk(store, newest(store))] == SPAN[::-1]
+    assert [link.manifest.session for link in walk_back(store, find_head(store))] == SPAN[::-1]
 
 
 def test_a_backfill_reads_its_source_once_and_shows_its_progress(model: Model) -> None:
@@ -145,7 +145,7 @@ def assert_equal_but_tracks(one: ObjectStore, other: ObjectStore) -> None:
 def test_a_backfill_after_live_runs_fills_what_was_missed_at_the_end(model: Model) -> None:
     store = run_days(model, SPAN[:3])
     backfilled(model, SPAN[3], SPAN[-1], store=store)
-    modes = [link.manifest.mode for link in walk(store, newest(store))]
+    modes = [link.manifest.mode for link in walk_back(store, find_head(store))]
     assert modes == ["backfill"] * 17 + ["live"] * 3
     assert verify(store, TABLES, CALENDAR).findings == ()
 
@@ -190,7 +190,7 @@ class Failing(MemoryObjects):
 def assert_no_hole(store: MemoryObjects) -> None:
     """Every manifest there has its objects and the manifest before it."""
     manifests = store.keys("runs/")
-    for link in walk(store, newest(store)):
+    for link in walk_back(store, find_head(store)):
         manifests.remove(link.manifest.key)
         assert link.manifest.objects.keys() <= store.objects.keys()
     assert manifests == []
@@ -209,7 +209,7 @@ def test_after_a_write_that_failed_nothing_is_committed_and_it_goes_on(
     backfill(job, SPAN[0], SPAN[-1], later, lambda *_: None)
     assert_same_history(store, clean)
     assert verify(store, TABLES, CALENDAR).findings == ()
-    issued = [parsed_manifest(store.objects[k], k).issued_at for k in store.keys("runs/")]
+    issued = [parse_manifest(store.objects[k], k).issued_at for k in store.keys("runs/")]
     if LONG_AFTER in issued:
         assert store.objects == clean.objects
 

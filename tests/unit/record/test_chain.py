@@ -11,7 +11,7 @@ import pytest
 from pipeline.encoding import sha256
 from pipeline.errors import StoreError
 from pipeline.forecasting.model import Model
-from pipeline.record.chain import newest, read_link, walk
+from pipeline.record.chain import find_head, read_link, walk_back
 from pipeline.record.keys import LATEST
 from tests.support.fakes import MemoryObjects
 from tests.support.records import SESSIONS, backfilled, flipped, market, run_day, run_days
@@ -26,7 +26,7 @@ def store(model: Model) -> MemoryObjects:
 
 
 def test_every_manifest_names_the_one_before(store: MemoryObjects) -> None:
-    links = list(walk(store, newest(store)))
+    links = list(walk_back(store, find_head(store)))
     assert [link.manifest.session for link in links] == SPAN[::-1]
     for after, before in pairwise(links):
         assert after.manifest.previous_key == before.manifest.key
@@ -40,7 +40,7 @@ def test_parts_of_one_session_are_links_of_the_chain(model: Model) -> None:
     run_day(model, store, SPAN[2], {"SPY": market()["SPY"]})
     run_day(model, store, SPAN[2], market())
     run_day(model, store, SPAN[3], market())
-    keys = [link.manifest.key for link in walk(store, newest(store))]
+    keys = [link.manifest.key for link in walk_back(store, find_head(store))]
     assert keys == [
         f"runs/{SPAN[3]}.00.json",
         f"runs/{SPAN[2]}.01.json",
@@ -67,7 +67,7 @@ def test_the_head_is_found_whatever_the_view_says(store: MemoryObjects, view: by
     damaged = MemoryObjects({key: data for key, data in store.objects.items() if key != LATEST})
     if view is not None:
         damaged.objects[LATEST] = view
-    head = newest(damaged)
+    head = find_head(damaged)
     assert head is not None
     assert head.manifest.key == HEAD
 
@@ -85,8 +85,8 @@ def test_the_next_run_goes_on_and_mends_the_view(
 
 
 def test_nothing_is_newest_in_an_empty_store() -> None:
-    assert newest(MemoryObjects()) is None
-    assert list(walk(MemoryObjects(), None)) == []
+    assert find_head(MemoryObjects()) is None
+    assert list(walk_back(MemoryObjects(), None)) == []
 
 
 def test_a_link_that_was_changed_ends_the_walk_with_its_name(store: MemoryObjects) -> None:
@@ -94,7 +94,7 @@ def test_a_link_that_was_changed_ends_the_walk_with_its_name(store: MemoryObject
     changed = MemoryObjects(store.objects)
     changed.objects[key] = store.objects[key].replace(b'"scripted"', b'"another"')
     with pytest.raises(StoreError, match=rf"{key}: expected sha256 .*as runs/{SPAN[3]}.00.json"):
-        list(walk(changed, newest(changed)))
+        list(walk_back(changed, find_head(changed)))
 
 
 def test_a_manifest_that_is_not_utf_8_is_named(store: MemoryObjects) -> None:

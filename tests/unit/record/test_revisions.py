@@ -11,9 +11,14 @@ import pytest
 from pipeline.bars import PRICES, RawBars
 from pipeline.errors import Reason
 from pipeline.forecasting.model import Model
-from pipeline.record.chain import newest
-from pipeline.record.revisions import Revision, explained, revisions, split_since
-from pipeline.record.state import counted, read_state
+from pipeline.record.chain import find_head
+from pipeline.record.revisions import (
+    Revision,
+    explained_by_splits,
+    find_revisions,
+    split_factor_since,
+)
+from pipeline.record.state import count_withheld_and_revised, read_state
 from tests.support.builders import raw_bars
 from tests.support.fakes import MemoryObjects
 from tests.support.records import DAYS, SESSIONS, market, run_day, scaled, states, with_column
@@ -30,15 +35,15 @@ def split_two_for_one(raw: RawBars, row: int) -> RawBars:
 
 
 def test_equal_bars_are_no_revision_and_new_ones_neither() -> None:
-    assert revisions(NOW, THEN) == {}
-    assert explained(NOW, THEN)
+    assert find_revisions(NOW, THEN) == {}
+    assert explained_by_splits(NOW, THEN)
 
 
 def test_a_revision_is_counted_by_column_with_its_largest_change_and_day() -> None:
     now = with_column(NOW, "close", 150, NOW.close[150] * 1.001)
     now = with_column(now, "close", 160, NOW.close[160] * 0.998)
     now = with_column(now, "volume", 170, NOW.volume[170] * 1.5)
-    assert revisions(now, THEN) == {
+    assert find_revisions(now, THEN) == {
         "close": Revision(2, pytest.approx(-0.002), str(NOW.session[160])),
         "volume": Revision(1, pytest.approx(0.5), str(NOW.session[170])),
     }
@@ -47,44 +52,46 @@ def test_a_revision_is_counted_by_column_with_its_largest_change_and_day() -> No
 @pytest.mark.parametrize(("change", "so"), [(0.0049, True), (0.0051, False)])
 def test_a_close_may_come_back_rounded_but_not_changed(change: float, so: bool) -> None:
     now = with_column(NOW, "close", 150, NOW.close[150] * (1 - change))
-    assert explained(now, THEN) is so
+    assert explained_by_splits(now, THEN) is so
 
 
 @pytest.mark.parametrize("name", ["open", "high", "low", "volume"])
 def test_other_columns_are_only_noted(name: str) -> None:
     now = with_column(NOW, name, 150, getattr(NOW, name)[150] * 1.5)
-    assert explained(now, THEN)
-    assert list(revisions(now, THEN)) == [name]
+    assert explained_by_splits(now, THEN)
+    assert list(find_revisions(now, THEN)) == [name]
 
 
 def test_a_split_since_explains_all_and_is_no_revision() -> None:
     now = split_two_for_one(NOW, 198)
-    assert revisions(now, THEN) == {}
-    assert explained(now, THEN)
+    assert find_revisions(now, THEN) == {}
+    assert explained_by_splits(now, THEN)
 
 
 def test_two_splits_since_multiply() -> None:
     now = split_two_for_one(split_two_for_one(NOW, 198), 199)
-    np.testing.assert_array_equal(split_since(now, NOW.session[[197, 198, 199]]), [4.0, 2.0, 1.0])
-    assert revisions(now, THEN) == {}
+    np.testing.assert_array_equal(
+        split_factor_since(now, NOW.session[[197, 198, 199]]), [4.0, 2.0, 1.0]
+    )
+    assert find_revisions(now, THEN) == {}
 
 
 def test_a_split_that_the_vintage_before_knew_explains_nothing() -> None:
     now = split_two_for_one(NOW, 150)
-    assert revisions(now, now.as_of(SESSIONS[-4])) == {}
-    assert not explained(scaled(now, 0.5), now.as_of(SESSIONS[-4]))
+    assert find_revisions(now, now.as_of(SESSIONS[-4])) == {}
+    assert not explained_by_splits(scaled(now, 0.5), now.as_of(SESSIONS[-4]))
 
 
 def test_a_split_without_its_event_is_unexplained() -> None:
-    assert not explained(scaled(NOW, 0.5), THEN)
+    assert not explained_by_splits(scaled(NOW, 0.5), THEN)
 
 
 def test_an_adjustment_switched_on_is_unexplained() -> None:
     factors = np.where(np.arange(200) < 100, 0.99, 1.0)
     adjusted = replace(NOW, **{name: getattr(NOW, name) * factors for name in PRICES})
-    assert not explained(adjusted, THEN)
-    assert revisions(adjusted, THEN)["close"] == Revision(
-        100, pytest.approx(-0.01), revisions(adjusted, THEN)["close"].session
+    assert not explained_by_splits(adjusted, THEN)
+    assert find_revisions(adjusted, THEN)["close"] == Revision(
+        100, pytest.approx(-0.01), find_revisions(adjusted, THEN)["close"].session
     )
 
 
@@ -92,22 +99,22 @@ def test_an_adjustment_switched_on_is_unexplained() -> None:
 def test_a_value_that_either_lacks_is_left_out(side: str) -> None:
     holed = with_column(NOW, "close", 150, np.nan)
     now, then = (holed, THEN) if side == "now" else (NOW, holed.as_of(SESSIONS[-4]))
-    assert revisions(now, then) == {}
-    assert explained(now, then)
+    assert find_revisions(now, then) == {}
+    assert explained_by_splits(now, then)
 
 
 def test_a_session_that_only_one_of_them_has_is_left_out() -> None:
     kept = np.ones(200, bool)
     kept[150] = False
-    assert revisions(NOW, THEN._rows(kept[: len(THEN)])) == {}
-    assert revisions(NOW._rows(kept), THEN) == {}
+    assert find_revisions(NOW, THEN._rows(kept[: len(THEN)])) == {}
+    assert find_revisions(NOW._rows(kept), THEN) == {}
 
 
 @pytest.mark.parametrize(
     "then", [THEN.as_of(date(1990, 1, 1)), THEN._rows(np.r_[0:50, 49])], ids=["none", "twice"]
 )
 def test_bars_that_cannot_be_compared_are_no_revision(then: RawBars) -> None:
-    assert revisions(scaled(NOW, 0.5), then) == {}
+    assert find_revisions(scaled(NOW, 0.5), then) == {}
 
 
 def adjusted_from_now_on() -> dict[str, RawBars]:
@@ -168,7 +175,7 @@ def test_withheld_sessions_are_counted_by_reason(model: Model) -> None:
     run_day(model, store, MONDAY, {"SPY": market()["SPY"]})
     run_day(model, store, MONDAY, {"SPY": market()["SPY"]})
     run_day(model, store, TUESDAY, adjusted_from_now_on())
-    head = newest(store)
+    head = find_head(store)
     assert head is not None
-    seen = counted(read_state(store, head.manifest), head.manifest)
+    seen = count_withheld_and_revised(read_state(store, head.manifest), head.manifest)
     assert seen["withheld"]["QQQ"]["unknown_ticker"] == 1

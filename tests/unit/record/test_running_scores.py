@@ -13,11 +13,11 @@ from pipeline.evaluation.score_table import FORECASTER
 from pipeline.evaluation.significance import coverage_bounds, diebold_mariano, hac_lags
 from pipeline.forecasting.levels import INTERVALS
 from pipeline.forecasting.model import Model
-from pipeline.record.chain import Link, newest
-from pipeline.record.running_scores import RECENT, Track, extended
-from pipeline.record.scoring import published_quantiles, score_realised
+from pipeline.record.chain import Link, find_head
+from pipeline.record.running_scores import RECENT, RunningScores, add_scores
+from pipeline.record.scoring import recover_quantiles, score_realised
 from pipeline.record.state import State, read_state
-from pipeline.views.track_record import headline, track_record
+from pipeline.views.track_record import build_track_record, select_headline
 from tests.support.fakes import FixedCalendar, MemoryObjects
 from tests.support.records import (
     CALENDAR,
@@ -41,7 +41,7 @@ def store(model: Model) -> MemoryObjects:
 
 
 def read(store: MemoryObjects) -> tuple[State, Link]:
-    head = newest(store)
+    head = find_head(store)
     assert head is not None
     return read_state(store, head.manifest), head
 
@@ -60,7 +60,7 @@ def of_horizon_1(store: MemoryObjects, ticker: str, model: str, name: str) -> np
 
 
 def test_the_view_is_the_record_of_the_newest_state(store: MemoryObjects, record: dict) -> None:
-    assert record == msgspec.json.decode(msgspec.json.encode(track_record(*read(store))))
+    assert record == msgspec.json.decode(msgspec.json.encode(build_track_record(*read(store))))
     assert list(record["modes"]) == ["backfill"]
     assert record["manifest"]["key"] == f"runs/{SPAN[-1]}.00.json"
 
@@ -111,11 +111,11 @@ def test_the_e_value_is_that_of_the_bets_of_each_session(
 ) -> None:
     rows, scores = table(store, "baselines"), scores_of(store)
     ours_rows = table(store, "forecasts")
-    ours = dict(zip(keys(ours_rows), published_quantiles(ours_rows), strict=True))
+    ours = dict(zip(keys(ours_rows), recover_quantiles(ours_rows), strict=True))
     log_wealth = np.array(NO_EVIDENCE)
     garch = rows["model"] == "garch_t"
     theirs_rows = {name: column[garch] for name, column in rows.items()}
-    theirs = dict(zip(keys(theirs_rows), published_quantiles(theirs_rows), strict=True))
+    theirs = dict(zip(keys(theirs_rows), recover_quantiles(theirs_rows), strict=True))
     for origin in SPAN[:-1]:
         pairs = [(ticker, origin, 1) for ticker in TICKERS]
         gain = sum(scores[*at, "garch_t"]["crps"] - scores[*at, FORECASTER]["crps"] for at in pairs)
@@ -142,18 +142,20 @@ def made_up(sessions: int, coverage: float, skill: float) -> dict:
 
 def test_alarms_watch_live_figures_if_there_are_any() -> None:
     backfill, live = made_up(250, 0.95, 0.03), made_up(250, 0.5, -0.1)
-    assert headline({"modes": {}}) == {}
-    assert headline({"modes": {"backfill": backfill}}) == {
+    assert select_headline({"modes": {}}) == {}
+    assert select_headline({"modes": {"backfill": backfill}}) == {
         "coverage_95_250": 0.95,
         "crps_skill_60": 0.03,
     }
-    assert headline({"modes": {"backfill": backfill, "live": live}})["coverage_95_250"] == 0.5
+    assert (
+        select_headline({"modes": {"backfill": backfill, "live": live}})["coverage_95_250"] == 0.5
+    )
 
 
 def test_alarms_watch_nothing_that_a_few_sessions_moved(record: dict) -> None:
-    assert set(headline(record)) == {"crps_skill_60"}
-    assert headline({"modes": {"live": made_up(249, 0.5, -0.1)}}) == {"crps_skill_60": -0.1}
-    assert headline({"modes": {"live": made_up(59, 0.5, -0.1)}}) == {}
+    assert set(select_headline(record)) == {"crps_skill_60"}
+    assert select_headline({"modes": {"live": made_up(249, 0.5, -0.1)}}) == {"crps_skill_60": -0.1}
+    assert select_headline({"modes": {"live": made_up(59, 0.5, -0.1)}}) == {}
 
 
 def test_what_was_issued_live_stays_apart_from_a_backfill(model: Model) -> None:
@@ -178,9 +180,9 @@ def test_a_session_counts_once_when_a_ticker_comes_in_later(model: Model) -> Non
 
 def test_only_the_last_250_sessions_are_kept_one_by_one(model: Model) -> None:
     scored_rows, issued = one_session(model)
-    track = Track()
+    track = RunningScores()
     for _ in range(RECENT + 7):
-        track = extended(track, scored_rows, issued)
+        track = add_scores(track, scored_rows, issued)
     one = track.tickers["SPY"]
     assert one.scored == RECENT + 7
     assert len(one.recent_sessions) == RECENT
@@ -193,7 +195,7 @@ def one_session(model: Model) -> tuple[dict[str, np.ndarray], dict[str, np.ndarr
     ours = dict(table(store, "forecasts"))
     ours["model"] = np.full(len(ours["ticker"]), FORECASTER, object)
     both = {n: np.r_[ours[n], column] for n, column in table(store, "baselines").items()}
-    known = [Bars.validated(raw) for raw in market().values()]
+    known = [Bars.validate(raw) for raw in market().values()]
     found = score_realised(both, np.full(len(both["ticker"]), "live", object), known)
     assert found is not None
     return dict(found.scores), dict(found.issued)

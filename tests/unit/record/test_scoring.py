@@ -12,7 +12,7 @@ from pipeline.backtest.evaluate import scored
 from pipeline.bars import PRICES, RawBars
 from pipeline.baselines.full_history import persistence
 from pipeline.forecasting.model import Model
-from pipeline.record.scoring import by_month, published_quantiles, score_realised
+from pipeline.record.scoring import recover_quantiles, score_realised, split_by_month
 from tests.support.builders import bars
 from tests.support.fakes import MemoryObjects
 from tests.support.records import (
@@ -103,7 +103,7 @@ def test_rows_that_were_withheld_are_never_scored() -> None:
 
 def test_published_quantiles_come_back() -> None:
     made = persistence(SPY, SESSIONS[-12]).log_return_quantiles.reshape(-1, 11)
-    np.testing.assert_allclose(published_quantiles(ISSUED), made, rtol=0, atol=1e-14)
+    np.testing.assert_allclose(recover_quantiles(ISSUED), made, rtol=0, atol=1e-14)
 
 
 def test_revised_closes_of_the_origin_change_no_score() -> None:
@@ -143,7 +143,7 @@ def test_scores_lie_in_the_month_of_their_targets() -> None:
     found = score_realised(ISSUED, LIVE, [SPY])
     assert found is not None
     shifted = found.scores["target_date"] + np.timedelta64(12, "D")
-    parts = by_month(found.scores | {"target_date": shifted})
+    parts = split_by_month(found.scores | {"target_date": shifted})
     assert list(parts) == ["2024-12", "2025-01"]
     assert sum(len(part["ticker"]) for part in parts.values()) == 45
     for month, part in parts.items():

@@ -13,12 +13,12 @@ from pipeline.bars import PRICES, RawBars
 from pipeline.encoding import sha256
 from pipeline.errors import StoreError
 from pipeline.forecasting.bundle import ModelBundle
-from pipeline.forecasting.calibration import MAX_LOG_GAIN, NEUTRAL, STEP, calibrated_history
+from pipeline.forecasting.calibration import MAX_LOG_GAIN, NEUTRAL, STEP, calibrate_history
 from pipeline.forecasting.forecast import forecast
 from pipeline.forecasting.levels import LEVELS
 from pipeline.forecasting.model import Model
-from pipeline.record.next_state import advanced, begun
-from pipeline.record.scoring import published_quantiles
+from pipeline.record.next_state import apply_scores, start_part
+from pipeline.record.scoring import recover_quantiles
 from pipeline.record.state import Outstanding, State
 from tests.support.builders import bars
 from tests.support.fakes import MemoryObjects
@@ -140,7 +140,7 @@ def test_gains_stay_within_their_bounds(model: Model) -> None:
             assert np.abs(gains_of(state, ticker)).max() <= MAX_LOG_GAIN
     beyond = dict.fromkeys(TICKERS, ((3.0,) * 11,) * 5)
     manifest = renewed(model, gains=beyond).manifest
-    started = begun(None, None, manifest, SPAN[0], 0)
+    started = start_part(None, None, manifest, SPAN[0], 0)
     assert gains_of(started, "SPY").max() == MAX_LOG_GAIN
 
 
@@ -160,11 +160,11 @@ def test_the_chain_of_states_is_the_online_calibrator(model: Model) -> None:
         quantiles = np.concatenate([each.log_return_quantiles for each in raw])
         close = np.log(np.r_[one.close[-24:], np.full(5, np.nan)])
         realised = np.stack([close[h : h + 24] - close[:24] for h in range(1, 6)], axis=1)
-        expected, gains = calibrated_history(quantiles, realised)
+        expected, gains = calibrate_history(quantiles, realised)
         rows = table(store, "forecasts")
         ours = {name: column[rows["ticker"] == ticker] for name, column in rows.items()}
         np.testing.assert_allclose(
-            published_quantiles(ours).reshape(24, 5, len(LEVELS)), expected, rtol=0, atol=1e-12
+            recover_quantiles(ours).reshape(24, 5, len(LEVELS)), expected, rtol=0, atol=1e-12
         )
         np.testing.assert_allclose(np.exp(gains_of(states(store)[-1], ticker)), gains, rtol=1e-12)
 
@@ -231,6 +231,6 @@ def test_what_can_no_longer_be_scored_is_not_looked_for_for_ever(
     # Its target turned out to be a holiday.
     never = Outstanding(SPAN[0] - timedelta(days=150), 0, "live", {"SPY": (2,)})
     waiting = msgspec.structs.replace(state, outstanding=(never, *state.outstanding))
-    assert advanced(waiting, None, model.manifest, None).outstanding[0] == never
+    assert apply_scores(waiting, None, model.manifest, None).outstanding[0] == never
     later = msgspec.structs.replace(waiting, session=SPAN[0] + timedelta(days=41))
-    assert never not in advanced(later, None, model.manifest, None).outstanding
+    assert never not in apply_scores(later, None, model.manifest, None).outstanding

@@ -12,7 +12,7 @@ from pipeline.errors import InvalidField, NotFound, NotPublished, StoreError
 from pipeline.forecasting.calibration import NEUTRAL, Calibration
 from pipeline.forecasting.forecast import forecast
 from pipeline.forecasting.model import Model
-from pipeline.serving.cached_views import Views
+from pipeline.serving.cached_views import CachedViews
 from pipeline.serving.on_demand import OnDemand
 from pipeline.serving.requests import parse_request
 from tests.support.builders import bar_rows, bars, latest_view, raw_bars, window_rows
@@ -47,7 +47,7 @@ def store_of(view: Any = None) -> CountingObjects:
 
 
 def ask(model: Model, document: Any, view: Any = None) -> Any:
-    on_demand = OnDemand(model, Views(store_of(view).read, Clock()))
+    on_demand = OnDemand(model, CachedViews(store_of(view).read, Clock()))
     return on_demand.predict(parse_request(json.dumps(document).encode()))
 
 
@@ -107,7 +107,7 @@ def test_a_ticker_brings_the_gains_it_was_published_with(
     model: Model, sent: dict[str, Any], ticker: str
 ) -> None:
     answer = ask(model, {**sent, "ticker": ticker}, latest_view(GAINS))
-    expected = spine_prices(model, Calibration.stored({"SPY": GAINS}))
+    expected = spine_prices(model, Calibration.from_stored({"SPY": GAINS}))
     np.testing.assert_allclose(all_prices(answer), expected, rtol=1e-6)
     assert answer.calibrated is True
 
@@ -209,7 +209,7 @@ def test_a_bad_price_before_the_window_is_no_harm(model: Model) -> None:
 class TestKeptViews:
     def test_a_view_is_read_once_a_minute(self) -> None:
         clock, store = Clock(), store_of(latest_view())
-        views = Views(store.read, clock)
+        views = CachedViews(store.read, clock)
         first = views.latest()
         clock.seconds += 59
         assert views.latest() is first
@@ -221,7 +221,7 @@ class TestKeptViews:
 
     def test_that_there_is_none_is_kept_too(self) -> None:
         clock, store = Clock(), store_of()
-        views = Views(store.read, clock)
+        views = CachedViews(store.read, clock)
         for _ in range(3):
             with pytest.raises(NotPublished):
                 views.latest()
@@ -233,7 +233,7 @@ class TestKeptViews:
 
     def test_what_is_damaged_is_looked_at_again(self) -> None:
         store = store_of([])
-        views = Views(store.read, Clock())
+        views = CachedViews(store.read, Clock())
         with pytest.raises(StoreError):
             views.latest()
         store.replace("latest.json", json.dumps(latest_view()).encode())
@@ -242,11 +242,11 @@ class TestKeptViews:
     def test_the_track_record_is_given_as_it_lies_there(self) -> None:
         store = store_of()
         store.replace("track_record.json", b'{ "days": 3 }\n')
-        assert Views(store.read, Clock()).track_record() == b'{ "days": 3 }\n'
+        assert CachedViews(store.read, Clock()).track_record() == b'{ "days": 3 }\n'
 
     @pytest.mark.parametrize("data", [b"", b"[]", b"<html>", b"\xff", b"[" * 100_000])
     def test_a_track_record_that_is_no_object_is_the_store_s_fault(self, data: bytes) -> None:
         store = store_of()
         store.replace("track_record.json", data)
         with pytest.raises(StoreError, match="expected an object in JSON"):
-            Views(store.read, Clock()).track_record()
+            CachedViews(store.read, Clock()).track_record()

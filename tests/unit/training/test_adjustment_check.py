@@ -82,7 +82,7 @@ def test_closes_adjusted_alone_lie_below_the_low() -> None:
 
 def test_closes_adjusted_alone_for_one_dividend_are_found_though_each_bar_is_valid() -> None:
     factor = np.where(np.arange(N) >= N - 126, ONE_DIVIDEND, 1.0)
-    changed = Bars.validated(replace(SPY, close=np.maximum(SPY.close * factor, SPY.low * 0.9951)))
+    changed = Bars.validate(replace(SPY, close=np.maximum(SPY.close * factor, SPY.low * 0.9951)))
     with pytest.raises(InvalidBars, match="SPY: expected closes between low and high"):
         check_unmixed([changed])
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.views.dashboard import dashboard
+from pipeline.views.dashboard import render_dashboard
 from tests.support.builders import latest_view
 
 VOID = {"meta", "br"}
@@ -82,7 +82,7 @@ def record(**modes: Any) -> dict[str, Any]:
 
 
 def test_every_forecast_has_its_row_and_its_picture() -> None:
-    page = Page(dashboard(made(), EMPTY))
+    page = Page(render_dashboard(made(), EMPTY))
     rows = [page.cells[i : i + 6] for i in range(0, len(page.cells), 6)]
     assert [row[1] for row in rows] == [
         one["target_date"] for one in made()["tickers"]["SPY"]["horizons"]
@@ -94,46 +94,48 @@ def test_every_forecast_has_its_row_and_its_picture() -> None:
 
 
 def test_a_withheld_ticker_is_named_with_its_reason() -> None:
-    assert "IWM: withheld:stale" in dashboard(made(), EMPTY).decode()
+    assert "IWM: withheld:stale" in render_dashboard(made(), EMPTY).decode()
 
 
 def test_live_figures_are_shown_where_there_are_any_and_others_named() -> None:
-    page = dashboard(made(), record(backfill=0.9, live=0.951)).decode()
+    page = render_dashboard(made(), record(backfill=0.9, live=0.951)).decode()
     assert "Issued live" in page
     assert "95.1%" in page
     assert "90.0%" not in page
     assert "+3.1%" in page
     assert "GARCH(1,1)-t 21.5" in page
-    assert "made afterwards (backfill)" in dashboard(made(), record(backfill=0.9)).decode()
+    assert "made afterwards (backfill)" in render_dashboard(made(), record(backfill=0.9)).decode()
 
 
 def test_figures_in_sample_are_called_so_and_are_no_evidence() -> None:
     seen = record(backfill=0.95)
     seen["modes"]["backfill"]["in_sample_sessions"] = 7
-    page = dashboard(made(), seen).decode()
+    page = render_dashboard(made(), seen).decode()
     assert "of 7 of these sessions the model had learnt what came" in page
     assert "E-value" not in page
 
 
 def test_before_anything_is_realised_it_says_so() -> None:
-    assert "No forecast has been realised yet" in dashboard(made(), EMPTY).decode()
+    assert "No forecast has been realised yet" in render_dashboard(made(), EMPTY).decode()
 
 
 def test_invented_prices_stand_out() -> None:
-    assert "Simulated, not real" in dashboard(made(source="simulated market"), EMPTY).decode()
-    assert "Simulated" not in dashboard(made(source="Yahoo"), EMPTY).decode()
+    assert (
+        "Simulated, not real" in render_dashboard(made(source="simulated market"), EMPTY).decode()
+    )
+    assert "Simulated" not in render_dashboard(made(source="Yahoo"), EMPTY).decode()
 
 
 @pytest.mark.parametrize("label", ["<script>alert(1)</script>", '"><img src=x>', "a & b"])
 def test_what_others_named_stays_text(label: str) -> None:
     tickers = made()["tickers"]
     view = made(source=label, tickers={label: tickers["SPY"], "IWM": tickers["IWM"]})
-    page = Page(dashboard(view, EMPTY))
+    page = Page(render_dashboard(view, EMPTY))
     assert not {"script", "img"} & page.tags
     assert label in page.cells
 
 
 def test_the_page_loads_nothing_and_runs_nothing() -> None:
-    page = Page(dashboard(made(), record(live=0.95)))
+    page = Page(render_dashboard(made(), record(live=0.95)))
     assert not {"script", "link", "img", "iframe"} & page.tags
     assert not {"src", "href", "onload", "onclick"} & {name for name, _ in page.attributes}
