@@ -78,7 +78,13 @@ def _horizon(horizon: int, target: Any) -> HorizonForecast:
         )
         for coverage in INTERVALS
     }
-    return HorizonForecast(horizon, CLOSE, round(sigma, 5), limits, target)
+    return HorizonForecast(
+        horizon=horizon,
+        target_date=target,
+        prediction=CLOSE,
+        sigma=round(sigma, 5),
+        intervals=limits,
+    )
 
 
 def latest() -> Latest:
@@ -86,7 +92,7 @@ def latest() -> Latest:
     horizons = tuple(_horizon(h, day) for h, day in enumerate(TARGETS, start=1))
     spy = TickerForecast("ok", VERSION, ISSUED, CLOSE, horizons)
     return Latest(
-        LAST, "yahoo", {"IWM": TickerForecast("withheld:stale", VERSION, ISSUED), "SPY": spy}
+        1, LAST, "yahoo", {"IWM": TickerForecast("withheld:stale", VERSION, ISSUED), "SPY": spy}
     )
 
 

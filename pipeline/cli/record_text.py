@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
+from msgspec import UNSET
+
+from pipeline.baselines.names import ISSUED, LABELS
 from pipeline.cli.console import new_table, print_line, print_source, print_whole
 from pipeline.jobs.replay import Replayed
-from pipeline.jobs.status import LIVE, Status
+from pipeline.jobs.status import Status
 from pipeline.jobs.verify import Verified
+from pipeline.record.manifest import Mode
+from pipeline.views.figures import CoverageShare, Figures, ModeFigures, SkillScore
 
 POOLED = "all"
 IN_SAMPLE = (
-    "In sample: of {in_sample_sessions} of these {sessions} sessions the model had learnt what "
-    "came. The figures prove nothing. For honest ones: forecaster train --until DATE --out DIR, "
-    "then forecaster backfill --bundle DIR from the session after."
+    "In sample: of {figures.in_sample_sessions} of these {figures.sessions} sessions the model had "
+    "learnt what came. The figures prove nothing. For honest ones: forecaster train --until DATE "
+    "--out DIR, then forecaster backfill --bundle DIR from the session after."
 )
 LEARNT = (
     "Note: the model was trained on data up to {}: sessions before are in sample and prove "
     "nothing. For honest ones: forecaster train --until DATE --out DIR, then --bundle DIR."
 )
 SHOWN = 20  # objects named one by one
-BASELINE = "garch_t"
-E_WORDS = {"persistence": "persistence", "ewma": "EWMA", "garch_t": "GARCH(1,1)-t"}
 
 
 def print_verified(verified: Verified) -> None:
@@ -42,83 +44,81 @@ def print_verified(verified: Verified) -> None:
         print_line(f"sha256 {verified.head.digest}")
 
 
-def print_replayed(made: Sequence[Replayed]) -> None:
-    """Print which objects of a session came out equal."""
-    for one in made:
-        said = ("equal", "green") if one.equal else ("DIFFERS", "red")
-        print_line(f"{said[0]:8} {one.key}", said[1])
+def print_replayed(objects: Sequence[Replayed]) -> None:
+    """Print which objects of a session are equal to those in the store."""
+    for replayed in objects:
+        word, colour = ("equal", "green") if replayed.equal else ("DIFFERS", "red")
+        print_line(f"{word:8} {replayed.key}", colour)
 
 
 def print_status(status: Status) -> None:
     """Print the newest session, coverage, skill and evidence, and what was withheld."""
     record = status.record
-    print_source(record["source"])
+    print_source(record.source)
     print_line(
         f"Newest session {status.session}, {status.lag_sessions} behind; "
-        f"model {record['model_version']}"
+        f"model {record.model_version}"
     )
     if status.missing:
         some = ", ".join(map(str, status.missing[:SHOWN]))
         more = ", ..." if len(status.missing) > SHOWN else ""
         print_line(f"Missing, for no run issued them in time: {some}{more}", "yellow")
-    if not record["modes"]:
+    if record.shown_mode is None:
         print_line("No forecast has been realised yet.")
     else:
-        _print_mode(status.mode, record["modes"][status.mode])
+        _print_mode(record.shown_mode, record.modes[record.shown_mode])
     _print_tickers(status)
 
 
-def _print_mode(mode: str, figures: Mapping[str, Any]) -> None:
-    days = f"{figures['sessions']} sessions"
-    if mode == LIVE:
-        print_line(f"Live: {days} from {figures['first_session']} to {figures['last_session']}")
+def _print_mode(mode: Mode, figures: ModeFigures) -> None:
+    span = f"{figures.sessions} sessions from {figures.first_session} to {figures.last_session}"
+    if mode is Mode.LIVE:
+        print_line(f"Live: {span}")
     else:
         print_line(
-            f"Not live but made afterwards ({mode}): {days} from {figures['first_session']} to "
-            f"{figures['last_session']}; shows the mechanics, proves little",
+            f"Not live but made afterwards ({mode}): {span}; shows the mechanics, proves little",
             "yellow",
         )
     _print_coverage(figures)
     _print_skill(figures)
-    if figures["in_sample_sessions"]:
-        print_line(IN_SAMPLE.format(**figures), "yellow")
+    if figures.in_sample_sessions:
+        print_line(IN_SAMPLE.format(figures=figures), "yellow")
         return
-    for name, value in figures["e_values"].items():
+    for baseline, e_value in figures.e_values.items():
         print_line(
-            f"E-value against 'no better than {E_WORDS[name]}': {value:.3g} "
+            f"E-value against 'no better than {LABELS[baseline]}': {e_value:.3g} "
             "(20 is evidence at 5 %, whenever one looks)"
         )
 
 
-def _list_figures(figures: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
-    return [*figures["tickers"].items(), (POOLED, figures["pooled"])]
+def _list_figures(figures: ModeFigures) -> list[tuple[str, Figures]]:
+    return [*figures.tickers.items(), (POOLED, figures.pooled)]
 
 
-def _print_coverage(figures: Mapping[str, Any]) -> None:
-    windows = ("60", "250")
-    columns = tuple(f"Last {window}" for window in windows)
+def _print_coverage(figures: ModeFigures) -> None:
+    spans = ("60", "250")
+    columns = tuple(f"Last {span}" for span in spans)
     table = new_table("95 % interval", numbers=("Sessions", "Covered", *columns))
     for ticker, of_ticker in _list_figures(figures):
-        cover = of_ticker["coverage"]["95"]
-        recent = (_format_share(cover[window]) for window in windows)
-        table.add_row(ticker, str(of_ticker["scored"]), f"{cover['all']['coverage']:.1%}", *recent)
+        shares = of_ticker.coverage["95"]
+        recent = (_format_share(shares[span]) for span in spans)
+        table.add_row(ticker, str(of_ticker.scored), f"{shares['all'].coverage:.1%}", *recent)
     print_whole(table)
     print_line("In brackets: where chance keeps an honest interval 19 times in 20.")
 
 
-def _format_share(share: Mapping[str, float]) -> str:
-    return f"{share['coverage']:.1%} [{share['lower']:.1%} {share['upper']:.1%}]"
+def _format_share(share: CoverageShare) -> str:
+    return f"{share.coverage:.1%} [{share.lower:.1%} {share.upper:.1%}]"
 
 
-def _print_skill(figures: Mapping[str, Any]) -> None:
+def _print_skill(figures: ModeFigures) -> None:
     names = ("All", "Last 60", "Last 250", "t", "Days to prove")
     table = new_table("CRPS skill against", "", numbers=names)
-    for baseline, words in E_WORDS.items():
+    for baseline in ISSUED:
         table.add_section()
         for ticker, of_ticker in _list_figures(figures):
-            skill = of_ticker["skill"][baseline]
-            if skill:
-                table.add_row(words, ticker, *_skill_cells(skill))
+            if spans := of_ticker.skill[baseline]:
+                table.add_row(LABELS[baseline], ticker, *_skill_cells(spans))
     print_whole(table)
     print_line(
         "Skill is 1 - CRPS / the baseline's, above 0 better; t below -2 is sure; days to prove: "
@@ -126,32 +126,30 @@ def _print_skill(figures: Mapping[str, Any]) -> None:
     )
 
 
-def _skill_cells(skill: Mapping[str, Any]) -> tuple[str, ...]:
-    last = skill["250"]
-    t, days = last.get("t"), last.get("days_to_prove")
+def _skill_cells(spans: Mapping[str, SkillScore]) -> tuple[str, ...]:
+    last = spans["250"]
     return (
-        f"{skill['all']['skill']:+.1%}",
-        _format_recent_skill(skill["60"]),
+        f"{spans['all'].skill:+.1%}",
+        _format_recent_skill(spans["60"]),
         _format_recent_skill(last),
-        "" if t is None else f"{t:.1f}",
-        "" if days is None else str(days),
+        "" if last.t is UNSET else f"{last.t:.1f}",
+        "" if last.days_to_prove in (UNSET, None) else str(last.days_to_prove),
     )
 
 
-def _format_recent_skill(skill: Mapping[str, Any]) -> str:
-    if not skill:
+def _format_recent_skill(score: SkillScore) -> str:
+    if score.skill is UNSET:
         return ""
-    error = skill.get("standard_error")
-    return f"{skill['skill']:+.1%}" + (f" ± {error:.1%}" if error else "")
+    error = score.standard_error
+    return f"{score.skill:+.1%}" + (f" ± {error:.1%}" if isinstance(error, float) and error else "")
 
 
 def _print_tickers(status: Status) -> None:
     table = new_table("Ticker", "Newest forecast", "Withheld so far", "Bars revised")
-    for ticker, said in sorted(status.tickers.items()):
-        withheld = _format_counts(status.record["withheld"].get(ticker, {}))
-        table.add_row(
-            ticker, said, withheld, _format_counts(status.record["revised"].get(ticker, {}))
-        )
+    for ticker, forecast in sorted(status.tickers.items()):
+        withheld = _format_counts(status.record.withheld.get(ticker, {}))
+        revised = _format_counts(status.record.revised.get(ticker, {}))
+        table.add_row(ticker, forecast, withheld, revised)
     print_whole(table)
 
 

@@ -69,6 +69,11 @@ def name_version(last_session: date, onnx: bytes) -> str:
     return f"{last_session}-{hashlib.sha256(onnx).hexdigest()[:12]}"
 
 
+def trained_until(version: str) -> str:
+    """Return the last session that a model has learnt from, an ISO date, read off its version."""
+    return version[:10]
+
+
 def load_bundle(folder: Path) -> ModelBundle:
     """Return the bundle in `folder`.
 

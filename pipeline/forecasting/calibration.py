@@ -28,7 +28,7 @@ class Calibration:
         """Return the calibration of gains as a bundle's manifest has them."""
         return cls({ticker: np.array(of_ticker) for ticker, of_ticker in gains.items()})
 
-    def of(self, tickers: Sequence[str], n_horizons: int) -> Floats:
+    def gains_of(self, tickers: Sequence[str], n_horizons: int) -> Floats:
         """Return the gains float64 (n_tickers, n_horizons, n_levels), 1 where neutral."""
         neutral = np.ones((n_horizons, len(LEVELS)))
         gains = np.array([self.gains.get(ticker, neutral) for ticker in tickers])

@@ -52,7 +52,7 @@ class Forecast:
 
     def calibrate(self, calibration: Calibration) -> Forecast:
         """Return the forecast with each ticker's gains applied."""
-        gains = calibration.of(self.tickers, len(self.horizons))
+        gains = calibration.gains_of(self.tickers, len(self.horizons))
         return replace(self, log_return_quantiles=apply_gains(self.log_return_quantiles, gains))
 
     @property

@@ -13,22 +13,26 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from functools import partial
 
-import numpy as np
-
-from pipeline.bars import RawBars
-from pipeline.errors import Reason, RequestError, StoreError
+from pipeline.errors import Reason, RequestError
 from pipeline.forecasting.model import Model
 from pipeline.jobs.daily_summary import Outcome, Summary
 from pipeline.ports import BarSource, Calendar, ObjectStore, Tables
-from pipeline.record.chain import Link, find_head, read_prior_record
+from pipeline.record.chain import check_source, find_head
 from pipeline.record.forecasters import DirectForecaster
-from pipeline.record.keys import table_key
-from pipeline.record.manifest import RunManifest, create_or_adopt, read_manifests
+from pipeline.record.keys import after_session, table_key
+from pipeline.record.manifest import (
+    Mode,
+    RunManifest,
+    create_or_adopt,
+    last_statuses,
+    read_manifests,
+    reasons_of,
+)
+from pipeline.record.prior import PriorRecord, read_prior_record
 from pipeline.record.publish import PartInputs, publish
-from pipeline.record.state import read_state
 from pipeline.record.vintage import HISTORY_SESSIONS, ReadInfo, Vintage
 from pipeline.views.refresh import refresh_views
-from pipeline.views.track_record import build_track_record, select_headline
+from pipeline.views.track_record import select_headline
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +45,23 @@ class DailyJob:
     store: ObjectStore
     tables: Tables
     model: Model
-    mode: str = "live"
+    mode: Mode = Mode.LIVE
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Part:
+    """The part that a run is about to publish, and what it needs to know of the record.
+
+    `expected` are the exchange's sessions up to the origin.
+    """
+
+    number: int
+    expected: Sequence[date]
+    prior: PriorRecord
+
+    @property
+    def session(self) -> date:
+        return self.expected[-1]
 
 
 def with_mode(job: DailyJob, at: datetime, now: datetime) -> DailyJob:
@@ -57,7 +77,7 @@ def with_mode(job: DailyJob, at: datetime, now: datetime) -> DailyJob:
     asked, current = job.calendar.last_closed(at), job.calendar.last_closed(now)
     if asked > current:
         raise RequestError(f"expected a time that has come, got {at.isoformat()}")
-    return job if asked == current else replace(job, mode="as_of")
+    return job if asked == current else replace(job, mode=Mode.AS_OF)
 
 
 def run(job: DailyJob, at: datetime) -> Summary:
@@ -73,59 +93,24 @@ def run(job: DailyJob, at: datetime) -> Summary:
         When the store fails or holds what no run wrote.
     """
     session = job.calendar.last_closed(at)
-    check_source(job, find_head(job.store))
-    before = read_manifests(job.store, session)
-    published = frozenset().union(*(manifest.published for manifest in before))
+    manifests = read_manifests(job.store, session)
+    head = find_head(job.store)
+    check_source(head, job.source.label)
+    published = frozenset().union(*(manifest.published for manifest in manifests))
     missing = [ticker for ticker in job.tickers if ticker not in published]
-    summary = Summary(Outcome.NOTHING_TO_DO, session, manifests=tuple(before))
+    summary = Summary(Outcome.NOTHING_TO_DO, session, manifests=tuple(manifests))
     if missing:
-        summary = _publish_missing(job, missing, summary, at)
-    refresh_views(job.store, job.tables)
-    head = find_head(job.store)
-    return summary if head is None else replace(summary, headline=_headline(job.store, head))
-
-
-def _publish_missing(
-    job: DailyJob, missing: Sequence[str], before: Summary, at: datetime
-) -> Summary:
-    _check_order(job.store, before.session)
-    head = find_head(job.store)
-    expected = job.calendar.ending(before.session, HISTORY_SESSIONS)
-    record = read_prior_record(job.store, job.tables, head, before.session)
-    part = len(before.manifests)
-    data = job.store.read(table_key("bars", before.session, part))
-    if data is None:
-        vintage = _read(job, missing, expected, at)
-        good, refused = vintage.usable(expected, record.bars)
-        seen = replace(before, data_lag_sessions=_lag(vintage, expected))
-        if not part and _nobody_traded(vintage, expected):
-            return replace(seen, outcome=Outcome.CLOSED_UNCONFIRMED)
-        if part and not good:
-            return replace(seen, outcome=Outcome.INCOMPLETE, withheld=refused)
-        if part:
-            vintage = vintage.only([bars.ticker for bars in good])
-        key = table_key("bars", before.session, part)
-        data = create_or_adopt(job.store, key, vintage.encode(job.tables))
-    horizons = len(job.model.manifest.horizons)
-    following = tuple(job.calendar.following(before.session, horizons))
-    stored = Vintage.decode(job.tables, data)
-    issued = publish(
-        PartInputs(part, expected, following, stored, data, record),
-        DirectForecaster(job.model),
-        job.tables,
-        partial(create_or_adopt, job.store),
-    )
-    manifest = issued.link.manifest
-    manifests = (*before.manifests, manifest)
-    withheld = _withheld(job.tickers, manifests)
-    return Summary(
-        outcome=Outcome.INCOMPLETE if withheld else Outcome.PUBLISHED,
-        session=before.session,
-        published=tuple(sorted(manifest.published)),
-        withheld=withheld,
-        manifests=manifests,
-        data_lag_sessions=_lag(stored, expected),
-    )
+        _check_order(job.store, session)
+        part = _Part(
+            len(manifests),
+            job.calendar.ending(session, HISTORY_SESSIONS),
+            read_prior_record(job.store, job.tables, head, session),
+        )
+        data, summary = _fix_vintage(job, part, missing, summary, at)
+        if data is not None:
+            summary = _publish(job, part, data, summary)
+    record = refresh_views(job.store, job.tables)
+    return replace(summary, headline=select_headline(record))
 
 
 def _check_order(store: ObjectStore, session: date) -> None:
@@ -133,27 +118,38 @@ def _check_order(store: ObjectStore, session: date) -> None:
 
     A vintage is enough, be its run dead: what that run wrote follows from the record as it was.
     """
-    if later := store.keys("bars/", after=f"{table_key('bars', session, 0)[:-11]}~"):
+    if later := store.keys("bars/", after=after_session("bars", session)):
         raise RequestError(
             f"{session}: expected no later session in the store, found {store.url(later[-1])}; "
             "nothing is added to the record behind its newest session"
         )
 
 
-def check_source(job: DailyJob, head: Link | None) -> None:
-    """Raise StoreError if another source began the record: two of them make no one record."""
-    if head is not None and head.manifest.source != job.source.label:
-        raise StoreError(
-            f"{head.manifest.session}: expected {head.manifest.source} to go on with the record, "
-            f"got {job.source.label}; another source needs another store"
-        )
+def _fix_vintage(
+    job: DailyJob, part: _Part, missing: Sequence[str], summary: Summary, at: datetime
+) -> tuple[bytes | None, Summary]:
+    """Return the part's vintage as it is stored, None where there is nothing to publish.
+
+    Where no run has stored one, the missing tickers are read now, and the first to write wins.
+    """
+    key = table_key("bars", part.session, part.number)
+    if (stored := job.store.read(key)) is not None:
+        return stored, summary
+    vintage = _read_vintage(job, missing, part.expected, at)
+    usable, withheld = vintage.usable(part.expected, part.prior.bars)
+    summary = replace(summary, data_lag_sessions=vintage.data_lag(part.expected))
+    if not part.number and vintage.nobody_traded(part.expected):
+        return None, replace(summary, outcome=Outcome.CLOSED_UNCONFIRMED)
+    if part.number and not usable:
+        return None, replace(summary, outcome=Outcome.INCOMPLETE, withheld=withheld)
+    if part.number:
+        vintage = vintage.only([bars.ticker for bars in usable])
+    return create_or_adopt(job.store, key, vintage.encode(job.tables)), summary
 
 
-def _headline(store: ObjectStore, head: Link) -> dict[str, float]:
-    return select_headline(build_track_record(read_state(store, head.manifest), head))
-
-
-def _read(job: DailyJob, tickers: Sequence[str], expected: Sequence[date], at: datetime) -> Vintage:
+def _read_vintage(
+    job: DailyJob, tickers: Sequence[str], expected: Sequence[date], at: datetime
+) -> Vintage:
     """Read the missing tickers and the bundle's covariates, which a forecast can do without."""
     symbols = [*tickers, *job.model.manifest.covariates]
     reading = job.source.read(symbols, expected[0], expected[-1])
@@ -165,29 +161,32 @@ def _read(job: DailyJob, tickers: Sequence[str], expected: Sequence[date], at: d
     return Vintage(bars, info)
 
 
-def _nobody_traded(vintage: Vintage, expected: Sequence[date]) -> bool:
-    """Whether every ticker ends exactly one session early: the exchange was closed, unannounced."""
-    find_head = [_newest(bars) for bars in vintage.ticker_bars()]
-    return not vintage.info.failures and all(one == expected[-2] for one in find_head)
+def _publish(job: DailyJob, part: _Part, data: bytes, summary: Summary) -> Summary:
+    """Publish the part of the vintage in `data`, and return what the session comes to."""
+    vintage = Vintage.decode(job.tables, data)
+    horizons = len(job.model.manifest.horizons)
+    targets = tuple(job.calendar.following(part.session, horizons))
+    inputs = PartInputs(part.number, part.expected, targets, vintage, data, part.prior)
+    write = partial(create_or_adopt, job.store)
+    manifest = publish(inputs, DirectForecaster(job.model), job.tables, write).link.manifest
+    manifests = (*summary.manifests, manifest)
+    withheld = _reasons_withheld(job.tickers, manifests)
+    return Summary(
+        outcome=Outcome.INCOMPLETE if withheld else Outcome.PUBLISHED,
+        session=part.session,
+        published=tuple(sorted(manifest.published)),
+        withheld=withheld,
+        manifests=manifests,
+        data_lag_sessions=vintage.data_lag(part.expected),
+    )
 
 
-def _lag(vintage: Vintage, expected: Sequence[date]) -> int | None:
-    find_head = [one for bars in vintage.ticker_bars() if (one := _newest(bars)) is not None]
-    return sum(session > min(find_head) for session in expected) if find_head else None
-
-
-def _newest(bars: RawBars) -> date | None:
-    sessions = bars.session[np.isfinite(bars.close)]
-    find_head: date | None = sessions.max().item() if len(sessions) else None
-    return find_head
-
-
-def _withheld(tickers: Sequence[str], manifests: Sequence[RunManifest]) -> dict[str, str]:
+def _reasons_withheld(tickers: Sequence[str], manifests: Sequence[RunManifest]) -> dict[str, str]:
     """Return the reason of every ticker that no part published."""
-    last = {ticker: status for manifest in manifests for ticker, status in manifest.tickers.items()}
-    published = set().union(*(manifest.published for manifest in manifests))
+    published = frozenset().union(*(manifest.published for manifest in manifests))
+    reasons = reasons_of(last_statuses(manifests))
     return {
-        ticker: last.get(ticker, Reason.SOURCE_UNAVAILABLE).removeprefix("withheld:")
+        ticker: reasons.get(ticker, Reason.SOURCE_UNAVAILABLE)
         for ticker in tickers
         if ticker not in published
     }

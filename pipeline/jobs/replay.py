@@ -9,9 +9,11 @@ from pipeline.errors import StoreError
 from pipeline.forecasting.bundle import ModelBundle, parse_bundle
 from pipeline.forecasting.model import Model
 from pipeline.ports import Calendar, ObjectStore, Tables
-from pipeline.record.chain import Link, read_link, read_previous_link, read_prior_record
+from pipeline.record.chain import Link, read_link, read_previous_link
 from pipeline.record.forecasters import DirectForecaster
+from pipeline.record.keys import RUNS, bundle_folder, session_prefix
 from pipeline.record.manifest import RunManifest, read_required, read_verified
+from pipeline.record.prior import read_prior_record
 from pipeline.record.publish import PartInputs, publish
 from pipeline.record.vintage import HISTORY_SESSIONS, Vintage
 
@@ -32,12 +34,11 @@ def replay(store: ObjectStore, tables: Tables, calendar: Calendar, session: date
     StoreError
         When nothing is published of the session, or what it was made from is missing or changed.
     """
-    keys = store.keys(f"runs/{session}.")
+    keys = store.keys(session_prefix(session))
     if not keys:
-        raise StoreError(f"expected a manifest of {session} at {store.url('runs/')}, found none")
-    return [
-        one for key in keys for one in replay_part(store, tables, calendar, read_link(store, key))
-    ]
+        raise StoreError(f"expected a manifest of {session} at {store.url(RUNS)}, found none")
+    links = (read_link(store, key) for key in keys)
+    return [replayed for link in links for replayed in replay_part(store, tables, calendar, link)]
 
 
 def replay_part(
@@ -52,22 +53,22 @@ def replay_part(
         return stored
 
     data = read_verified(store, run, run.table("bars"))
-    part = PartInputs(
+    inputs = PartInputs(
         number=run.part,
         expected=calendar.ending(run.session, HISTORY_SESSIONS),
-        following=tuple(calendar.following(run.session, run.horizons)),
+        target_dates=tuple(calendar.following(run.session, run.horizons)),
         vintage=Vintage.decode(tables, data),
-        data=data,
-        before=read_prior_record(store, tables, read_previous_link(store, link), run.session),
+        vintage_parquet=data,
+        prior=read_prior_record(store, tables, read_previous_link(store, link), run.session),
     )
     forecaster = DirectForecaster(Model(_read_bundle(store, run)))
-    publish(part, forecaster, tables, compare)
+    publish(inputs, forecaster, tables, compare)
     return compared
 
 
 def _read_bundle(store: ObjectStore, run: RunManifest) -> ModelBundle:
     """Return the bundle that the record kept of a part's model."""
-    folder = f"bundles/{run.model_version}/"
+    folder = bundle_folder(run.model_version)
     kept = sorted(key for key in run.objects if key.startswith(folder))
     if len(kept) != 2:
         raise StoreError(f"{store.url(run.key)}: expected it to name a bundle's two files")

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
 
 from pipeline.errors import StoreError
 from pipeline.ports import Calendar, ObjectStore
 from pipeline.record.chain import find_head
-from pipeline.record.manifest import RunManifest, read_manifests
+from pipeline.record.keys import RUNS, session_of
+from pipeline.record.manifest import last_statuses, read_manifests
 from pipeline.record.state import read_state
+from pipeline.views.figures import TrackRecord
 from pipeline.views.track_record import build_track_record
-
-LIVE = "live"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +32,7 @@ class Status:
     lag_sessions: int
     missing: tuple[date, ...]
     tickers: Mapping[str, str]
-    record: Mapping[str, Any]
-
-    @property
-    def mode(self) -> str:
-        """The mode whose figures count: `live` if there are any, else the newest other one."""
-        modes: Mapping[str, Any] = self.record["modes"]
-        return LIVE if LIVE in modes or not modes else next(iter(modes))
+    record: TrackRecord
 
 
 def read_status(store: ObjectStore, calendar: Calendar, now: datetime) -> Status:
@@ -58,23 +51,19 @@ def read_status(store: ObjectStore, calendar: Calendar, now: datetime) -> Status
         session=session,
         lag_sessions=_count_sessions_between(calendar, session, closed),
         missing=_find_missing(store, calendar, session),
-        tickers=_ticker_statuses(read_manifests(store, session)),
+        tickers=last_statuses(read_manifests(store, session)),
         record=build_track_record(read_state(store, link.manifest), link),
     )
 
 
 def _find_missing(store: ObjectStore, calendar: Calendar, newest_session: date) -> tuple[date, ...]:
-    known = {date.fromisoformat(key[len("runs/") :][:10]) for key in store.keys("runs/")}
-    days = (newest_session - min(known)).days
-    sessions = calendar.ending(newest_session, int(days * 5 / 7) + 7)
-    return tuple(one for one in sessions if one > min(known) and one not in known)
-
-
-def _ticker_statuses(runs: list[RunManifest]) -> dict[str, str]:
-    return {ticker: said for run in runs for ticker, said in run.tickers.items()}
+    recorded = set(map(session_of, store.keys(RUNS)))
+    first = min(recorded)
+    sessions = calendar.ending(newest_session, int((newest_session - first).days * 5 / 7) + 7)
+    return tuple(session for session in sessions if session > first and session not in recorded)
 
 
 def _count_sessions_between(calendar: Calendar, session: date, closed: date) -> int:
     # No more sessions than days lie between.
     after = calendar.following(session, max((closed - session).days, 0))
-    return sum(one <= closed for one in after)
+    return sum(session <= closed for session in after)

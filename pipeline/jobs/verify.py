@@ -13,8 +13,8 @@ from pipeline.errors import ConfigError, ForecasterError, StoreError
 from pipeline.jobs.replay import replay_part
 from pipeline.ports import Calendar, ObjectStore, Tables, is_key
 from pipeline.record.chain import Link
-from pipeline.record.keys import DASHBOARD, LATEST, TRACK_RECORD
-from pipeline.record.manifest import RunManifest, parse_manifest
+from pipeline.record.keys import DASHBOARD, LATEST, RUNS, TRACK_RECORD
+from pipeline.record.manifest import Mode, RunManifest, parse_manifest
 from pipeline.views.refresh import build_views
 
 READERS = 16
@@ -74,7 +74,7 @@ def verify(
     progress : called with (manifests checked, manifests in all)
     """
     keys = store.keys("")
-    manifests = sorted((key for key in keys if key.startswith("runs/")), reverse=True)
+    manifests = sorted((key for key in keys if key.startswith(RUNS)), reverse=True)
     chain, checked = ChainCheck(), set[tuple[str, str]]()
     with ThreadPoolExecutor(READERS) as pool:
         for start in range(0, len(manifests), AT_ONCE):
@@ -164,7 +164,7 @@ def _check_object(store: ObjectStore, named: tuple[str, str]) -> Finding | None:
 def _find_back_dated(runs: Sequence[RunManifest], calendar: Calendar) -> Iterator[Finding]:
     """Yield the live manifests that were not issued while their session was the newest."""
     for run in runs:
-        if run.mode == "live" and not _is_in_time(run, calendar):
+        if run.mode is Mode.LIVE and not _is_in_time(run, calendar):
             message = f"expected an issue before the next close, got {run.issued_at.isoformat()}"
             yield Finding(Problem.BACK_DATED, run.key, message)
 
@@ -177,7 +177,8 @@ def _is_in_time(run: RunManifest, calendar: Calendar) -> bool:
 
 
 def _check_views(store: ObjectStore, tables: Tables) -> Iterator[Finding]:
-    for key, view in build_views(store, tables).items():
+    views = build_views(store, tables)
+    for key, view in (views.objects if views else {}).items():
         stored = store.read(key)
         if stored is None:
             yield Finding(Problem.MISSING, key, "the next run makes it again")

@@ -1,4 +1,7 @@
-"""Keys: where each object of the record lies in the store."""
+"""Keys: where each object of the record lies in the store.
+
+A part of a session is numbered from 0; what belongs to it is named `DATE.PART`.
+"""
 
 from __future__ import annotations
 
@@ -7,16 +10,22 @@ from datetime import date
 LATEST = "latest.json"
 TRACK_RECORD = "track_record.json"
 DASHBOARD = "index.html"
+RUNS = "runs/"
 
 
 def table_key(table: str, session: date, part: int) -> str:
     """Return the key of a Parquet table: `forecasts/month=2026-11/2026-11-20.00.parquet`."""
-    return f"{table}/month={session:%Y-%m}/{session}.{part:02d}.parquet"
+    return f"{_table_prefix(table, session)}.{part:02d}.parquet"
 
 
 def manifest_key(session: date, part: int) -> str:
     """Return the key of a part's manifest: `runs/2026-11-20.00.json`."""
-    return f"runs/{session}.{part:02d}.json"
+    return f"{session_prefix(session)}{part:02d}.json"
+
+
+def session_prefix(session: date) -> str:
+    """Return what the keys of a session's manifests begin with, and no others."""
+    return f"{RUNS}{session}."
 
 
 def calibration_key(session: date, part: int) -> str:
@@ -34,5 +43,29 @@ def bundle_keys(model_version: str, manifest_sha256: str) -> tuple[str, str]:
 
     Equal ONNX files may come with other manifests, whose baselines' parameters differ.
     """
-    folder = f"bundles/{model_version}"
-    return f"{folder}/manifest.{manifest_sha256[:12]}.json", f"{folder}/model.onnx"
+    folder = bundle_folder(model_version)
+    return f"{folder}manifest.{manifest_sha256[:12]}.json", f"{folder}model.onnx"
+
+
+def bundle_folder(model_version: str) -> str:
+    """Return what the keys of a model's bundles begin with."""
+    return f"bundles/{model_version}/"
+
+
+def session_of(manifest: str) -> date:
+    """Return the session of a manifest's key."""
+    return date.fromisoformat(manifest.removeprefix(RUNS)[:10])
+
+
+def from_session(table: str, session: date) -> str:
+    """Return what a table's keys from this session on sort after, and those before it do not."""
+    return _table_prefix(table, session)
+
+
+def after_session(table: str, session: date) -> str:
+    """Return what a table's keys of later sessions sort after, and its own do not."""
+    return f"{_table_prefix(table, session)}~"
+
+
+def _table_prefix(table: str, session: date) -> str:
+    return f"{table}/month={session:%Y-%m}/{session}"

@@ -1,4 +1,4 @@
-"""The record: where each object of a session lies in the store, and the run's manifest.
+"""Manifest: what one part of a session published, and the codes its fields are written in.
 
 A session is published in parts: `.00` by its first run, `.01` and on by later runs for tickers
 withheld before. A part exists once its manifest does; nothing of a part is ever overwritten.
@@ -7,8 +7,9 @@ Manifests are a chain: each names the digests of its objects and of the manifest
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime
+from enum import StrEnum
 from typing import Any
 
 import msgspec
@@ -19,11 +20,32 @@ from pipeline.ports import ObjectStore, Tables
 from pipeline.record.keys import (
     calibration_key,
     manifest_key,
+    session_prefix,
     table_key,
 )
 from pipeline.record.revisions import Revision
 
 SCHEMA_VERSION = 1
+OK = "ok"
+_WITHHELD = "withheld:"
+
+
+class Mode(StrEnum):
+    """When a forecast was issued: `live` before its day; `as_of` and `backfill` afterwards."""
+
+    LIVE = "live"
+    AS_OF = "as_of"
+    BACKFILL = "backfill"
+
+
+def withheld(reason: str) -> str:
+    """Return the status of a ticker that is withheld for `reason`."""
+    return f"{_WITHHELD}{reason}"
+
+
+def reason_of(status: str) -> str | None:
+    """Return why a status withholds its ticker, None for `ok`."""
+    return None if status == OK else status.removeprefix(_WITHHELD)
 
 
 class RunManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -38,7 +60,7 @@ class RunManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     schema_version: int
     session: date
     part: int
-    mode: str
+    mode: Mode
     issued_at: datetime
     source: str
     model_version: str
@@ -51,15 +73,11 @@ class RunManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def published(self) -> set[str]:
-        return {ticker for ticker, status in self.tickers.items() if status == "ok"}
+        return {ticker for ticker, status in self.tickers.items() if status == OK}
 
     @property
     def withheld(self) -> dict[str, str]:
-        return {
-            ticker: status.removeprefix("withheld:")
-            for ticker, status in self.tickers.items()
-            if status != "ok"
-        }
+        return reasons_of(self.tickers)
 
     @property
     def key(self) -> str:
@@ -74,11 +92,25 @@ class RunManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return calibration_key(self.session, self.part)
 
 
+def reasons_of(statuses: Mapping[str, str]) -> dict[str, str]:
+    """Return ticker -> reason of those whose status withholds them."""
+    return {
+        ticker: reason
+        for ticker, status in statuses.items()
+        if (reason := reason_of(status)) is not None
+    }
+
+
+def last_statuses(runs: Iterable[RunManifest]) -> dict[str, str]:
+    """Return ticker -> status as the newest of the runs, in order, that names the ticker has it."""
+    return {ticker: status for run in runs for ticker, status in run.tickers.items()}
+
+
 def read_manifests(store: ObjectStore, session: date) -> list[RunManifest]:
     """Return the manifests of the session's parts in order; StoreError if one is not readable."""
     return [
         parse_manifest(read_required(store, key), store.url(key))
-        for key in store.keys(f"runs/{session}.")
+        for key in store.keys(session_prefix(session))
     ]
 
 

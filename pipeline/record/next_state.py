@@ -1,4 +1,4 @@
-"""Advance: one state of the record to the next, by what a run could score."""
+"""Next state: one state of the record to the next, by what a run could score."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pipeline.columns import Columns
 from pipeline.evaluation.score_table import FORECASTER
 from pipeline.forecasting.bundle import Manifest
 from pipeline.forecasting.calibration import MAX_LOG_GAIN, step_at, update_log_gains
-from pipeline.record.manifest import RunManifest
+from pipeline.record.manifest import Mode, RunManifest
 from pipeline.record.running_scores import RunningScores, add_scores
 from pipeline.record.scoring import ScoredForecasts, recover_quantiles
 from pipeline.record.state import (
@@ -30,6 +30,23 @@ from pipeline.record.state import (
 SCORABLE = timedelta(days=190)
 
 
+def start_part(
+    prior: State | None, previous: str | None, bundle: Manifest, session: date, part: int
+) -> State:
+    """Return the state of a part before any score: that of the part before, renamed.
+
+    A model version that is new starts from the gains of its bundle: outcomes that the model had
+    not seen left them.
+    """
+    if prior is None:
+        prior = State(SCHEMA_VERSION, session, part, previous, "", {})
+    state = msgspec.structs.replace(prior, session=session, part=part, previous=previous)
+    if state.model_version == bundle.model_version:
+        return state
+    gains = {ticker: _as_log_gains(np.array(rows)) for ticker, rows in bundle.gains.items()}
+    return msgspec.structs.replace(state, model_version=bundle.model_version, log_gains=gains)
+
+
 def apply_scores(
     state: State, head: RunManifest | None, bundle: Manifest, scored: ScoredForecasts | None
 ) -> State:
@@ -37,53 +54,38 @@ def apply_scores(
 
     Parameters
     ----------
-    state : of the part before, already named for this part; see `begun`
+    state : as `start_part` returns it
     head : manifest of the part before
     scored : what this run could score, None for nothing
     """
-    waiting = list_outstanding(state, head)
-    open_before = tuple(one for one in waiting if state.session - one.session <= SCORABLE)
-    state = msgspec.structs.replace(
-        state, outstanding=open_before, **count_withheld_and_revised(state, head)
+    outstanding = tuple(
+        part for part in list_outstanding(state, head) if state.session - part.session <= SCORABLE
     )
+    counts = count_withheld_and_revised(state, head)
+    state = msgspec.structs.replace(state, outstanding=outstanding, **counts)
     if scored is None:
         return state
-    tracks = dict(state.tracks)
-    for mode in dict.fromkeys(scored.mode.tolist()):
-        of_mode = scored.where(scored.mode == mode)
-        tracks[mode] = add_scores(tracks.get(mode, RunningScores()), of_mode.scores, of_mode.issued)
     ours = scored.where(scored.scores["model"] == FORECASTER)
     learned = ours.where(ours.scores["model_version"] == bundle.model_version)
     return msgspec.structs.replace(
         state,
         log_gains=_update_gains(state.log_gains, learned, bundle),
-        outstanding=_drop_scored(open_before, ours.scores),
-        tracks=tracks,
+        outstanding=_drop_scored(outstanding, ours.scores),
+        tracks=_add_scores_by_mode(state.tracks, scored),
     )
 
 
-def start_part(
-    before: State | None, previous: str | None, bundle: Manifest, session: date, part: int
-) -> State:
-    """Return the state of a part before any score: that of the part before, renamed.
-
-    A model version that is new starts from the gains of its bundle: outcomes that the model had
-    not seen left them.
-    """
-    head = {"session": session, "part": part, "previous": previous}
-    if before is None:
-        started = State(SCHEMA_VERSION, session, part, previous, bundle.model_version, {})
-    else:
-        started = msgspec.structs.replace(before, **head)
-    if before is None or before.model_version != bundle.model_version:
-        gains = {t: _start_gains(np.array(of_ticker)) for t, of_ticker in bundle.gains.items()}
-        started = msgspec.structs.replace(
-            started, model_version=bundle.model_version, log_gains=gains
-        )
-    return started
+def _add_scores_by_mode(
+    tracks: Mapping[Mode, RunningScores], scored: ScoredForecasts
+) -> dict[Mode, RunningScores]:
+    after = dict(tracks)
+    for mode in dict.fromkeys(scored.mode.tolist()):
+        rows = scored.where(scored.mode == mode)
+        after[mode] = add_scores(after.get(mode, RunningScores()), rows.scores, rows.issued)
+    return after
 
 
-def _start_gains(gains: Floats) -> Gains:
+def _as_log_gains(gains: Floats) -> Gains:
     return _as_tuples(np.clip(np.log(gains), -MAX_LOG_GAIN, MAX_LOG_GAIN))
 
 
@@ -98,8 +100,9 @@ def _update_gains(
         ticker, horizon = scores["ticker"][row], int(scores["horizon"][row])
         gains = np.array(after.get(ticker, neutral))
         realised = np.array(scores["realised_return"][row])
-        moved = update_log_gains(gains[horizon - 1], quantiles[row], realised, step_at(horizon))
-        gains[horizon - 1] = moved
+        gains[horizon - 1] = update_log_gains(
+            gains[horizon - 1], quantiles[row], realised, step_at(horizon)
+        )
         after[ticker] = _as_tuples(gains)
     return after
 
@@ -108,17 +111,17 @@ def _as_tuples(values: Floats) -> Gains:
     return tuple(tuple(row) for row in values.tolist())
 
 
-def _drop_scored(before: Sequence[Outstanding], scores: Columns) -> tuple[Outstanding, ...]:
+def _drop_scored(outstanding: Sequence[Outstanding], scores: Columns) -> tuple[Outstanding, ...]:
     """Return what is still to be scored after these scores, the forecaster's."""
     names = ("ticker", "origin_date", "horizon")
     done = set(zip(*(scores[name].tolist() for name in names), strict=True))
     left = []
-    for one in before:
+    for part in outstanding:
         tickers = {
-            ticker: kept
-            for ticker, horizons in one.tickers.items()
-            if (kept := tuple(h for h in horizons if (ticker, one.session, h) not in done))
+            ticker: unscored
+            for ticker, horizons in part.tickers.items()
+            if (unscored := tuple(h for h in horizons if (ticker, part.session, h) not in done))
         }
         if tickers:
-            left.append(msgspec.structs.replace(one, tickers=tickers))
+            left.append(msgspec.structs.replace(part, tickers=tickers))
     return tuple(left)

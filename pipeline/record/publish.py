@@ -19,13 +19,14 @@ from pipeline.errors import Reason, StoreError
 from pipeline.forecasting.bundle import ModelBundle
 from pipeline.ports import Tables
 from pipeline.record.baseline_table import build_baseline_table
-from pipeline.record.chain import Link, PriorRecord
+from pipeline.record.chain import Link
 from pipeline.record.forecasters import Forecaster
 from pipeline.record.keys import bundle_keys, calibration_key, scores_key, table_key
 from pipeline.record.manifest import SCHEMA_VERSION, RunManifest
 from pipeline.record.next_state import apply_scores, start_part
+from pipeline.record.prior import PriorRecord
 from pipeline.record.revisions import find_revisions
-from pipeline.record.scoring import score_realised, split_by_month
+from pipeline.record.scoring import ScoredForecasts, score_realised, split_by_month
 from pipeline.record.state import State
 from pipeline.record.tables import Stamp, build_forecast_columns
 from pipeline.record.vintage import Vintage
@@ -42,16 +43,17 @@ class PartInputs:
     ----------
     number : 0 for the first part of its session
     expected : the exchange's sessions up to the origin
-    following : target dates, one per horizon
-    vintage, data : the vintage and its Parquet bytes
+    target_dates : one per horizon
+    vintage, vintage_parquet : the vintage and the bytes it is stored in
+    prior : what the record says before the part
     """
 
     number: int
     expected: Sequence[date]
-    following: tuple[date, ...]
+    target_dates: tuple[date, ...]
     vintage: Vintage
-    data: bytes
-    before: PriorRecord
+    vintage_parquet: bytes
+    prior: PriorRecord
 
     @property
     def session(self) -> date:
@@ -82,104 +84,123 @@ def publish(
     StoreError
         When an object is there already that belongs to another vintage.
     """
-    vintage = part.vintage
-    good, withheld = vintage.usable(part.expected, part.before.bars)
-    objects = {part.key("bars"): sha256(part.data)}
-
-    def put(key: str, data: bytes) -> bytes:
-        stored = write(key, data)
-        objects[key] = sha256(stored)
-        return stored
-
-    objects |= _write_bundle(forecaster.bundle, part.before.manifest, put)
-    state = _score(part, good, forecaster.bundle, tables, put)
+    vintage, writer = part.vintage, _PartWriter(part, tables, write)
+    usable, withheld = vintage.usable(part.expected, part.prior.bars)
+    writer.write_bundle(forecaster.bundle)
+    scored = _score(part, usable)
+    if scored is not None:
+        writer.write_scores(scored)
+    state = writer.write_state(_next_state(part, forecaster.bundle, scored))
     stamp = Stamp(
         origin_date=part.session,
-        target_dates=part.following,
+        target_dates=part.target_dates,
         model_version=forecaster.bundle.version,
-        vintage_sha256=objects[part.key("bars")],
+        vintage_sha256=writer.objects[part.key("bars")],
         issued_at=vintage.info.issued_at,
     )
-    made = forecaster.forecast(good, vintage.bars.get(VIX)).calibrate(state.calibration)
-    broken = dict.fromkeys(np.array(made.tickers, object)[~made.finite], Reason.NON_FINITE_OUTPUT)
-    rows = build_forecast_columns(made.where(made.finite), withheld | broken, stamp)
-    forecasts = _write_table(put, tables, part, "forecasts", rows)
-    rows_of_baselines = build_baseline_table(vintage, made, withheld, forecaster, stamp)
-    baselines = _write_table(put, tables, part, "baselines", rows_of_baselines)
-    manifest = _build_manifest(part, vintage, forecasts, objects)
+    forecast = forecaster.forecast(usable, vintage.bars.get(VIX)).calibrate(state.calibration)
+    broken = np.array(forecast.tickers, object)[~forecast.finite]
+    reasons = withheld | dict.fromkeys(broken, Reason.NON_FINITE_OUTPUT)
+    forecasts = writer.write_table(
+        "forecasts", build_forecast_columns(forecast.where(forecast.finite), reasons, stamp)
+    )
+    baselines = writer.write_table(
+        "baselines", build_baseline_table(vintage, forecast, withheld, forecaster, stamp)
+    )
+    manifest = _build_manifest(part, forecasts, writer.objects)
     link = Link(manifest, sha256(write(manifest.key, to_json(manifest))))
     return PublishedPart(link, state, forecasts, baselines)
 
 
-def _write_table(put: Write, tables: Tables, part: PartInputs, name: str, made: Columns) -> Columns:
-    """Write a table of the part, and return it, or what an earlier run wrote in its place."""
-    data = tables.encode(name, made, {})
-    stored = put(part.key(name), data)
-    columns = made if stored == data else tables.decode(name, stored)[0]
-    if set(columns["vintage_sha256"]) != set(made["vintage_sha256"]):
-        raise StoreError(
-            f"{part.key(name)}: expected rows of vintage {made['vintage_sha256'][0]}, got of "
-            f"{columns['vintage_sha256'][0]}"
-        )
-    return columns
+class _PartWriter:
+    """Writes a part's objects, and notes the digest of what lies under each key then.
 
+    What an earlier run of the part wrote stays, and is what the part goes on with.
+    """
 
-def _write_bundle(bundle: ModelBundle, head: RunManifest | None, put: Write) -> dict[str, str]:
-    """Write the bundle unless the part before kept it, and return its objects' digests."""
-    manifest = to_json(bundle.manifest)
-    keys = bundle_keys(bundle.version, sha256(manifest))
-    kept = dict(zip(keys, (sha256(manifest), bundle.manifest.onnx_sha256), strict=True))
-    if head is None or not kept.items() <= head.objects.items():
-        put(keys[0], manifest)
-        put(keys[1], bundle.onnx)
-    return kept
+    def __init__(self, part: PartInputs, tables: Tables, write: Write) -> None:
+        self._part, self._tables, self._write = part, tables, write
+        self.objects = {part.key("bars"): sha256(part.vintage_parquet)}
 
+    def write_bundle(self, bundle: ModelBundle) -> None:
+        """Write the bundle unless the part before kept it, and note its digests."""
+        manifest, before = to_json(bundle.manifest), self._part.prior.manifest
+        keys = bundle_keys(bundle.version, sha256(manifest))
+        digests = (sha256(manifest), bundle.manifest.onnx_sha256)
+        kept = dict(zip(keys, digests, strict=True))
+        if before is None or not kept.items() <= before.objects.items():
+            self._write_and_note(keys[0], manifest)
+            self._write_and_note(keys[1], bundle.onnx)
+        self.objects |= kept
 
-def _score(
-    part: PartInputs, good: Sequence[Bars], bundle: ModelBundle, tables: Tables, put: Write
-) -> State:
-    """Write the scores of what the vintage realises and the state after them; return the state."""
-    before, scored = part.before, None
-    if before.issued is not None:
-        columns = {name: column for name, column in before.issued.items() if name != "mode"}
-        scored = score_realised(columns, before.issued["mode"], good)
-    if scored is not None:
+    def write_scores(self, scored: ScoredForecasts) -> None:
+        """Write the scores, an object for each month of their targets."""
         for month, rows in split_by_month(scored.scores).items():
-            key = scores_key(month, part.session, part.number)
-            put(key, tables.encode("scores", rows, {}))
-    named = start_part(
-        before.state, before.state_digest, bundle.manifest, part.session, part.number
-    )
-    state = apply_scores(named, before.manifest, bundle.manifest, scored)
-    key, data = calibration_key(part.session, part.number), state.encode()
-    stored = put(key, data)
-    return state if stored == data else State.decode(stored, key)
+            key = scores_key(month, self._part.session, self._part.number)
+            self._write_and_note(key, self._tables.encode("scores", rows, {}))
+
+    def write_state(self, state: State) -> State:
+        """Write the state, and return it, or what an earlier run wrote in its place."""
+        key, data = calibration_key(self._part.session, self._part.number), state.encode()
+        stored = self._write_and_note(key, data)
+        return state if stored == data else State.decode(stored, key)
+
+    def write_table(self, name: str, columns: Columns) -> Columns:
+        """Write a table, and return it, or what an earlier run wrote in its place."""
+        key, data = self._part.key(name), self._tables.encode(name, columns, {})
+        stored = self._write_and_note(key, data)
+        if stored == data:
+            return columns
+        written = self._tables.decode(name, stored)[0]
+        if set(written["vintage_sha256"]) != set(columns["vintage_sha256"]):
+            raise StoreError(
+                f"{key}: expected rows of vintage {columns['vintage_sha256'][0]}, got of "
+                f"{written['vintage_sha256'][0]}"
+            )
+        return written
+
+    def _write_and_note(self, key: str, data: bytes) -> bytes:
+        stored = self._write(key, data)
+        self.objects[key] = sha256(stored)
+        return stored
+
+
+def _score(part: PartInputs, bars: Sequence[Bars]) -> ScoredForecasts | None:
+    """Return the scores of what the vintage realises, None for nothing."""
+    unscored = part.prior.unscored
+    if unscored is None:
+        return None
+    issued = {name: column for name, column in unscored.items() if name != "mode"}
+    return score_realised(issued, unscored["mode"], bars)
+
+
+def _next_state(part: PartInputs, bundle: ModelBundle, scored: ScoredForecasts | None) -> State:
+    prior, manifest = part.prior, bundle.manifest
+    state = start_part(prior.state, prior.state_digest, manifest, part.session, part.number)
+    return apply_scores(state, prior.manifest, manifest, scored)
 
 
 def _build_manifest(
-    part: PartInputs,
-    vintage: Vintage,
-    forecasts: Columns,
-    objects: Mapping[str, str],
+    part: PartInputs, forecasts: Columns, objects: Mapping[str, str]
 ) -> RunManifest:
-    before = part.before.link
-    changed = {
-        ticker: find_revisions(vintage.bars[ticker], part.before.bars[ticker])
-        for ticker in vintage.bars
-        if ticker in part.before.bars
+    before, info = part.prior.link, part.vintage.info
+    revisions = {
+        ticker: find_revisions(bars, part.prior.bars[ticker])
+        for ticker, bars in part.vintage.bars.items()
+        if ticker in part.prior.bars
     }
     return RunManifest(
         schema_version=SCHEMA_VERSION,
         session=part.session,
         part=part.number,
-        mode=vintage.info.mode,
-        issued_at=vintage.info.issued_at,
-        source=vintage.info.source,
+        mode=info.mode,
+        issued_at=info.issued_at,
+        source=info.source,
         model_version=forecasts["model_version"][0],
         tickers=dict(zip(forecasts["ticker"], forecasts["status"], strict=True)),
-        horizons=len(part.following),
+        horizons=len(part.target_dates),
         objects=objects,
-        revisions={ticker: found for ticker, found in changed.items() if found},
+        revisions={ticker: columns for ticker, columns in revisions.items() if columns},
         previous_key=before.manifest.key if before else None,
         previous=before.digest if before else None,
     )

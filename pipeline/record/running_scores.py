@@ -12,6 +12,7 @@ from pipeline.baselines.names import ISSUED
 from pipeline.columns import Columns, where
 from pipeline.evaluation.e_values import NO_EVIDENCE, after_bet, largest_difference
 from pipeline.evaluation.score_table import FORECASTER
+from pipeline.forecasting.bundle import trained_until
 from pipeline.forecasting.levels import INTERVALS
 from pipeline.record.scoring import recover_quantiles
 
@@ -95,8 +96,8 @@ def _add_session(track: RunningScores, scores: Columns, issued: Columns) -> Runn
 
 
 def is_in_sample(issued: Columns) -> bool:
-    """Whether a model had learnt from sessions after an origin, which its version begins with."""
-    trained = [version[:10] for version in issued["model_version"].tolist()]
+    """Whether a model had learnt from sessions after an origin."""
+    trained = map(trained_until, issued["model_version"].tolist())
     origins = np.datetime_as_string(issued["origin_date"], "D").tolist()
     return any(until > origin for until, origin in zip(trained, origins, strict=True))
 

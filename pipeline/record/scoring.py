@@ -13,8 +13,8 @@ from pipeline.bars import Bars, Flags, Floats
 from pipeline.columns import Columns, where
 from pipeline.evaluation.score_table import score_columns
 from pipeline.forecasting.levels import INTERVALS, LEVELS, MEDIAN
+from pipeline.record.manifest import OK
 from pipeline.record.revisions import split_factor_since
-from pipeline.record.tables import OK
 
 
 def recover_quantiles(table: Columns) -> Floats:

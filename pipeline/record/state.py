@@ -15,7 +15,7 @@ import numpy as np
 from pipeline.errors import StoreError
 from pipeline.forecasting.calibration import Calibration
 from pipeline.ports import ObjectStore
-from pipeline.record.manifest import RunManifest, read_verified
+from pipeline.record.manifest import Mode, RunManifest, read_verified
 from pipeline.record.running_scores import RunningScores
 
 SCHEMA_VERSION = 1
@@ -28,7 +28,7 @@ class Outstanding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     session: date
     part: int
-    mode: str
+    mode: Mode
     tickers: Mapping[str, tuple[int, ...]]
 
 
@@ -48,7 +48,7 @@ class State(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     model_version: str
     log_gains: Mapping[str, Gains]
     outstanding: tuple[Outstanding, ...] = ()
-    tracks: Mapping[str, RunningScores] = {}
+    tracks: Mapping[Mode, RunningScores] = {}
     withheld: Counts = {}
     revised: Counts = {}
 

@@ -14,8 +14,8 @@ from pipeline.bars import COLUMNS, Floats, RawBars
 from pipeline.columns import Columns, concatenate
 from pipeline.forecasting.forecast import Forecast
 from pipeline.forecasting.levels import INTERVALS
-
-OK = "ok"
+from pipeline.record.manifest import OK
+from pipeline.record.manifest import withheld as withheld_status
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ def build_forecast_columns(
     name -> array ((n + n_withheld) * n_horizons,), in the order of the contract
     """
     tickers = [*forecast.tickers, *withheld]
-    status = [OK] * len(forecast.tickers) + [f"withheld:{reason}" for reason in withheld.values()]
+    status = [OK] * len(forecast.tickers) + list(map(withheld_status, withheld.values()))
     n, h = len(tickers), len(forecast.horizons)
 
     def rows(values: Floats) -> Floats:

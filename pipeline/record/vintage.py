@@ -10,14 +10,16 @@ import msgspec
 import numpy as np
 
 from pipeline.bars import Bars, RawBars
+from pipeline.baselines.fixed_window import BASELINE_SESSIONS
 from pipeline.errors import DataError, InvalidBars, Reason, StaleBars, StoreError
 from pipeline.forecasting.windows import MIN_SESSIONS
 from pipeline.ports import Tables
+from pipeline.record.manifest import Mode
 from pipeline.record.revisions import explained_by_splits
 from pipeline.record.tables import bars_to_columns, columns_to_bars
 
-# Two windows and the 250 sessions of the rolling baselines.
-HISTORY_SESSIONS = 320
+# What the baselines see, and some to spare for sessions that are missing.
+HISTORY_SESSIONS = BASELINE_SESSIONS + 20
 
 
 class ReadInfo(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -30,7 +32,7 @@ class ReadInfo(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tickers: tuple[str, ...]
     failures: Mapping[str, str]
     source: str
-    mode: str
+    mode: Mode
     issued_at: datetime
 
 
@@ -60,6 +62,16 @@ class Vintage:
         """Return the bars of the tickers that have any, covariates left out."""
         return [self.bars[ticker] for ticker in self.info.tickers if ticker in self.bars]
 
+    def nobody_traded(self, expected: Sequence[date]) -> bool:
+        """Whether every ticker ends exactly one session early: closed, yet not announced."""
+        last = [_last_session(bars) for bars in self.ticker_bars()]
+        return not self.info.failures and all(session == expected[-2] for session in last)
+
+    def data_lag(self, expected: Sequence[date]) -> int | None:
+        """Return how many sessions the ticker furthest behind lacks, None without any bars."""
+        last = [session for bars in self.ticker_bars() if (session := _last_session(bars))]
+        return sum(session > min(last) for session in expected) if last else None
+
     def only(self, tickers: Sequence[str]) -> Vintage:
         """Return the vintage of these tickers alone, covariates kept."""
         others = set(self.info.tickers) - set(tickers)
@@ -69,14 +81,14 @@ class Vintage:
         )
 
     def usable(
-        self, expected: Sequence[date], before: Mapping[str, RawBars]
+        self, expected: Sequence[date], prior: Mapping[str, RawBars]
     ) -> tuple[list[Bars], dict[str, Reason]]:
         """Return the tickers' bars fit for a forecast, and the reason of each withheld ticker.
 
         Parameters
         ----------
         expected : the exchange's sessions up to the origin
-        before : the bars of an earlier session's vintage
+        prior : the bars of an earlier session's vintage
         """
         good: list[Bars] = []
         withheld: dict[str, Reason] = {}
@@ -86,11 +98,18 @@ class Vintage:
                 continue
             try:
                 bars = select_forecast_bars(self.bars[ticker], expected)
-                _check_revisions(bars, before.get(ticker))
+                _check_revisions(bars, prior.get(ticker))
                 good.append(bars)
             except DataError as exc:
                 withheld[ticker] = exc.reason
         return good, withheld
+
+
+def _last_session(bars: RawBars) -> date | None:
+    """Return the session of the last close, None without one."""
+    sessions = bars.session[np.isfinite(bars.close)]
+    last: date | None = sessions.max().item() if len(sessions) else None
+    return last
 
 
 def select_forecast_bars(raw: RawBars, expected: Sequence[date]) -> Bars:
@@ -132,8 +151,8 @@ def _check_sessions(bars: Bars, expected: np.ndarray) -> None:
         )
 
 
-def _check_revisions(bars: Bars, before: RawBars | None) -> None:
-    if before is not None and not explained_by_splits(bars, before):
+def _check_revisions(bars: Bars, prior: RawBars | None) -> None:
+    if prior is not None and not explained_by_splits(bars, prior):
         raise InvalidBars(
             f"{bars.ticker}: expected the closes of the vintage before, but for splits since, "
             "got others: an adjustment that changed, or a price mended afterwards",

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
-from typing import Any
 
+from pipeline.baselines.names import EWMA, GARCH_T, LABELS, PERSISTENCE
+from pipeline.record.manifest import Mode
+from pipeline.views.documents import Latest, TickerForecast
 from pipeline.views.fan_chart import draw_fan
+from pipeline.views.figures import CoverageShare, SkillScore, TrackRecord
 
 SHOWN = (95, 80)  # intervals in the table
-BASELINES = {"garch_t": "GARCH(1,1)-t", "ewma": "EWMA", "persistence": "persistence"}
+BASELINES = (GARCH_T, EWMA, PERSISTENCE)
 STYLE = """
 :root { color-scheme: light dark; --ink: #1d1d1f; --faint: #6b7280; --line: #d9dce1;
   --fan: #0072b2 }
@@ -34,19 +37,13 @@ th:first-child, td:first-child { text-align: left } .note { color: var(--faint) 
 """
 
 
-def render_dashboard(latest: Mapping[str, Any], record: Mapping[str, Any]) -> bytes:
-    """Return the page.
-
-    Parameters
-    ----------
-    latest, record : what latest.json and track_record.json say
-    """
-    session, source = str(latest["session"]), str(latest["source"])
+def render_dashboard(latest: Latest, record: TrackRecord) -> bytes:
+    """Return the page of the newest forecasts and of the track record."""
     body = "\n".join(
         [
-            f"<h1>Forecasts from the close of {session}</h1>",
-            _render_source(source),
-            *_render_forecasts(latest["tickers"]),
+            f"<h1>Forecasts from the close of {latest.session}</h1>",
+            _render_source(latest.source),
+            *_render_forecasts(latest.tickers),
             *_render_track_record(record),
             _render_colophon(record),
         ]
@@ -56,7 +53,7 @@ def render_dashboard(latest: Mapping[str, Any], record: Mapping[str, Any]) -> by
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; '
         "style-src 'unsafe-inline'\">\n"
-        f"<title>Forecasts of {session}</title>\n<style>{STYLE}</style>\n</head>\n"
+        f"<title>Forecasts of {latest.session}</title>\n<style>{STYLE}</style>\n</head>\n"
         f"<body>\n{body}\n</body>\n</html>\n"
     ).encode()
 
@@ -67,63 +64,62 @@ def _render_source(source: str) -> str:
     return f'<p class="note">Bars: {escape(source)}</p>'
 
 
-def _render_forecasts(tickers: Mapping[str, Any]) -> Iterator[str]:
-    made = {name: one for name, one in tickers.items() if "horizons" in one}
+def _render_forecasts(tickers: Mapping[str, TickerForecast]) -> Iterator[str]:
     fans = (
-        f"<figure><figcaption>{escape(name)}</figcaption>"
-        f"{draw_fan(name, one['last_close'], one['horizons'])}</figure>"
-        for name, one in made.items()
+        f"<figure><figcaption>{escape(ticker)}</figcaption>"
+        f"{draw_fan(ticker, forecast.last_close, forecast.horizons)}</figure>"
+        for ticker, forecast in tickers.items()
+        if forecast.last_close is not None
     )
     yield f'<div class="fans">{"".join(fans)}</div>'
     heads = ["Ticker", "Target date", "Last close", "Median"]
-    rows = [
-        [
-            name,
-            str(h["target_date"]),
-            _format_price(one["last_close"]),
-            _format_price(h["prediction"]),
-        ]
-        + [" to ".join(map(_format_price, h["intervals"][str(coverage)])) for coverage in SHOWN]
-        for name, one in made.items()
-        for h in one["horizons"]
-    ]
+    rows = [row for ticker, forecast in tickers.items() for row in _price_rows(ticker, forecast)]
     yield _render_table([*heads, *(f"{coverage} % interval" for coverage in SHOWN)], rows)
-    for name, one in tickers.items():
-        if name not in made:
-            yield f"<p>{escape(name)}: {escape(str(one['status']))}</p>"
+    for ticker, forecast in tickers.items():
+        if forecast.last_close is None:
+            yield f"<p>{escape(ticker)}: {escape(forecast.status)}</p>"
 
 
-def _render_track_record(record: Mapping[str, Any]) -> Iterator[str]:
+def _price_rows(ticker: str, forecast: TickerForecast) -> Iterator[list[str]]:
+    for horizon in forecast.horizons:
+        yield [
+            ticker,
+            str(horizon.target_date),
+            f"{forecast.last_close:.2f}",
+            f"{horizon.prediction:.2f}",
+            *("{:.2f} to {:.2f}".format(*horizon.intervals[str(c)]) for c in SHOWN),
+        ]
+
+
+def _render_track_record(record: TrackRecord) -> Iterator[str]:
     yield "<h2>How forecasts have fared, one session ahead</h2>"
-    modes = record["modes"]
-    if not modes:
+    mode = record.shown_mode
+    if mode is None:
         yield '<p class="note">No forecast has been realised yet.</p>'
         return
-    mode = "live" if "live" in modes else next(iter(modes))
-    figures = modes[mode]
-    told = (
-        "Issued live, before their day" if mode == "live" else f"Not live: made afterwards ({mode})"
-    )
+    figures = record.modes[mode]
+    live = mode is Mode.LIVE
+    issued = "Issued live, before their day" if live else f"Not live: made afterwards ({mode})"
     yield (
-        f"<p>{told}: {figures['sessions']} sessions from {figures['first_session']} to "
-        f"{figures['last_session']}.</p>"
+        f"<p>{issued}: {figures.sessions} sessions from {figures.first_session} to "
+        f"{figures.last_session}.</p>"
     )
-    rows = [*figures["tickers"].items(), ("all", figures["pooled"])]
+    rows = [*figures.tickers.items(), ("all", figures.pooled)]
     heads = ["95 % interval", "Sessions", "Covered", "Last 60", "Last 250", "Chance, last 250"]
-    yield _render_table(heads, [_coverage_cells(name, one["coverage"]["95"]) for name, one in rows])
+    yield _render_table(heads, [_coverage_cells(name, row.coverage["95"]) for name, row in rows])
     heads = ["CRPS skill against", *(name for name, _ in rows)]
     skill = [
-        [words, *(_format_skill(one["skill"][baseline]) for _, one in rows)]
-        for baseline, words in BASELINES.items()
+        [LABELS[baseline], *(_format_skill(row.skill[baseline]) for _, row in rows)]
+        for baseline in BASELINES
     ]
     yield _render_table(heads, skill)
-    if figures["in_sample_sessions"]:
+    if figures.in_sample_sessions:
         yield (
-            f"<p>In sample: of {figures['in_sample_sessions']} of these sessions the model had "
+            f"<p>In sample: of {figures.in_sample_sessions} of these sessions the model had "
             "learnt what came. The figures prove nothing.</p>"
         )
         return
-    evidence = ", ".join(f"{BASELINES[n]} {value:.3g}" for n, value in figures["e_values"].items())
+    evidence = ", ".join(f"{LABELS[n]} {value:.3g}" for n, value in figures.e_values.items())
     yield (
         '<p class="note">Skill is 1 - CRPS over the baseline\'s, above 0 is better. E-values '
         f"against “no better than”: {evidence}; 20 is evidence at 5 %, whenever one looks. No "
@@ -131,26 +127,25 @@ def _render_track_record(record: Mapping[str, Any]) -> Iterator[str]:
     )
 
 
-def _coverage_cells(name: str, cover: Mapping[str, Any]) -> list[str]:
-    whole, last = cover["all"], cover["250"]
-    shares = (f"{cover[span]['coverage']:.1%}" for span in ("all", "60", "250"))
-    return [name, str(whole["sessions"]), *shares, f"{last['lower']:.1%} to {last['upper']:.1%}"]
+def _coverage_cells(name: str, spans: Mapping[str, CoverageShare]) -> list[str]:
+    shares = (f"{spans[span].coverage:.1%}" for span in ("all", "60", "250"))
+    chance = f"{spans['250'].lower:.1%} to {spans['250'].upper:.1%}"
+    return [name, str(spans["all"].sessions), *shares, chance]
 
 
-def _format_skill(skill: Mapping[str, Any]) -> str:
-    return f"{skill['all']['skill']:+.1%}" if skill else ""
+def _format_skill(spans: Mapping[str, SkillScore]) -> str:
+    return f"{spans['all'].skill:+.1%}" if spans else ""
 
 
-def _render_colophon(record: Mapping[str, Any]) -> str:
-    manifest = record["manifest"]
+def _render_colophon(record: TrackRecord) -> str:
     return (
-        f'<p class="note">Model {escape(record["model_version"])}. Newest manifest '
-        f"{escape(manifest['key'])}, sha256 {manifest['sha256']}.</p>"
+        f'<p class="note">Model {escape(record.model_version)}. Newest manifest '
+        f"{escape(record.manifest.key)}, sha256 {record.manifest.sha256}.</p>"
     )
 
 
 def _render_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    head = "".join(f"<th>{escape(one)}</th>" for one in heads)
+    head = "".join(f"<th>{escape(name)}</th>" for name in heads)
     body = "".join(
         f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows
     )
@@ -158,7 +153,3 @@ def _render_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
         f'<div class="wide"><table><thead><tr>{head}</tr></thead>'
         f"<tbody>{body}</tbody></table></div>"
     )
-
-
-def _format_price(value: float) -> str:
-    return f"{value:.2f}"

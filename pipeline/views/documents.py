@@ -1,4 +1,4 @@
-"""Documents: what is served of the record, as it lies in the store."""
+"""Documents: latest.json as it is written, read and served."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ Intervals = Annotated[
 ]
 
 
-class HorizonForecast(Struct, frozen=True):
+class HorizonForecast(Struct, frozen=True, kw_only=True):
     """The distribution of the close `horizon` sessions after the origin."""
 
     horizon: int
+    target_date: date | UnsetType = UNSET
     prediction: Annotated[float, Meta(description="the median price")]
     sigma: Annotated[float, Meta(description="standard deviation of the log return")]
     intervals: Intervals
-    target_date: date | UnsetType = UNSET
 
 
 Gains = tuple[
@@ -53,6 +53,7 @@ class TickerForecast(Struct, frozen=True, omit_defaults=True):
 class Latest(Struct, frozen=True):
     """latest.json: the published forecasts of the newest session."""
 
+    schema_version: int
     session: date
     source: str
     tickers: Mapping[str, TickerForecast]

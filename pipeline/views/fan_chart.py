@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from html import escape
-from typing import Any
 
 from pipeline.forecasting.levels import INTERVALS
+from pipeline.views.documents import HorizonForecast
 
 WIDTH, HEIGHT = 320, 170
 LEFT, RIGHT, TOP, BOTTOM = 52, 8, 10, 24
@@ -15,38 +15,31 @@ OPACITY = 0.2  # of each interval; they lie on one another
 Points = Sequence[tuple[float, float]]
 
 
-def draw_fan(ticker: str, last_close: float, horizons: Sequence[Mapping[str, Any]]) -> str:
-    """Return the SVG of a ticker's prediction intervals from its last close on.
-
-    Parameters
-    ----------
-    horizons : as latest.json has them: horizon, target_date, prediction, intervals
-    """
-    widest = [price for one in horizons for price in one["intervals"][str(max(INTERVALS))]]
+def draw_fan(ticker: str, last_close: float, horizons: Sequence[HorizonForecast]) -> str:
+    """Return the SVG of a ticker's prediction intervals from its last close on."""
+    widest = [price for forecast in horizons for price in forecast.intervals[str(max(INTERVALS))]]
     low, high = min([last_close, *widest]), max([last_close, *widest])
-    steps = [0, *(one["horizon"] for one in horizons)]
+    steps = [0, *(forecast.horizon for forecast in horizons)]
 
-    def at(step: float, price: float) -> tuple[float, float]:
+    def place(step: float, price: float) -> tuple[float, float]:
         across = (WIDTH - LEFT - RIGHT) * step / steps[-1]
         up = (HEIGHT - TOP - BOTTOM) * (price - low) / (high - low or 1.0)
         return LEFT + across, HEIGHT - BOTTOM - up
 
     bands = []
     for coverage in sorted(INTERVALS, reverse=True):
-        limits = [(last_close, last_close), *(one["intervals"][str(coverage)] for one in horizons)]
+        limits = [(last_close, last_close), *(h.intervals[str(coverage)] for h in horizons)]
         lower, upper = zip(*limits, strict=True)
-        around = [*map(at, steps, upper), *reversed([*map(at, steps, lower)])]
-        bands.append(f'<polygon points="{_join_points(around)}" opacity="{OPACITY}"/>')
-    medians = [last_close, *(one["prediction"] for one in horizons)]
+        outline = [*map(place, steps, upper), *reversed([*map(place, steps, lower)])]
+        bands.append(f'<polygon points="{_join_points(outline)}" opacity="{OPACITY}"/>')
+    medians = [last_close, *(forecast.prediction for forecast in horizons)]
     title = f"{ticker}: prediction intervals of 50, 80, 90, 95 and 98 % for {steps[-1]} sessions"
     return (
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img"><title>{escape(title)}</title>'
         f"<g>{''.join(bands)}</g>"
-        f'<polyline points="{_join_points([*map(at, steps, medians)])}"/>'
-        + "".join(_draw_price(price, at(0, price)[1]) for price in (low, last_close, high))
-        + "".join(
-            _draw_day(str(one["target_date"]), at(one["horizon"], low)[0]) for one in horizons
-        )
+        f'<polyline points="{_join_points([*map(place, steps, medians)])}"/>'
+        + "".join(_draw_price(price, place(0, price)[1]) for price in (low, last_close, high))
+        + "".join(_draw_day(str(h.target_date), place(h.horizon, low)[0]) for h in horizons)
         + "</svg>"
     )
 

@@ -10,10 +10,17 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from pipeline.columns import Columns
+from pipeline.columns import Columns, concatenate, where
+from pipeline.forecasting.bundle import trained_until
 from pipeline.ports import ObjectStore, Tables
-from pipeline.record.manifest import RunManifest, read_forecasts, read_manifests
-from pipeline.record.tables import OK
+from pipeline.record.manifest import (
+    OK,
+    RunManifest,
+    last_statuses,
+    read_forecasts,
+    read_manifests,
+    reasons_of,
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,14 +47,12 @@ class SessionForecasts:
     @property
     def withheld(self) -> dict[str, str]:
         """Ticker -> reason, as the newest part that names a ticker has it."""
-        last = {ticker: status for run in self.runs for ticker, status in run.tickers.items()}
-        return {t: status.removeprefix("withheld:") for t, status in last.items() if status != OK}
+        return reasons_of(last_statuses(self.runs))
 
     @property
     def notes(self) -> list[str]:
         """What a reader must know before believing the forecasts."""
-        # A model version begins with the last session that the model has learnt from.
-        trained = max((run.model_version[:10] for run in self.runs), default="")
+        trained = max((trained_until(run.model_version) for run in self.runs), default="")
         if trained <= str(self.session):
             return []
         return [
@@ -80,10 +85,7 @@ def read_session(store: ObjectStore, tables: Tables, session: date) -> SessionFo
     """Return what is published of `session`; raises StoreError for what no run wrote."""
     runs = tuple(read_manifests(store, session))
     parts = [read_forecasts(store, tables, run) for run in runs]
-    forecasts = {
-        name: np.concatenate([part[name][part["status"] == OK] for part in parts])
-        for name in (parts[0] if parts else ())
-    }
+    forecasts = concatenate([where(part, part["status"] == OK) for part in parts]) if parts else {}
     urls = ((store.url(r.table("forecasts")), store.url(r.key)) for r in runs)
     return SessionForecasts(session, runs, tuple(urls), forecasts)
 

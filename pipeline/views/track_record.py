@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
+from msgspec import UNSET
 
 from pipeline.bars import Floats
-from pipeline.baselines.names import ISSUED
+from pipeline.baselines.names import GARCH_T, ISSUED
 from pipeline.evaluation.e_values import e_value
 from pipeline.evaluation.score_table import FORECASTER
 from pipeline.evaluation.significance import (
@@ -22,81 +20,93 @@ from pipeline.forecasting.levels import INTERVALS
 from pipeline.record.chain import Link
 from pipeline.record.running_scores import MISSING, UNIT, CrpsSums, RunningScores, TickerScores
 from pipeline.record.state import State, count_withheld_and_revised
+from pipeline.views.figures import (
+    CoverageShare,
+    Figures,
+    ManifestDigest,
+    ModeFigures,
+    SkillScore,
+    TrackRecord,
+)
 
 SCHEMA_VERSION = 1
-WINDOWS = (60, 250)  # sessions
-POOLED = "pooled"
+SPANS = (60, 250)  # newest sessions that are summarised by themselves
 
 
-def build_track_record(state: State, link: Link) -> dict[str, Any]:
-    """Return track_record.json: coverage, skill and evidence of horizon 1, by mode and ticker.
+def build_track_record(state: State, link: Link) -> TrackRecord:
+    """Return how forecasts have fared up to the part of `link`, whose state is `state`.
 
     `live` forecasts were issued before their day; those of other modes were made afterwards, and
     show the mechanics alone.
     """
     run = link.manifest
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "session": run.session,
-        "source": run.source,
-        "model_version": run.model_version,
-        "manifest": {"key": run.key, "sha256": link.digest},
-        "horizon": 1,
+    return TrackRecord(
+        schema_version=SCHEMA_VERSION,
+        session=run.session,
+        source=run.source,
+        model_version=run.model_version,
+        manifest=ManifestDigest(run.key, link.digest),
+        horizon=1,
         # None has tickers yet while only longer horizons are realised, as after a closure.
-        "modes": {mode: _mode(one) for mode, one in sorted(state.tracks.items()) if one.tickers},
+        modes={
+            mode: _summarise_mode(scores)
+            for mode, scores in sorted(state.tracks.items())
+            if scores.tickers
+        },
         **count_withheld_and_revised(state, run),
-    }
+    )
 
 
-def select_headline(record: Mapping[str, Any]) -> dict[str, float]:
+def select_headline(record: TrackRecord | None) -> dict[str, float]:
     """Return the figures that alarms watch: coverage_95_250 and crps_skill_60.
 
-    Of live forecasts if there are any, else of what there is; each only once its sessions are
-    there, since chance moves that of a few.
+    Of the mode that counts; each only once its sessions are there, since chance moves that of a
+    few.
     """
-    modes = record["modes"]
-    if not modes:
+    if record is None or record.shown_mode is None:
         return {}
-    pooled = modes.get("live", next(iter(modes.values())))[POOLED]
-    coverage, skill = pooled["coverage"]["95"]["250"], pooled["skill"]["garch_t"].get("60", {})
-    watched = {
-        "coverage_95_250": (250, coverage["sessions"], coverage["coverage"]),
-        "crps_skill_60": (60, skill.get("sessions", 0), skill.get("skill")),
-    }
-    return {name: value for name, (needed, n, value) in watched.items() if n >= needed}
+    pooled = record.modes[record.shown_mode].pooled
+    coverage = pooled.coverage["95"]["250"]
+    skill = pooled.skill[GARCH_T].get("60", SkillScore())
+    headline = {}
+    if coverage.sessions >= 250:
+        headline["coverage_95_250"] = coverage.coverage
+    if skill.sessions is not UNSET and skill.skill is not UNSET and skill.sessions >= 60:
+        headline["crps_skill_60"] = skill.skill
+    return headline
 
 
-def _mode(track: RunningScores) -> dict[str, Any]:
-    return {
-        "first_session": track.first_session,
-        "last_session": track.last_session,
-        "sessions": track.sessions,
-        "in_sample_sessions": track.in_sample,
-        "e_values": {name: e_value(np.array(w)) for name, w in track.log_wealth.items()},
-        POOLED: _figures(list(track.tickers.values())),
-        "tickers": {ticker: _figures([one]) for ticker, one in sorted(track.tickers.items())},
-    }
+def _summarise_mode(scores: RunningScores) -> ModeFigures:
+    return ModeFigures(
+        first_session=scores.first_session,
+        last_session=scores.last_session,
+        sessions=scores.sessions,
+        in_sample_sessions=scores.in_sample,
+        e_values={name: e_value(np.array(w)) for name, w in scores.log_wealth.items()},
+        pooled=_summarise(list(scores.tickers.values())),
+        tickers={ticker: _summarise([of]) for ticker, of in sorted(scores.tickers.items())},
+    )
 
 
-def _figures(tracks: list[TickerScores]) -> dict[str, Any]:
+def _summarise(tickers: list[TickerScores]) -> Figures:
     """Return the figures of some tickers together."""
-    return {
-        "scored": sum(one.scored for one in tracks),
-        "coverage": {str(c): _coverage(tracks, c) for c in INTERVALS},
-        "skill": {name: _skill(tracks, name) for name in ISSUED},
-    }
+    return Figures(
+        scored=sum(ticker.scored for ticker in tickers),
+        coverage={str(nominal): _summarise_coverage(tickers, nominal) for nominal in INTERVALS},
+        skill={baseline: _summarise_skill(tickers, baseline) for baseline in ISSUED},
+    )
 
 
-def _coverage(tracks: list[TickerScores], nominal: int) -> dict[str, Any]:
+def _summarise_coverage(tickers: list[TickerScores], nominal: int) -> dict[str, CoverageShare]:
     name = f"covered_{nominal}"
-    found = {"all": _share([(one.covered[name], one.scored) for one in tracks], nominal)}
-    for window in WINDOWS:
-        recent = [one.recent_covered[name][-window:] for one in tracks]
-        found[str(window)] = _share([(one.count("1"), len(one)) for one in recent], nominal)
-    return found
+    counts = {"all": [(ticker.covered[name], ticker.scored) for ticker in tickers]}
+    for span in SPANS:
+        recent = [ticker.recent_covered[name][-span:] for ticker in tickers]
+        counts[str(span)] = [(flags.count("1"), len(flags)) for flags in recent]
+    return {span: _share_inside(of_span, nominal) for span, of_span in counts.items()}
 
 
-def _share(counts: list[tuple[int, int]], nominal: int) -> dict[str, Any]:
+def _share_inside(counts: list[tuple[int, int]], nominal: int) -> CoverageShare:
     """Return the share inside, of (inside, scored) of each ticker, and where chance would put it.
 
     The bounds count sessions and not tickers, which move together.
@@ -104,46 +114,44 @@ def _share(counts: list[tuple[int, int]], nominal: int) -> dict[str, Any]:
     inside, scored = (sum(side) for side in zip(*counts, strict=True))
     sessions = max(n for _, n in counts)
     lower, upper = coverage_bounds(sessions, nominal / 100)
-    return {"sessions": sessions, "coverage": inside / scored, "lower": lower, "upper": upper}
+    return CoverageShare(sessions, inside / scored, lower, upper)
 
 
-def _skill(tracks: list[TickerScores], baseline: str) -> dict[str, Any]:
+def _summarise_skill(tickers: list[TickerScores], baseline: str) -> dict[str, SkillScore]:
     """Return 1 - CRPS over the baseline's, and how sure its sign is."""
-    sums = [one.against.get(baseline, CrpsSums()) for one in tracks]
-    theirs = sum(one.theirs for one in sums)
+    sums = [ticker.against.get(baseline, CrpsSums()) for ticker in tickers]
+    theirs = sum(of_ticker.theirs for of_ticker in sums)
     if not theirs:
         return {}
-    n = max(one.sessions for one in sums)
-    found: dict[str, Any] = {
-        "all": {"sessions": n, "skill": 1.0 - sum(one.ours for one in sums) / theirs}
+    sessions = max(of_ticker.sessions for of_ticker in sums)
+    skill = 1.0 - sum(of_ticker.ours for of_ticker in sums) / theirs
+    loss, benchmark = _recent_crps(tickers, baseline)
+    return {"all": SkillScore(sessions, skill)} | {
+        str(span): _recent_skill(loss[-span:], benchmark[-span:]) for span in SPANS
     }
-    loss, benchmark = _recent(tracks, baseline)
-    for window in WINDOWS:
-        found[str(window)] = _recent_skill(loss[-window:], benchmark[-window:])
-    return found
 
 
-def _recent_skill(loss: Floats, benchmark: Floats) -> dict[str, Any]:
+def _recent_skill(loss: Floats, benchmark: Floats) -> SkillScore:
     n = len(loss)
     if not n:
-        return {}
-    found: dict[str, Any] = {"sessions": n, "skill": float(1.0 - loss.sum() / benchmark.sum())}
+        return SkillScore()
+    skill = float(1.0 - loss.sum() / benchmark.sum())
     if n < MIN_DAYS or not np.ptp(loss - benchmark):
-        return found
+        return SkillScore(n, skill)
     t, p = diebold_mariano(loss, benchmark, lags=hac_lags(n, 1))
     # The skill's standard error is that of the mean difference over the mean benchmark.
-    error = abs(found["skill"] / t) if t else None
-    return found | {"standard_error": error, "t": t, "p": p, "days_to_prove": days_to_prove(t, n)}
+    error = abs(skill / t) if t else None
+    return SkillScore(n, skill, error, t, p, days_to_prove(t, n))
 
 
-def _recent(tracks: list[TickerScores], baseline: str) -> tuple[Floats, Floats]:
-    """Return the CRPS of recent sessions, ours and the baseline's, meaned over the tickers."""
+def _recent_crps(tickers: list[TickerScores], baseline: str) -> tuple[Floats, Floats]:
+    """Return the CRPS of recent sessions, ours and the baseline's, averaged over the tickers."""
     by_session: dict[str, list[tuple[int, int]]] = {}
-    for one in tracks:
-        pairs = zip(one.recent_crps[FORECASTER], one.recent_crps[baseline], strict=True)
-        for session, pair in zip(one.recent_sessions, pairs, strict=True):
+    for ticker in tickers:
+        pairs = zip(ticker.recent_crps[FORECASTER], ticker.recent_crps[baseline], strict=True)
+        for session, pair in zip(ticker.recent_sessions, pairs, strict=True):
             if MISSING not in pair:
                 by_session.setdefault(session, []).append(pair)
     means = [np.mean(by_session[session], axis=0) for session in sorted(by_session)]
-    found: Floats = np.array(means, np.float64).reshape(-1, 2) * UNIT
-    return found[:, 0], found[:, 1]
+    crps: Floats = np.array(means, np.float64).reshape(-1, 2) * UNIT
+    return crps[:, 0], crps[:, 1]

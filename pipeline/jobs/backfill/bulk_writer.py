@@ -9,6 +9,7 @@ from typing import Self
 
 from pipeline.errors import StoreError
 from pipeline.ports import ObjectStore
+from pipeline.record.keys import RUNS
 from pipeline.record.manifest import create_or_adopt
 
 WRITERS = 8
@@ -37,7 +38,7 @@ class BulkWriter:
 
     def write(self, key: str, data: bytes) -> bytes:
         """Write an object soon; a manifest after all objects and manifests before it."""
-        if not key.startswith("runs/"):
+        if not key.startswith(RUNS):
             self._objects.append(self._pool.submit(self._put, key, data))
             return data
         # After a commit that failed none may follow, or the chain would have a hole.

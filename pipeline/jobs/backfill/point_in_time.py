@@ -1,8 +1,8 @@
-"""Cutter: the vintage of each session out of one long reading, as it would have been read then."""
+"""Point in time: the vintage of each session out of one long reading, as it was quoted then."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, datetime
 
@@ -12,34 +12,30 @@ from pipeline.bars import PRICES, RawBars
 from pipeline.errors import Reason
 from pipeline.jobs.daily import DailyJob
 from pipeline.ports import Reading
+from pipeline.record.manifest import Mode
 from pipeline.record.revisions import split_factor_since
 from pipeline.record.vintage import ReadInfo, Vintage
 
-BACKFILL = "backfill"
-
 
 class PointInTimeVintages:
-    """Cuts the vintage of each session out of one long reading."""
+    """The vintage of each session, out of one long reading."""
 
     def __init__(self, job: DailyJob, reading: Reading, issued_at: datetime) -> None:
-        self._tickers, self._reading = job.tickers, reading
-        self._label, self._issued_at = job.source.label, issued_at
+        self.reading = reading
+        self._tickers, self._label, self._issued_at = job.tickers, job.source.label, issued_at
 
     def vintage(self, expected: Sequence[date]) -> Vintage:
         """Return the vintage a run at the last of these sessions would have read."""
-        quoted = {s: _undo_later_splits(raw, expected[-1]) for s, raw in self._bars.items()}
-        cut = {s: raw.since(expected[0]) for s, raw in quoted.items()}
-        bars = {symbol: raw for symbol, raw in cut.items() if len(raw)}
+        session = expected[-1]
+        quoted = {s: _undo_later_splits(raw, session) for s, raw in self.reading.bars.items()}
+        spans = {symbol: raw.since(expected[0]) for symbol, raw in quoted.items()}
+        bars = {symbol: raw for symbol, raw in spans.items() if len(raw)}
         failures = {ticker: self._failure(ticker) for ticker in self._tickers if ticker not in bars}
-        info = ReadInfo(self._tickers, failures, self._label, BACKFILL, self._issued_at)
+        info = ReadInfo(self._tickers, failures, self._label, Mode.BACKFILL, self._issued_at)
         return Vintage(bars, info)
 
-    @property
-    def _bars(self) -> Mapping[str, RawBars]:
-        return self._reading.bars
-
     def _failure(self, ticker: str) -> Reason:
-        failure = self._reading.failures.get(ticker)
+        failure = self.reading.failures.get(ticker)
         return failure.reason if failure else Reason.NO_BARS
 
 

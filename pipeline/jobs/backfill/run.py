@@ -6,36 +6,24 @@ session, as the daily run would have gone, with equal numbers. All of it is mark
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import Self
 
-import numpy as np
-
-from pipeline.columns import Columns, concatenate
 from pipeline.errors import RequestError
 from pipeline.jobs.backfill.bulk_writer import BulkWriter
-from pipeline.jobs.backfill.point_in_time import BACKFILL, PointInTimeVintages
+from pipeline.jobs.backfill.point_in_time import PointInTimeVintages
 from pipeline.jobs.backfill.precomputed import PrecomputedForecaster
-from pipeline.jobs.daily import DailyJob, check_source
-from pipeline.ports import Calendar, ObjectStore, Reading
-from pipeline.record.chain import (
-    Link,
-    PriorRecord,
-    find_head,
-    read_outstanding_rows,
-    read_prior_record,
-    select_outstanding_rows,
-)
-from pipeline.record.keys import table_key
-from pipeline.record.publish import PartInputs, PublishedPart, publish
-from pipeline.record.state import Outstanding, list_outstanding
-from pipeline.record.vintage import HISTORY_SESSIONS, Vintage
+from pipeline.jobs.backfill.session_history import SessionHistory
+from pipeline.jobs.backfill.unscored_parts import UnscoredParts
+from pipeline.jobs.daily import DailyJob
+from pipeline.ports import ObjectStore, Reading
+from pipeline.record.chain import Link, check_source, find_head
+from pipeline.record.keys import from_session, session_prefix, table_key
+from pipeline.record.manifest import Mode
+from pipeline.record.prior import PriorRecord, read_prior_record
+from pipeline.record.publish import PartInputs, publish
+from pipeline.record.vintage import Vintage
 from pipeline.views.refresh import refresh_views
-
-MAX_HORIZON = 5
 
 Progress = Callable[[int, int], None]
 
@@ -61,7 +49,7 @@ def backfill(job: DailyJob, first: date, last: date, at: datetime, progress: Pro
         other bars.
     """
     head = find_head(job.store)
-    check_source(job, head)
+    check_source(head, job.source.label)
     history = SessionHistory.of(job.calendar, first, last)
     sessions = _select_missing(job.store, history.sessions_from(first), head)
     if not sessions:
@@ -69,22 +57,11 @@ def backfill(job: DailyJob, first: date, last: date, at: datetime, progress: Pro
     symbols = [*job.tickers, *job.model.manifest.covariates]
     reading = job.source.read(symbols, history.expected(sessions[0])[0], last)
     sessions = _limit_to_bars(sessions, job.tickers, reading)
-    cutter = PointInTimeVintages(
-        job, reading, _read_issued_at(job, sessions[0]) or at.astimezone(UTC)
-    )
-    forecaster = PrecomputedForecaster(job.model, job.tickers, reading)
-    before = read_prior_record(job.store, job.tables, head, sessions[0])
-    tables = UnscoredParts(job)
+    issued_at = _read_issued_at(job, sessions[0]) or at.astimezone(UTC)
+    vintages = PointInTimeVintages(job, reading, issued_at)
+    prior = read_prior_record(job.store, job.tables, head, sessions[0])
     try:
-        with BulkWriter(job.store) as writer:
-            for done, session in enumerate(sessions, start=1):
-                vintage = cutter.vintage(history.expected(session))
-                data = vintage.encode(job.tables)
-                writer.write(table_key("bars", session, 0), data)
-                following = history.following(session, len(job.model.manifest.horizons))
-                part = PartInputs(0, history.expected(session), following, vintage, data, before)
-                before = tables.after(publish(part, forecaster, job.tables, writer.write))
-                progress(done, len(sessions))
+        _publish_each(job, sessions, history, vintages, prior, progress)
     except KeyboardInterrupt:
         refresh_views(job.store, job.tables)
         raise
@@ -92,7 +69,31 @@ def backfill(job: DailyJob, first: date, last: date, at: datetime, progress: Pro
     return len(sessions)
 
 
-def _limit_to_bars(sessions: list[date], tickers: Sequence[str], reading: Reading) -> list[date]:
+def _publish_each(
+    job: DailyJob,
+    sessions: Sequence[date],
+    history: SessionHistory,
+    vintages: PointInTimeVintages,
+    prior: PriorRecord,
+    progress: Progress,
+) -> None:
+    forecaster = PrecomputedForecaster(job.model, job.tickers, vintages.reading)
+    unscored = UnscoredParts(job)
+    horizons = len(job.model.manifest.horizons)
+    with BulkWriter(job.store) as writer:
+        for done, session in enumerate(sessions, start=1):
+            expected, targets = history.expected(session), history.following(session, horizons)
+            vintage = vintages.vintage(expected)
+            data = vintage.encode(job.tables)
+            writer.write(table_key("bars", session, 0), data)
+            inputs = PartInputs(0, expected, targets, vintage, data, prior)
+            prior = unscored.add(publish(inputs, forecaster, job.tables, writer.write))
+            progress(done, len(sessions))
+
+
+def _limit_to_bars(
+    sessions: Sequence[date], tickers: Sequence[str], reading: Reading
+) -> list[date]:
     """Return the sessions up to the newest bar of any ticker; raises RequestError without one."""
     bars = [reading.bars[ticker].session for ticker in tickers if ticker in reading.bars]
     ends = [session.max().item() for session in bars if len(session)]
@@ -105,40 +106,12 @@ def _limit_to_bars(sessions: list[date], tickers: Sequence[str], reading: Readin
     return covered
 
 
-@dataclass(frozen=True, slots=True)
-class SessionHistory:
-    """The exchange's sessions, from the first one needed to those after the last."""
-
-    sessions: Sequence[date]
-    last: date
-
-    @classmethod
-    def of(cls, calendar: Calendar, first: date, last: date) -> Self:
-        # More sessions than weekdays there are not; those before are the first one's history.
-        weekdays = max(int(np.busday_count(first, last)), 0) + 1
-        before = calendar.ending(last, weekdays + HISTORY_SESSIONS)
-        return cls([*before, *calendar.following(last, MAX_HORIZON)], last)
-
-    def sessions_from(self, first: date) -> list[date]:
-        found = [session for session in self.sessions if first <= session <= self.last]
-        if not found:
-            raise RequestError(f"expected a session from {first} to {self.last}, got none")
-        return found
-
-    def expected(self, session: date) -> Sequence[date]:
-        end = bisect_right(self.sessions, session)
-        return self.sessions[end - HISTORY_SESSIONS : end]
-
-    def following(self, session: date, n: int) -> tuple[date, ...]:
-        end = bisect_right(self.sessions, session)
-        return tuple(self.sessions[end : end + n])
-
-
 def _select_missing(store: ObjectStore, sessions: list[date], head: Link | None) -> list[date]:
     """Return the sessions after the record, which no other run may have brought past the first."""
     if head is None or head.manifest.session < sessions[0]:
         return sessions
-    if head.manifest.mode != BACKFILL or not store.keys(f"runs/{sessions[0]}."):
+    mode, begun = head.manifest.mode, store.keys(session_prefix(sessions[0]))
+    if mode is not Mode.BACKFILL or not begun:
         raise RequestError(
             f"expected a first session after {head.manifest.session}, up to which the record goes, "
             f"got {sessions[0]}; nothing is added behind it, but another store can begin earlier"
@@ -148,34 +121,6 @@ def _select_missing(store: ObjectStore, sessions: list[date], head: Link | None)
 
 def _read_issued_at(job: DailyJob, session: date) -> datetime | None:
     """Return when an interrupted backfill issued, if it left a vintage from this session on."""
-    left = job.store.keys("bars/", after=table_key("bars", session, 0).removesuffix(".00.parquet"))
-    data = job.store.read(left[0]) if left else None
+    vintages = job.store.keys("bars/", after=from_session("bars", session))
+    data = job.store.read(vintages[0]) if vintages else None
     return Vintage.decode(job.tables, data).info.issued_at if data else None
-
-
-class UnscoredParts:
-    """What is still to be scored, kept in memory instead of read back from the store."""
-
-    def __init__(self, job: DailyJob) -> None:
-        self._job = job
-        self._recent: dict[tuple[date, int], tuple[Columns, Columns]] = {}
-
-    def after(self, issued: PublishedPart) -> PriorRecord:
-        """Return what the record says after a part, whose bars one reading cannot revise."""
-        run = issued.link.manifest
-        self._recent[run.session, run.part] = issued.forecasts, issued.baselines
-        waiting = list_outstanding(issued.state, run)
-        rows = [self._rows(one) for one in waiting]
-        needed = {(one.session, one.part) for one in waiting}
-        self._recent = {at: kept for at, kept in self._recent.items() if at in needed}
-        return PriorRecord(
-            link=issued.link,
-            state=issued.state,
-            issued=concatenate(rows) if rows else None,
-        )
-
-    def _rows(self, one: Outstanding) -> Columns:
-        kept = self._recent.get((one.session, one.part))
-        if kept is None:
-            return read_outstanding_rows(self._job.store, self._job.tables, one)
-        return select_outstanding_rows(one, *kept)

@@ -47,7 +47,7 @@ def test_gains_that_would_cross_levels_leave_them_ordered() -> None:
 
 def test_a_ticker_without_gains_is_neutral() -> None:
     calibration = Calibration({"SPY": np.full((5, 11), 1.2)})
-    assert calibration.of(["QQQ", "SPY"], 5)[:, 0, 0].tolist() == [1.0, 1.2]
+    assert calibration.gains_of(["QQQ", "SPY"], 5)[:, 0, 0].tolist() == [1.0, 1.2]
 
 
 def simulated_outcomes(n: int, scale: float) -> tuple[np.ndarray, np.ndarray]:

@@ -1,0 +1,39 @@
+"""Unscored parts: what a backfill has issued and not scored yet, kept in memory."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from pipeline.columns import Columns, concatenate
+from pipeline.jobs.daily import DailyJob
+from pipeline.record.prior import PriorRecord, read_unscored_rows, select_unscored_rows
+from pipeline.record.publish import PublishedPart
+from pipeline.record.state import Outstanding, list_outstanding
+
+
+class UnscoredParts:
+    """The tables of the newest parts, so that they need not be read back from the store."""
+
+    def __init__(self, job: DailyJob) -> None:
+        self._job = job
+        self._tables: dict[tuple[date, int], tuple[Columns, Columns]] = {}
+
+    def add(self, part: PublishedPart) -> PriorRecord:
+        """Return what the record says after a part, whose bars one reading cannot revise."""
+        run = part.link.manifest
+        self._tables[run.session, run.part] = part.forecasts, part.baselines
+        waiting = list_outstanding(part.state, run)
+        unscored = [self._select_rows(outstanding) for outstanding in waiting]
+        needed = {(outstanding.session, outstanding.part) for outstanding in waiting}
+        self._tables = {key: tables for key, tables in self._tables.items() if key in needed}
+        return PriorRecord(
+            link=part.link,
+            state=part.state,
+            unscored=concatenate(unscored) if unscored else None,
+        )
+
+    def _select_rows(self, outstanding: Outstanding) -> Columns:
+        tables = self._tables.get((outstanding.session, outstanding.part))
+        if tables is None:
+            return read_unscored_rows(self._job.store, self._job.tables, outstanding)
+        return select_unscored_rows(outstanding, *tables)
