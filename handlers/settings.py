@@ -9,18 +9,22 @@ from pathlib import Path
 from typing import Any, Self
 
 from pipeline.errors import ConfigError
-from pipeline.wiring import SIMULATED, SOURCES, YAHOO, open_store
+from pipeline.wiring import (
+    DEFAULT_BUNDLE,
+    DEFAULT_TICKERS,
+    SIMULATED,
+    SOURCES,
+    YAHOO,
+    open_store,
+    parse_tickers,
+)
 
 STORES = "s3://bucket/prefix or a folder"
 BUNDLES = "the folder of a model bundle"
 TICKERS = "tickers joined by commas, of letters, digits and . - ="
-# An index has a caret in front.
-TICKER = re.compile(r"\^?[A-Z0-9][A-Z0-9.=-]{0,15}")
 API_KEY, IAM, NONE = "api-key", "iam", "none"
 DIGESTS = "hex SHA-256 digests of the accepted keys joined by commas (forecaster api-key new)"
 DIGEST = re.compile(r"[0-9a-f]{64}")
-# The root of the project, and of the image.
-DEFAULT_BUNDLE = Path(__file__).resolve().parents[1] / "models" / "default"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +51,7 @@ class DailySettings:
         settings = {
             "store": read("FORECASTER_STORE", _parse_store, STORES),
             "bundle": read("FORECASTER_BUNDLE", _parse_bundle, BUNDLES, str(DEFAULT_BUNDLE)),
-            "tickers": read("FORECASTER_TICKERS", _parse_tickers, TICKERS, "SPY,QQQ,DIA,IWM"),
+            "tickers": read("FORECASTER_TICKERS", _parse_tickers, TICKERS, DEFAULT_TICKERS),
             "bars": read("FORECASTER_BARS", _parse_bars, SOURCES, YAHOO),
         }
         read.refuse_problems()
@@ -103,8 +107,8 @@ class _Reader:
         text = self._environ.get(name, default)
         value = parse(text.strip()) if text is not None and text.strip() else None
         if value is None:
-            came = "nothing" if text is None else repr(text)
-            self._problems.append(f"{name}: expected {expected}, got {came}")
+            received = "nothing" if text is None else repr(text)
+            self._problems.append(f"{name}: expected {expected}, got {received}")
         return value
 
     def secret(self, name: str, parse: Callable[[str], Any], expected: str) -> Any:
@@ -112,8 +116,8 @@ class _Reader:
         text = self._environ.get(name)
         value = None if text is None else parse(text)
         if value is None:
-            came = "nothing" if text is None or not text.strip() else "something else"
-            self._problems.append(f"{name}: expected {expected}, got {came}")
+            received = "nothing" if text is None or not text.strip() else "something else"
+            self._problems.append(f"{name}: expected {expected}, got {received}")
         return value
 
     def refuse_problems(self) -> None:
@@ -134,8 +138,10 @@ def _parse_bundle(text: str) -> Path | None:
 
 
 def _parse_tickers(text: str) -> tuple[str, ...] | None:
-    tickers = [ticker.strip().upper() for ticker in text.split(",")]
-    return tuple(dict.fromkeys(tickers)) if all(map(TICKER.fullmatch, tickers)) else None
+    try:
+        return parse_tickers(text)
+    except ConfigError:
+        return None
 
 
 def _parse_bars(text: str) -> str | None:

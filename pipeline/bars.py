@@ -19,6 +19,10 @@ Flags = NDArray[np.bool_]
 PRICES = ("open", "high", "low", "close")
 COLUMNS = (*PRICES, "volume", "dividend", "split")
 VIX = "^VIX"
+# An index has a caret in front.
+TICKER = r"\^?[A-Z0-9][A-Z0-9.=-]{0,15}"
+# Beside a folder of bars, the label of the source that they were fetched from.
+ORIGIN_FILE = "origin.txt"
 
 # Sources round to different digits, so the high may miss the close by a hair; features clamp it.
 OHLC_TOLERANCE = 5e-3
@@ -57,17 +61,18 @@ class RawBars:
 
     def as_of(self, session: date) -> Self:
         """Return the bars up to and including `session`: what was known at that close."""
-        return self._rows(self.session <= np.datetime64(session, "D"))
+        return self.rows(self.session <= np.datetime64(session, "D"))
 
     def since(self, session: date) -> Self:
         """Return the bars from `session` on."""
-        return self._rows(self.session >= np.datetime64(session, "D"))
+        return self.rows(self.session >= np.datetime64(session, "D"))
 
     def tail(self, n: int) -> Self:
         """Return the last n bars, or all where there are fewer."""
-        return self._rows(slice(-n, None))
+        return self.rows(slice(-n, None))
 
-    def _rows(self, rows: Any) -> Self:
+    def rows(self, rows: Any) -> Self:
+        """Return the bars that `rows`, an index, a slice or bool (n,), selects."""
         columns = {f.name: getattr(self, f.name)[rows] for f in fields(self) if f.name != "ticker"}
         return type(self)(ticker=self.ticker, **columns)
 
@@ -144,8 +149,8 @@ def _refuse_first(bars: RawBars, broken: Flags, what: str, reason: Reason) -> No
     at = int(np.argmax(broken))
     if reason is Reason.BAR_NAN and at == len(bars) - 1:
         reason = Reason.LAST_BAR_NAN
-    came = ", ".join(f"{name} {getattr(bars, name)[at]:g}" for name in PRICES)
-    raise InvalidBars(f"{bars.ticker}: on {bars.session[at]} {what}: {came}", reason)
+    prices = ", ".join(f"{name} {getattr(bars, name)[at]:g}" for name in PRICES)
+    raise InvalidBars(f"{bars.ticker}: on {bars.session[at]} {what}: {prices}", reason)
 
 
 def _find_jumps(close: Floats) -> Flags:
@@ -176,17 +181,20 @@ class Panel:
     @classmethod
     def of(cls, bars: Sequence[Bars], n_sessions: int, vix: RawBars | None = None) -> Panel:
         """Stack the last `n_sessions` of each ticker; raises InvalidBars where there are fewer."""
-        for one in bars:
-            if len(one) < n_sessions:
+        for ticker_bars in bars:
+            if len(ticker_bars) < n_sessions:
                 raise InvalidBars(
-                    f"{one.ticker}: expected at least {n_sessions} bars, got {len(one)}",
+                    f"{ticker_bars.ticker}: expected at least {n_sessions} bars, got "
+                    f"{len(ticker_bars)}",
                     Reason.NOT_ENOUGH_HISTORY,
                 )
         shape = (len(bars), n_sessions)
-        session = np.array([one.session[-n_sessions:] for one in bars], "datetime64[D]")
+        session = np.array(
+            [ticker_bars.session[-n_sessions:] for ticker_bars in bars], "datetime64[D]"
+        )
         session = session.reshape(shape)
         prices = {
-            name: np.array([getattr(one, name)[-n_sessions:] for one in bars]).reshape(shape)
+            name: np.array([getattr(b, name)[-n_sessions:] for b in bars]).reshape(shape)
             for name in PRICES
         }
         return cls(session=session, **prices, vix=_align_vix(vix, session))
@@ -194,12 +202,12 @@ class Panel:
 
 def _align_vix(vix: RawBars | None, session: Sessions) -> Floats:
     """Return the VIX's close at each session, NaN where it has none or no sane one."""
-    out = np.full(session.shape, np.nan)
+    aligned = np.full(session.shape, np.nan)
     if vix is None or len(vix) == 0:
-        return out
+        return aligned
     order = np.argsort(vix.session, kind="stable")
     at = np.searchsorted(vix.session[order], session).clip(max=len(vix) - 1)
     close = vix.close[order][at]
-    found = (vix.session[order][at] == session) & np.isfinite(close) & (close > 0)
-    out[found] = close[found]
-    return out
+    known = (vix.session[order][at] == session) & np.isfinite(close) & (close > 0)
+    aligned[known] = close[known]
+    return aligned

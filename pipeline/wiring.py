@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipeline.bars import TICKER, VIX
 from pipeline.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -22,13 +23,25 @@ _S3 = re.compile(
     r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?P<prefix>(/[^/.\\][^/\\]*)*/?)"
 )
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
-# An index has a caret in front.
-TICKER = re.compile(r"\^?[A-Z0-9][A-Z0-9.=-]{0,15}")
-DEFAULT_BUNDLE = Path(__file__).parents[1] / "models" / "default"
+DEFAULT_BUNDLE = Path(__file__).resolve().parents[1] / "models" / "default"
 DEFAULT_TICKERS = "SPY,QQQ,DIA,IWM"
 # The model reads the VIX beside them, and does without where it is missing.
-DEFAULT_SYMBOLS = f"{DEFAULT_TICKERS},^VIX"
+DEFAULT_SYMBOLS = f"{DEFAULT_TICKERS},{VIX}"
 SOURCES = f"{YAHOO}, {SIMULATED} or an existing folder"
+
+
+def parse_tickers(text: str) -> tuple[str, ...]:
+    """Return the tickers of `SPY,QQQ`, in upper case and each once.
+
+    Raises
+    ------
+    ConfigError
+        For anything else.
+    """
+    tickers = [ticker.strip().upper() for ticker in text.split(",")]
+    if not all(re.fullmatch(TICKER, ticker) for ticker in tickers):
+        raise ConfigError(f"expected tickers joined by commas like SPY,QQQ, got {text!r}")
+    return tuple(dict.fromkeys(tickers))
 
 
 def open_source(

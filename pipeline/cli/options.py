@@ -12,10 +12,11 @@ from zoneinfo import ZoneInfo
 
 import typer
 
+from pipeline import wiring
 from pipeline.errors import ConfigError
 from pipeline.ports import BarSource, Calendar, ObjectStore, Tables
+from pipeline.record.vintage import HISTORY_SESSIONS
 from pipeline.wiring import (
-    TICKER,
     open_source,
     open_store,
 )
@@ -61,7 +62,9 @@ Force = Annotated[bool, typer.Option("--force", help="Replace files that are the
 AsOf = Annotated[
     date | None, day_option("--as-of", "Act as at the end of this day in New York, not now.")
 ]
-First = Annotated[date | None, day_option("--from", "First session; else the last 320 sessions.")]
+First = Annotated[
+    date | None, day_option("--from", f"First session; else the last {HISTORY_SESSIONS} sessions.")
+]
 Last = Annotated[date | None, day_option("--to", "Last session; else the last one closed.")]
 Until = Annotated[date | None, day_option("--until", "Learn from no later session.")]
 ProveFrom = Annotated[
@@ -75,12 +78,10 @@ Version = Annotated[
 
 def parse_tickers(text: str) -> tuple[str, ...]:
     """Return the tickers of `SPY,QQQ`, each once; raises ConfigError for anything else."""
-    names = [name.strip().upper() for name in text.split(",")]
-    if not all(map(TICKER.fullmatch, names)):
-        raise ConfigError(
-            f"--tickers: expected tickers joined by commas like SPY,QQQ, got {text!r}"
-        )
-    return tuple(dict.fromkeys(names))
+    try:
+        return wiring.parse_tickers(text)
+    except ConfigError as exc:
+        raise ConfigError(f"--tickers: {exc}") from exc
 
 
 def event_time(option: str, day: date | None) -> datetime:

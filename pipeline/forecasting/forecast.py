@@ -14,6 +14,9 @@ from pipeline.forecasting.levels import INTERVALS, MEDIAN
 from pipeline.forecasting.model import Model
 from pipeline.forecasting.windows import MIN_SESSIONS, Windows, all_windows, latest_windows
 
+# What a forecast has one row of for each pair, beside the tickers.
+ARRAYS = ("origin_date", "last_close", "log_return_quantiles", "sigma", "finite")
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Forecast:
@@ -38,17 +41,17 @@ class Forecast:
     sigma: Floats
     finite: Flags
 
+    @classmethod
+    def concat(cls, parts: Sequence[Forecast]) -> Forecast:
+        """Return forecasts of equal horizons as one, pairs in the order given; at least one."""
+        arrays = {name: np.concatenate([getattr(part, name) for part in parts]) for name in ARRAYS}
+        tickers = tuple(ticker for part in parts for ticker in part.tickers)
+        return replace(parts[0], tickers=tickers, **arrays)
+
     def where(self, rows: Flags) -> Forecast:
         """Return the pairs for which `rows` bool (n,) is True."""
-        return Forecast(
-            tickers=tuple(np.array(self.tickers, object)[rows]),
-            origin_date=self.origin_date[rows],
-            last_close=self.last_close[rows],
-            horizons=self.horizons,
-            log_return_quantiles=self.log_return_quantiles[rows],
-            sigma=self.sigma[rows],
-            finite=self.finite[rows],
-        )
+        arrays = {name: getattr(self, name)[rows] for name in ARRAYS}
+        return replace(self, tickers=tuple(np.array(self.tickers, object)[rows]), **arrays)
 
     def calibrate(self, calibration: Calibration) -> Forecast:
         """Return the forecast with each ticker's gains applied."""
@@ -84,7 +87,7 @@ def forecast(
     """
     panel = Panel.of(bars, MIN_SESSIONS, vix)
     windows = latest_windows(compute_features(panel))
-    tickers = tuple(one.ticker for one in bars)
+    tickers = tuple(ticker_bars.ticker for ticker_bars in bars)
     return forecast_windows(
         windows, tickers, panel.session[:, -1], panel.close[:, -1], model, calibration
     )

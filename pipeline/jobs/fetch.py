@@ -9,11 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.bars import COLUMNS, RawBars
+from pipeline.bars import COLUMNS, ORIGIN_FILE, RawBars
 from pipeline.errors import DataError, IncompleteRun, InvalidBars, Reason, StoreError
 from pipeline.ports import BarSource, ObjectStore
 
-ORIGIN = "origin.txt"
 HEADER = "Date,Open,High,Low,Close,Volume,Dividends,Stock Splits"
 
 
@@ -79,7 +78,7 @@ def fetch(
     for ticker, bars in written.items():
         folder.replace(name_csv(ticker), to_csv(bars))
     if written:
-        folder.replace(ORIGIN, f"{source.label}\n".encode())
+        folder.replace(ORIGIN_FILE, f"{source.label}\n".encode())
     return Fetched(source.label, written, {**reading.failures, **none})
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -24,33 +25,29 @@ def build_baseline_table(
     stamp: Stamp,
 ) -> Columns:
     """Return the baselines table of the tickers we forecast; the others are withheld alike."""
-    made: dict[str, dict[str, Quantiles]] = {name: {} for name in ISSUED}
-    refused = {name: dict(withheld) for name in ISSUED}
+    quantiles: dict[str, dict[str, Quantiles]] = {name: {} for name in ISSUED}
+    reasons = {name: dict(withheld) for name in ISSUED}
     for ticker in ours.tickers:
         try:
             of_ticker = forecaster.baselines(vintage.bars[ticker])
         except DataError as exc:
             for name in ISSUED:
-                refused[name][ticker] = exc.reason
+                reasons[name][ticker] = exc.reason
             continue
-        for name, quantiles in of_ticker.items():
-            made[name][ticker] = quantiles
-    forecasts = {name: _as_forecast(ours, found) for name, found in made.items()}
-    return build_baseline_columns(forecasts, refused, stamp)
+        for name, of_baseline in of_ticker.items():
+            quantiles[name][ticker] = of_baseline
+    forecasts = {name: _as_forecast(ours, tickers) for name, tickers in quantiles.items()}
+    return build_baseline_columns(forecasts, reasons, stamp)
 
 
-def _as_forecast(ours: Forecast, found: Mapping[str, Quantiles]) -> Forecast:
-    rows = np.array([ticker in found for ticker in ours.tickers], bool)
-    of = ours.where(rows)
-    shape = (len(of.tickers), *ours.log_return_quantiles.shape[1:])
-    quantiles = np.array([found[ticker].log_return[0] for ticker in of.tickers]).reshape(shape)
-    sigma = np.array([found[ticker].sigma[0] for ticker in of.tickers]).reshape(shape[:2])
-    return Forecast(
-        tickers=of.tickers,
-        origin_date=of.origin_date,
-        last_close=of.last_close,
-        horizons=ours.horizons,
-        log_return_quantiles=quantiles,
-        sigma=sigma,
-        finite=np.ones(len(of.tickers), bool),
+def _as_forecast(ours: Forecast, quantiles: Mapping[str, Quantiles]) -> Forecast:
+    """Return our forecast of the tickers that have quantiles, with these in place of ours."""
+    like = ours.where(np.array([ticker in quantiles for ticker in ours.tickers], bool))
+    log_return = np.array([quantiles[ticker].log_return[0] for ticker in like.tickers])
+    sigma = np.array([quantiles[ticker].sigma[0] for ticker in like.tickers])
+    return replace(
+        like,
+        log_return_quantiles=log_return.reshape(like.log_return_quantiles.shape),
+        sigma=sigma.reshape(like.sigma.shape),
+        finite=np.ones(len(like.tickers), bool),
     )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from msgspec import UNSET
 
-from pipeline.bars import PRICES, Bars, RawBars, check_sessions
+from pipeline.bars import PRICES, VIX, Bars, RawBars, check_sessions
 from pipeline.errors import InvalidBars, InvalidField, NonFiniteOutput, NotPublished, StoreError
 from pipeline.forecasting.calibration import NEUTRAL, Calibration
 from pipeline.forecasting.forecast import Forecast, forecast, forecast_windows
@@ -110,7 +110,7 @@ def build_vix_bars(rows: Sequence[VixRow]) -> RawBars:
     none = np.zeros(len(rows))
     days = np.array(session, "datetime64[D]")
     closes = np.array(close, np.float64)
-    return RawBars("^VIX", days, closes, closes, closes, closes, none, none, none)
+    return RawBars(VIX, days, closes, closes, closes, closes, none, none, none)
 
 
 def _build_raw_bars(ticker: str, rows: Sequence[BarRow]) -> RawBars:

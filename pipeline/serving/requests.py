@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
+from pipeline import bars
 from pipeline.errors import InvalidBody, InvalidField
 from pipeline.forecasting.features import FEATURE_NAMES, LOOKBACK
 from pipeline.forecasting.windows import MIN_SESSIONS
 from pipeline.serving.decode_errors import to_refusal
 
-TICKER = r"^\^?[A-Za-z0-9][A-Za-z0-9.=-]{0,15}$"
+# Callers may write it in lower case.
+TICKER = f"^{bars.TICKER.replace('A-Z', 'A-Za-z')}$"
 
 # What each feature can be: wide enough for any market and no wider, so that raw prices, or columns
 # in another order, are refused rather than answered.

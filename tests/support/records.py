@@ -54,7 +54,7 @@ def with_column(raw: RawBars, name: str, row: int, value: float) -> RawBars:
 
 def without(raw: RawBars, session: date) -> RawBars:
     """Return bars with a hole where a session was."""
-    return raw._rows(raw.session != np.datetime64(session))
+    return raw.rows(raw.session != np.datetime64(session))
 
 
 def evening(session: date, hour: int = 22) -> datetime:

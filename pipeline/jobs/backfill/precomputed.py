@@ -8,7 +8,7 @@ from contextlib import suppress
 import numpy as np
 
 from pipeline.bars import VIX, Bars, RawBars
-from pipeline.baselines.fixed_window import BASELINE_SESSIONS, Quantiles, histories, issued
+from pipeline.baselines.fixed_window import BASELINE_SESSIONS, Quantiles
 from pipeline.errors import DataError
 from pipeline.forecasting.bundle import ModelBundle
 from pipeline.forecasting.calibration import NEUTRAL
@@ -20,49 +20,54 @@ from pipeline.record.forecasters import DirectForecaster, garch_parameters, sele
 
 
 class PrecomputedForecaster:
-    """Forecasts and baselines of every session of a reading, made in one pass each.
+    """Forecasts and baselines of every session of a reading, computed in one pass each.
 
     A ticker whose bars do not all pass as one history is forecast session by session.
     """
 
     def __init__(self, model: Model, tickers: Sequence[str], reading: Reading) -> None:
-        self._fresh = DirectForecaster(model)
+        self._direct = DirectForecaster(model)
+        self._histories = dict(_validate_histories(reading, tickers))
         vix = reading.bars.get(VIX)
-        self._whole = valid = dict(_validate_histories(reading, tickers))
         self._forecasts = {
-            ticker: forecast_history(bars, model, NEUTRAL, vix) for ticker, bars in valid.items()
+            ticker: forecast_history(bars, model, NEUTRAL, vix)
+            for ticker, bars in self._histories.items()
         }
         self._baselines = {
-            ticker: issued(histories(bars), garch_parameters(self.bundle, ticker))
-            for ticker, bars in valid.items()
+            ticker: issue_baselines(slide_histories(bars), garch_parameters(self.bundle, ticker))
+            for ticker, bars in self._histories.items()
             if len(bars) >= BASELINE_SESSIONS
         }
 
     @property
     def bundle(self) -> ModelBundle:
-        return self._fresh.bundle
+        return self._direct.bundle
 
     def forecast(self, bars: Sequence[Bars], vix: RawBars | None) -> Forecast:
         """Return the forecast from the last session of each ticker, gains not applied."""
-        made = [self._forecast_of(one) for one in bars if one.ticker in self._forecasts]
+        forecasts = [self._find(history) for history in bars if history.ticker in self._forecasts]
         # Before a split prices are quoted otherwise than in the whole history.
-        at_hand = [one.last_close[-1] for one in made] == [one.close[-1] for one in bars]
-        return _stacked(made) if made and at_hand else self._fresh.forecast(bars, vix)
+        closes = [forecast.last_close[-1] for forecast in forecasts]
+        if not forecasts or closes != [history.close[-1] for history in bars]:
+            return self._direct.forecast(bars, vix)
+        return Forecast.concat(forecasts)
 
     def baselines(self, bars: RawBars) -> dict[str, Quantiles]:
-        """Return the baselines of one ticker, n = 1; raises InvalidBars as a fresh one does."""
+        """Return the baselines of one ticker, n = 1; raises InvalidBars as a direct one does."""
         if bars.ticker not in self._baselines:
-            return self._fresh.baselines(bars)
-        whole, last = self._whole[bars.ticker], select_baseline_bars(bars)
-        at = int(np.searchsorted(whole.session, last.session[-1]))
-        if whole.close[at] != last.close[-1]:
-            return self._fresh.baselines(bars)
-        at -= BASELINE_SESSIONS - 1
-        return {name: made.row(at) for name, made in self._baselines[bars.ticker].items()}
+            return self._direct.baselines(bars)
+        history, seen = self._histories[bars.ticker], select_baseline_bars(bars)
+        origin = int(np.searchsorted(history.session, seen.session[-1]))
+        if history.close[origin] != seen.close[-1]:
+            return self._direct.baselines(bars)
+        row = origin - (BASELINE_SESSIONS - 1)
+        return {
+            name: quantiles.row(row) for name, quantiles in self._baselines[bars.ticker].items()
+        }
 
-    def _forecast_of(self, bars: Bars) -> Forecast:
-        made = self._forecasts[bars.ticker]
-        return made.where(made.origin_date == bars.session[-1])
+    def _find(self, bars: Bars) -> Forecast:
+        forecast = self._forecasts[bars.ticker]
+        return forecast.where(forecast.origin_date == bars.session[-1])
 
 
 def _validate_histories(reading: Reading, tickers: Sequence[str]) -> Iterator[tuple[str, Bars]]:
@@ -72,15 +77,3 @@ def _validate_histories(reading: Reading, tickers: Sequence[str]) -> Iterator[tu
                 bars = Bars.validate(reading.bars[ticker])
                 if len(bars) >= MIN_SESSIONS:
                     yield ticker, bars
-
-
-def _stacked(parts: Sequence[Forecast]) -> Forecast:
-    return Forecast(
-        tickers=tuple(ticker for one in parts for ticker in one.tickers),
-        origin_date=np.concatenate([one.origin_date for one in parts]),
-        last_close=np.concatenate([one.last_close for one in parts]),
-        horizons=parts[0].horizons,
-        log_return_quantiles=np.concatenate([one.log_return_quantiles for one in parts]),
-        sigma=np.concatenate([one.sigma for one in parts]),
-        finite=np.concatenate([one.finite for one in parts]),
-    )

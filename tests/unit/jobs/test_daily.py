@@ -38,7 +38,7 @@ def market(**changed: RawBars) -> ScriptedSource:
 def without_rows(raw: RawBars, *rows: int) -> RawBars:
     kept = np.ones(len(raw), bool)
     kept[list(rows)] = False
-    return raw._rows(kept)
+    return raw.rows(kept)
 
 
 def last_close(raw: RawBars, value: float) -> RawBars:
@@ -134,7 +134,7 @@ REFUSED: dict[Reason, Callable[[RawBars], RawBars]] = {
     Reason.PRICE_JUMP: lambda raw: split_unadjusted(raw, -9),
     Reason.NOT_ENOUGH_HISTORY: lambda raw: raw.tail(125),
     Reason.NO_BARS: lambda raw: raw.tail(200).as_of(date(1990, 1, 1)),
-    Reason.DUPLICATE_SESSION: lambda raw: raw._rows(np.r_[0:199, 198, 199]),
+    Reason.DUPLICATE_SESSION: lambda raw: raw.rows(np.r_[0:199, 198, 199]),
     Reason.UNEXPECTED_SESSION: on_sunday,
 }
 

@@ -106,12 +106,12 @@ def test_a_value_that_either_lacks_is_left_out(side: str) -> None:
 def test_a_session_that_only_one_of_them_has_is_left_out() -> None:
     kept = np.ones(200, bool)
     kept[150] = False
-    assert find_revisions(NOW, THEN._rows(kept[: len(THEN)])) == {}
-    assert find_revisions(NOW._rows(kept), THEN) == {}
+    assert find_revisions(NOW, THEN.rows(kept[: len(THEN)])) == {}
+    assert find_revisions(NOW.rows(kept), THEN) == {}
 
 
 @pytest.mark.parametrize(
-    "then", [THEN.as_of(date(1990, 1, 1)), THEN._rows(np.r_[0:50, 49])], ids=["none", "twice"]
+    "then", [THEN.as_of(date(1990, 1, 1)), THEN.rows(np.r_[0:50, 49])], ids=["none", "twice"]
 )
 def test_bars_that_cannot_be_compared_are_no_revision(then: RawBars) -> None:
     assert find_revisions(scaled(NOW, 0.5), then) == {}

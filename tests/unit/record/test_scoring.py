@@ -89,7 +89,7 @@ def test_what_has_not_come_yet_is_not_scored() -> None:
 
 
 def replace_last(raw: RawBars, n: int) -> RawBars:
-    return raw._rows(slice(None, -n))
+    return raw.rows(slice(None, -n))
 
 
 def test_rows_that_were_withheld_are_never_scored() -> None:
