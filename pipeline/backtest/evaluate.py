@@ -14,7 +14,7 @@ from pipeline.baselines.full_history import (
     Baseline,
     OriginQuantiles,
     ewma,
-    first_origin,
+    find_first_origin,
     persistence,
 )
 from pipeline.baselines.volatility import garch_t_quantiles
@@ -113,7 +113,7 @@ def fixed_baselines(manifest: Manifest, tickers: Sequence[str]) -> dict[str, Bas
         return fixed
 
     def garch_t(bars: Bars, first: date) -> OriginQuantiles:
-        start = first_origin(bars, first, 2)
+        start = find_first_origin(bars, first, 2)
         returns = np.diff(np.log(bars.close))
         made = garch_t_quantiles(returns, stored[bars.ticker], manifest.horizons, LEVEL_GRID)
         return OriginQuantiles(bars.session[start:], made[start - 1 :])

@@ -8,7 +8,12 @@ from contextlib import suppress
 import numpy as np
 
 from pipeline.bars import VIX, Bars, RawBars
-from pipeline.baselines.fixed_window import BASELINE_SESSIONS, Quantiles, histories, issued
+from pipeline.baselines.fixed_window import (
+    BASELINE_SESSIONS,
+    Quantiles,
+    issue_baselines,
+    slide_histories,
+)
 from pipeline.errors import DataError
 from pipeline.forecasting.bundle import ModelBundle
 from pipeline.forecasting.calibration import NEUTRAL
@@ -33,7 +38,7 @@ class HistoricForecaster:
             ticker: forecast_history(bars, model, NEUTRAL, vix) for ticker, bars in valid.items()
         }
         self._baselines = {
-            ticker: issued(histories(bars), garch_of(self.bundle, ticker))
+            ticker: issue_baselines(slide_histories(bars), garch_of(self.bundle, ticker))
             for ticker, bars in valid.items()
             if len(bars) >= BASELINE_SESSIONS
         }
