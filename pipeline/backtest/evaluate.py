@@ -20,7 +20,7 @@ from pipeline.baselines.full_history import (
 from pipeline.baselines.volatility import garch_t_quantiles
 from pipeline.columns import Columns, concatenated
 from pipeline.errors import DataError, Reason
-from pipeline.evaluation.score_table import FORECASTER, score_columns
+from pipeline.evaluation.score_table import FORECASTER, score_rows
 from pipeline.forecasting.bundle import Manifest
 from pipeline.forecasting.calibration import NEUTRAL, Calibration
 from pipeline.forecasting.forecast import forecast_history
@@ -64,7 +64,9 @@ def backtest(
     for one in bars:
         made = forecast_span(one, model, (first, last), vix)
         version = model.manifest.model_version
-        parts.append(scored(one, made.origin_date, made.log_return_quantiles, name, version))
+        parts.append(
+            score_quantiles(one, made.origin_date, made.log_return_quantiles, name, version)
+        )
     scores = concatenated(parts)
     if not len(scores["ticker"]):
         raise DataError(
@@ -101,7 +103,7 @@ def score_baseline(
     parts = []
     for one in bars:
         made = baseline(one.as_of(last), first)
-        parts.append(scored(one, made.origin_date, made.log_return_quantiles, name, name))
+        parts.append(score_quantiles(one, made.origin_date, made.log_return_quantiles, name, name))
     return concatenated(parts)
 
 
@@ -141,7 +143,7 @@ def score_bundle(model: Model, market: MarketHistory, span: Span, notes: list[st
     return concatenated(parts)
 
 
-def scored(
+def score_quantiles(
     bars: Bars, origin_date: Sessions, quantiles: Floats, model: str, model_version: str
 ) -> Columns:
     """Score one ticker's forecasts where the target is realised and every quantile finite.
@@ -161,18 +163,16 @@ def scored(
     ahead = log_returns_ahead(bars.close[None], horizons.tolist())[0, at]
     origin, step = np.nonzero(np.isfinite(ahead) & np.isfinite(quantiles).all(axis=-1))
     target = at[origin] + horizons[step]
-    realised, of_levels = ahead[origin, step], quantiles[origin, step]
-    return {
-        "ticker": _repeated(bars.ticker, len(target)),
+    forecasts = {
+        "ticker": _repeat(bars.ticker, len(target)),
         "origin_date": origin_date[origin],
         "target_date": bars.session[target],
         "horizon": horizons[step].astype(np.int32),
-        "model": _repeated(model, len(target)),
-        "realised_close": bars.close[target],
-        "realised_return": realised,
-        **score_columns(of_levels, realised),
-        "model_version": _repeated(model_version, len(target)),
+        "model": _repeat(model, len(target)),
+        "model_version": _repeat(model_version, len(target)),
     }
+    realised_return = ahead[origin, step]
+    return score_rows(forecasts, quantiles[origin, step], bars.close[target], realised_return)
 
 
 def _needed(bars: Bars, first: date, last: date) -> Bars:
@@ -182,5 +182,5 @@ def _needed(bars: Bars, first: date, last: date) -> Bars:
     return known.tail(max(origins, 1) + MIN_SESSIONS - 1)
 
 
-def _repeated(text: str, n: int) -> NDArray[np.object_]:
+def _repeat(text: str, n: int) -> NDArray[np.object_]:
     return np.full(n, text, object)
