@@ -11,8 +11,8 @@ import pytest
 from pipeline.backtest.evaluate import (
     LEVEL_GRID,
     backtest,
+    build_fixed_baselines,
     concatenated,
-    fixed_baselines,
     score_baseline,
     score_quantiles,
 )
@@ -163,9 +163,9 @@ def test_garch_is_a_fixed_baseline_where_the_bundle_has_its_parameters(model: Mo
     manifest = msgspec.structs.replace(
         model.manifest, baselines={"garch_t": {"SPY": STORED}}, horizons=(1, 2, 3, 4, 5)
     )
-    assert list(fixed_baselines(manifest, ["SPY"])) == ["persistence", "ewma", "garch_t"]
-    assert list(fixed_baselines(manifest, ["SPY", "QQQ"])) == ["persistence", "ewma"]
-    garch = fixed_baselines(manifest, ["SPY"])["garch_t"]
+    assert list(build_fixed_baselines(manifest, ["SPY"])) == ["persistence", "ewma", "garch_t"]
+    assert list(build_fixed_baselines(manifest, ["SPY", "QQQ"])) == ["persistence", "ewma"]
+    garch = build_fixed_baselines(manifest, ["SPY"])["garch_t"]
     at_once = garch(SPY, FIRST)
     late = garch(Bars.validated(SPY.as_of(date(2024, 9, 30))), date(2024, 9, 30))
     row = int(np.searchsorted(at_once.origin_date, late.origin_date[0]))
