@@ -34,21 +34,21 @@ class Deployment:
 
     def pause(self) -> None:
         """Stop schedules, functions and alarms; nothing is deleted, nothing costs but storage."""
-        with self._translated("pause"):
+        with self._translate_errors("pause"):
             self._switch_schedules(on=False)
-            for function in self._named(FUNCTION, "FunctionName"):
-                self._at("lambda").put_function_concurrency(
+            for function in self._find_resources(FUNCTION, "FunctionName"):
+                self._connect("lambda").put_function_concurrency(
                     FunctionName=function["FunctionName"], ReservedConcurrentExecutions=0
                 )
-            self._at("cloudwatch").disable_alarm_actions(AlarmNames=self._alarms)
+            self._connect("cloudwatch").disable_alarm_actions(AlarmNames=self._alarms)
 
     def resume(self) -> None:
         """Start again what the template has, as it has it."""
-        with self._translated("resume"):
-            for function in self._named(FUNCTION, "FunctionName"):
+        with self._translate_errors("resume"):
+            for function in self._find_resources(FUNCTION, "FunctionName"):
                 self._restore_concurrency(function)
             self._switch_schedules(on=True)
-            self._at("cloudwatch").enable_alarm_actions(AlarmNames=self._alarms)
+            self._connect("cloudwatch").enable_alarm_actions(AlarmNames=self._alarms)
 
     def rollback(self) -> dict[str, tuple[str, str]]:
         """Point each function back to before the last deployment; a second time, forward again.
@@ -57,18 +57,19 @@ class Deployment:
         -------
         function -> version it had, version it has now; those that changed
         """
-        with self._translated("roll back"):
-            names = [one["FunctionName"] for one in self._named(FUNCTION, "FunctionName")]
-            aliases = {name: self._alias(name) for name in names}
-            before = {name: _noted(name, alias) for name, alias in aliases.items()}
+        with self._translate_errors("roll back"):
+            functions = self._find_resources(FUNCTION, "FunctionName")
+            names = [function["FunctionName"] for function in functions]
+            aliases = {name: self._read_alias(name) for name in names}
+            previous = {name: _parse_previous(name, alias) for name, alias in aliases.items()}
             for name, alias in aliases.items():
-                self._at("lambda").update_alias(
+                self._connect("lambda").update_alias(
                     FunctionName=name,
                     Name=LIVE,
-                    FunctionVersion=before[name],
+                    FunctionVersion=previous[name],
                     Description=BEFORE + alias["FunctionVersion"],
                 )
-        moved = {name: (aliases[name]["FunctionVersion"], before[name]) for name in names}
+        moved = {name: (aliases[name]["FunctionVersion"], previous[name]) for name in names}
         return {name: versions for name, versions in moved.items() if versions[0] != versions[1]}
 
     def store_key(self, key: str, digest: str) -> str:
@@ -78,54 +79,60 @@ class Deployment:
         -------
         where the key is kept
         """
-        with self._translated("store the key"):
-            ssm, path = self._at("ssm"), f"/{SERVICE}/{self.stage}/api-key"
+        with self._translate_errors("store the key"):
+            ssm, path = self._connect("ssm"), f"/{SERVICE}/{self.stage}/api-key"
             try:
-                kept = ssm.get_parameter(Name=f"{path}-sha256")["Parameter"]["Value"].split(",")
+                stored = ssm.get_parameter(Name=f"{path}-sha256")["Parameter"]["Value"].split(",")
             except ssm.exceptions.ParameterNotFound:
-                kept = []
-            digests = ",".join([digest, *kept][:KEYS_IN_USE])
+                stored = []
+            digests = ",".join([digest, *stored][:KEYS_IN_USE])
             ssm.put_parameter(Name=path, Value=key, Type="SecureString", Overwrite=True)
             ssm.put_parameter(Name=f"{path}-sha256", Value=digests, Type="String", Overwrite=True)
         return path
 
     def _switch_schedules(self, *, on: bool) -> None:
-        scheduler = self._at("scheduler")
-        takes = scheduler.meta.service_model.operation_model("UpdateSchedule").input_shape.members
-        for properties in self._named(SCHEDULE, "Name"):
+        scheduler = self._connect("scheduler")
+        update = scheduler.meta.service_model.operation_model("UpdateSchedule")
+        for properties in self._find_resources(SCHEDULE, "Name"):
             schedule = scheduler.get_schedule(Name=properties["Name"])
-            kept = {name: value for name, value in schedule.items() if name in takes}
+            settings = {
+                name: value
+                for name, value in schedule.items()
+                if name in update.input_shape.members
+            }
             state = properties["State"] if on else "DISABLED"
-            scheduler.update_schedule(**kept | {"State": state})
+            scheduler.update_schedule(**settings | {"State": state})
 
     def _restore_concurrency(self, function: dict[str, Any]) -> None:
         name, reserved = function["FunctionName"], function.get("ReservedConcurrentExecutions")
         if reserved is None:
-            self._at("lambda").delete_function_concurrency(FunctionName=name)
+            self._connect("lambda").delete_function_concurrency(FunctionName=name)
         else:
-            self._at("lambda").put_function_concurrency(
+            self._connect("lambda").put_function_concurrency(
                 FunctionName=name, ReservedConcurrentExecutions=reserved
             )
 
-    def _alias(self, function: str) -> dict[str, str]:
-        alias: dict[str, str] = self._at("lambda").get_alias(FunctionName=function, Name=LIVE)
+    def _read_alias(self, function: str) -> dict[str, str]:
+        alias: dict[str, str] = self._connect("lambda").get_alias(FunctionName=function, Name=LIVE)
         return alias
 
     @property
     def _alarms(self) -> list[str]:
-        return [alarm["AlarmName"] for alarm in self._named(ALARM, "AlarmName")]
+        return [alarm["AlarmName"] for alarm in self._find_resources(ALARM, "AlarmName")]
 
-    def _named(self, kind: str, name: str) -> list[dict[str, Any]]:
+    def _find_resources(self, kind: str, name: str) -> list[dict[str, Any]]:
         """Return the properties of the template's resources of a kind, by name."""
-        found = [one["Properties"] for one in self._resources if one["Type"] == kind]
-        return sorted(found, key=lambda properties: str(properties[name]))
+        of_kind = (
+            resource["Properties"] for resource in self._resources if resource["Type"] == kind
+        )
+        return sorted(of_kind, key=lambda properties: str(properties[name]))
 
     @cached_property
     def _resources(self) -> list[dict[str, Any]]:
-        stack = self._at("cloudformation").get_template(StackName=f"{SERVICE}-{self.stage}")
+        stack = self._connect("cloudformation").get_template(StackName=f"{SERVICE}-{self.stage}")
         return list(stack["TemplateBody"]["Resources"].values())
 
-    def _at(self, service: str) -> Any:
+    def _connect(self, service: str) -> Any:
         if service not in self._clients:
             import boto3.session  # noqa: PLC0415
 
@@ -134,22 +141,22 @@ class Deployment:
         return self._clients[service]
 
     @contextmanager
-    def _translated(self, doing: str) -> Iterator[None]:
+    def _translate_errors(self, action: str) -> Iterator[None]:
         """Raise whatever AWS refuses as DeploymentError: the one place that does."""
         from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
 
         try:
             yield
         except (BotoCoreError, ClientError) as exc:
-            what = f"{SERVICE} {self.stage} in {self.region}: expected to {doing}"
-            raise DeploymentError(f"{what}, got {type(exc).__name__}: {exc}") from exc
+            expectation = f"{SERVICE} {self.stage} in {self.region}: expected to {action}"
+            raise DeploymentError(f"{expectation}, got {type(exc).__name__}: {exc}") from exc
 
 
-def _noted(function: str, alias: dict[str, str]) -> str:
-    noted = re.fullmatch(rf"{BEFORE}(\d+)", alias.get("Description", ""))
-    if noted is None:
+def _parse_previous(function: str, alias: dict[str, str]) -> str:
+    note = re.fullmatch(rf"{BEFORE}(\d+)", alias.get("Description", ""))
+    if note is None:
         raise DeploymentError(
             f"{function}: expected a deployment before the one at version "
             f"{alias['FunctionVersion']}, found none"
         )
-    return noted[1]
+    return note[1]

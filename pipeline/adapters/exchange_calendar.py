@@ -69,13 +69,13 @@ class ExchangeCalendar:
         if delay < timedelta(0):
             raise ConfigError(f"expected a delay after the close of 0 or more, got {delay}")
         self._delay = delay
-        known = _library_calendar(name)
-        self.name: str = known.name
-        self._zone: ZoneInfo = known.tz
-        self._sessions: Sessions = known.sessions.to_numpy().astype("datetime64[D]")
-        self._closes = _instants(known.closes)
-        here = [o for o in read_overrides(overrides) if o.calendar == self.name]
-        self._apply(here, _instants(known.opens))
+        library = _load_calendar(name)
+        self.name: str = library.name
+        self._zone: ZoneInfo = library.tz
+        self._sessions: Sessions = library.sessions.to_numpy().astype("datetime64[D]")
+        self._closes = _to_instants(library.closes)
+        overrides_here = [o for o in read_overrides(overrides) if o.calendar == self.name]
+        self._apply_overrides(overrides_here, _to_instants(library.opens))
 
     def last_closed(self, at: datetime) -> date:
         """Return the newest session whose close plus the delay is not after `at`.
@@ -88,28 +88,28 @@ class ExchangeCalendar:
         if at.utcoffset() is None:
             raise ConfigError(f"expected a time with its time zone, got {at.isoformat()}")
         self._refuse_outside(at.astimezone(self._zone).date())
-        closed = int(np.searchsorted(self._closes, _instant(at - self._delay), side="right"))
-        return self._cut(closed - 1, closed)[0]
+        closed = int(np.searchsorted(self._closes, _to_instant(at - self._delay), side="right"))
+        return self._slice_sessions(closed - 1, closed)[0]
 
     def ending(self, session: date, n: int) -> list[date]:
         """Return the n sessions up to and including `session`, in order."""
-        after = self._position(session) + 1
-        return self._cut(after - n, after)
+        after = self._find_position(session) + 1
+        return self._slice_sessions(after - n, after)
 
     def following(self, session: date, n: int) -> list[date]:
         """Return the n sessions after `session`, in order."""
-        after = self._position(session) + 1
-        return self._cut(after, after + n)
+        after = self._find_position(session) + 1
+        return self._slice_sessions(after, after + n)
 
-    def _position(self, day: date) -> int:
+    def _find_position(self, day: date) -> int:
         self._refuse_outside(day)
         at = int(np.searchsorted(self._sessions, np.datetime64(day, "D"), side="right")) - 1
-        newest = self._cut(at, at + 1)[0]
+        newest = self._slice_sessions(at, at + 1)[0]
         if newest != day:
             raise ConfigError(f"expected a session of {self.name}, got {day}; before it: {newest}")
         return at
 
-    def _cut(self, start: int, stop: int) -> list[date]:
+    def _slice_sessions(self, start: int, stop: int) -> list[date]:
         if not 0 <= start <= stop <= len(self._sessions):
             raise ConfigError(
                 f"expected 0 or more sessions of {self.name} from {FIRST} to {LAST}, "
@@ -122,7 +122,7 @@ class ExchangeCalendar:
         if not FIRST <= day <= LAST:
             raise ConfigError(f"expected a day of {self.name} from {FIRST} to {LAST}, got {day}")
 
-    def _apply(self, overrides: list[Override], opens: Instants) -> None:
+    def _apply_overrides(self, overrides: list[Override], opens: Instants) -> None:
         for override in overrides:
             self._refuse_outside(override.date)
             if override.close is not None:
@@ -132,8 +132,8 @@ class ExchangeCalendar:
         self._sessions, self._closes = self._sessions[trades], self._closes[trades]
 
     def _close_early(self, day: date, close: time, opens: Instants) -> None:
-        at = self._position(day)
-        early = _instant(datetime.combine(day, close, self._zone))
+        at = self._find_position(day)
+        early = _to_instant(datetime.combine(day, close, self._zone))
         if not opens[at] < early <= self._closes[at]:
             raise ConfigError(
                 f"expected an early close of {self.name} between {opens[at]} and "
@@ -150,7 +150,9 @@ def read_overrides(path: Path) -> list[Override]:
         raise ConfigError(f"expected a JSON file of closures at {path}, got: {exc}") from exc
     if not isinstance(entries, list):
         raise ConfigError(f"{path.name}: expected a list of closures, got {entries!r}")
-    overrides = [_override(entry, f"{path.name}, entry {i}") for i, entry in enumerate(entries, 1)]
+    overrides = [
+        _parse_override(entry, f"{path.name}, entry {i}") for i, entry in enumerate(entries, 1)
+    ]
     days = [(o.calendar, o.date) for o in overrides]
     for calendar, day in days:
         if days.count((calendar, day)) > 1:
@@ -158,7 +160,7 @@ def read_overrides(path: Path) -> list[Override]:
     return overrides
 
 
-def _override(entry: Any, where: str) -> Override:
+def _parse_override(entry: Any, where: str) -> Override:
     if not isinstance(entry, dict) or set(entry) != set(FIELDS):
         raise ConfigError(f"{where}: expected the fields {', '.join(FIELDS)}; got {entry!r}")
     if entry["calendar"] not in exchange_calendars.get_calendar_names(include_aliases=False):
@@ -173,7 +175,7 @@ def _override(entry: Any, where: str) -> Override:
     return Override(entry["calendar"], day, early, entry["why"])
 
 
-def _library_calendar(name: str) -> Any:
+def _load_calendar(name: str) -> Any:
     try:
         return exchange_calendars.get_calendar(name, start=FIRST, end=LAST)
     except (exchange_calendars.errors.CalendarError, ValueError) as exc:
@@ -182,10 +184,10 @@ def _library_calendar(name: str) -> Any:
         ) from exc
 
 
-def _instants(times: Any) -> Instants:
+def _to_instants(times: Any) -> Instants:
     instants: Instants = times.dt.tz_convert(None).to_numpy().astype("datetime64[us]")
     return instants
 
 
-def _instant(at: datetime) -> np.datetime64:
+def _to_instant(at: datetime) -> np.datetime64:
     return np.datetime64(at.astimezone(UTC).replace(tzinfo=None), "us")

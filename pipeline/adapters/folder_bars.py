@@ -20,7 +20,7 @@ from pipeline.bars import Floats, RawBars, Sessions
 from pipeline.errors import ConfigError, DataError, Reason, SourceUnavailable, StaleBars
 from pipeline.ports import Reading
 
-# Where the bars of a folder came from, if `forecaster fetch` made it.
+# The source of a folder's bars, where `forecaster fetch` wrote it.
 ORIGIN = "origin.txt"
 NEEDED = ("Date", "Open", "High", "Low", "Close")
 NUMBERS = (*NEEDED[1:], "Volume", "Dividends", "Stock Splits")
@@ -62,15 +62,15 @@ class FolderBars:
         failures: dict[str, DataError] = {}
         for ticker in tickers:
             try:
-                bars[ticker] = _within(self._read_one(ticker), first, last)
+                bars[ticker] = _select_span(self._read_ticker(ticker), first, last)
             except DataError as exc:
                 failures[ticker] = exc
         return Reading(bars, failures)
 
-    def _read_one(self, ticker: str) -> RawBars:
-        path = self._find(ticker)
+    def _read_ticker(self, ticker: str) -> RawBars:
+        path = self._find_file(ticker)
         try:
-            session, numbers = _parquet(path) if path.suffix == ".parquet" else _csv(path)
+            session, numbers = _read_parquet(path) if path.suffix == ".parquet" else _read_csv(path)
         except (OSError, ValueError, csv.Error) as exc:
             raise SourceUnavailable(f"{path.name}: {exc}", Reason.UNREADABLE) from exc
         none = np.zeros(len(session))
@@ -86,7 +86,7 @@ class FolderBars:
             split=np.nan_to_num(numbers.get("Stock Splits", none)),
         )
 
-    def _find(self, ticker: str) -> Path:
+    def _find_file(self, ticker: str) -> Path:
         stems = dict.fromkeys((ticker, ticker.removeprefix("^")))
         names = [f"{stem}{suffix}" for stem in stems for suffix in (".csv", ".parquet")]
         for name in names:
@@ -99,7 +99,7 @@ class FolderBars:
         )
 
 
-def _within(bars: RawBars, first: date, last: date) -> RawBars:
+def _select_span(bars: RawBars, first: date, last: date) -> RawBars:
     if len(bars) and bars.session.max() < np.datetime64(first):
         raise StaleBars(
             f"{bars.ticker}: expected a bar of {last}, newest is of {bars.session.max()}"
@@ -107,8 +107,8 @@ def _within(bars: RawBars, first: date, last: date) -> RawBars:
     return bars.since(first).as_of(last)
 
 
-def _csv(path: Path) -> Table:
-    """Return a CSV's table; raises ValueError with the line, what was expected and what came."""
+def _read_csv(path: Path) -> Table:
+    """Return a CSV's table; raises ValueError with the line, what was expected and received."""
     with path.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.reader(file)
         header = [name.strip() for name in next(reader, [])]
@@ -122,18 +122,18 @@ def _csv(path: Path) -> Table:
                 lines.append(line)
             line = reader.line_num + 1
     cells = {name: [row[at] for row in rows] for at, name in enumerate(header)}
-    numbers = {name: _numbers(name, cells[name], lines) for name in NUMBERS if name in cells}
-    return _dates(cells["Date"], lines), numbers
+    numbers = {name: _parse_numbers(name, cells[name], lines) for name in NUMBERS if name in cells}
+    return _parse_dates(cells["Date"], lines), numbers
 
 
-def _parquet(path: Path) -> Table:
+def _read_parquet(path: Path) -> Table:
     """Return a Parquet file's table; raises ValueError with the column and what was expected."""
     frame = pd.read_parquet(path)
     if "Date" not in frame:
         frame = frame.reset_index()
     _check_header(list(map(str, frame.columns)))
-    numbers = {name: _parquet_numbers(frame[name]) for name in NUMBERS if name in frame}
-    return _parquet_dates(frame["Date"]), numbers
+    numbers = {name: _convert_numbers(frame[name]) for name in NUMBERS if name in frame}
+    return _convert_dates(frame["Date"]), numbers
 
 
 def _check_header(header: Sequence[str]) -> None:
@@ -145,15 +145,15 @@ def _check_header(header: Sequence[str]) -> None:
         )
 
 
-def _numbers(name: str, cells: Sequence[str], lines: Sequence[int]) -> Floats:
+def _parse_numbers(name: str, cells: Sequence[str], lines: Sequence[int]) -> Floats:
     try:
         return np.array([float(cell) for cell in cells], np.float64)
     except ValueError:
-        values = [_number(name, cell, line) for cell, line in zip(cells, lines, strict=True)]
+        values = [_parse_number(name, cell, line) for cell, line in zip(cells, lines, strict=True)]
         return np.array(values, np.float64)
 
 
-def _number(name: str, cell: str, line: int) -> float:
+def _parse_number(name: str, cell: str, line: int) -> float:
     if cell.strip().lower() in HOLES:
         return np.nan
     try:
@@ -162,12 +162,12 @@ def _number(name: str, cell: str, line: int) -> float:
         raise ValueError(f"line {line}, {name}: expected a number, got {cell!r}") from None
 
 
-def _dates(cells: Sequence[str], lines: Sequence[int]) -> Sessions:
-    days = [_day(cell, line) for cell, line in zip(cells, lines, strict=True)]
+def _parse_dates(cells: Sequence[str], lines: Sequence[int]) -> Sessions:
+    days = [_parse_day(cell, line) for cell, line in zip(cells, lines, strict=True)]
     return np.array(days, "datetime64[D]")
 
 
-def _day(cell: str, line: int) -> date:
+def _parse_day(cell: str, line: int) -> date:
     # A time or zone after the date is the exchange's own: the date before it is the session.
     try:
         day, rest = date.fromisoformat(cell[:10]), cell[10:]
@@ -178,7 +178,7 @@ def _day(cell: str, line: int) -> date:
     return day
 
 
-def _parquet_dates(column: pd.Series) -> Sessions:
+def _convert_dates(column: pd.Series) -> Sessions:
     if pd.api.types.is_numeric_dtype(column):
         raise ValueError(f"column Date: expected dates, got {column.dtype}")
     stamps = pd.to_datetime(column.str[:10] if pd.api.types.is_string_dtype(column) else column)
@@ -187,7 +187,7 @@ def _parquet_dates(column: pd.Series) -> Sessions:
     return stamps.dt.tz_localize(None).to_numpy().astype("datetime64[D]")
 
 
-def _parquet_numbers(column: pd.Series) -> Floats:
+def _convert_numbers(column: pd.Series) -> Floats:
     try:
         return pd.to_numeric(column).to_numpy(np.float64, na_value=np.nan)
     except (TypeError, ValueError) as exc:

@@ -24,52 +24,52 @@ class FolderObjects:
     root: Path
 
     def read(self, key: str) -> bytes | None:
-        path = self._path(key)
-        with _translated(f"read {path}"):
+        path = self._to_path(key)
+        with _translate_errors(f"read {path}"):
             try:
                 return path.read_bytes()
             except (FileNotFoundError, IsADirectoryError):
                 return None
 
     def create(self, key: str, data: bytes) -> bool:
-        path = self._path(key)
-        with _translated(f"create {path}"), _hidden(path, data) as whole:
+        path = self._to_path(key)
+        with _translate_errors(f"create {path}"), _write_hidden(path, data) as whole:
             return _link(whole, path)
 
     def replace(self, key: str, data: bytes) -> None:
-        path = self._path(key)
-        with _translated(f"replace {path}"), _hidden(path, data) as whole:
+        path = self._to_path(key)
+        with _translate_errors(f"replace {path}"), _write_hidden(path, data) as whole:
             whole.replace(path)
 
     def keys(self, prefix: str, after: str = "") -> list[str]:
         check_prefix(prefix)
         top = self.root / prefix.rpartition("/")[0]
-        with _translated(f"list {top}"):
-            walk = os.walk(top, onerror=_unless_missing)
-            found = [Path(folder, name) for folder, _, names in walk for name in names]
-        listed = sorted(path.relative_to(self.root).as_posix() for path in found)
+        with _translate_errors(f"list {top}"):
+            walk = os.walk(top, onerror=_raise_unless_missing)
+            paths = [Path(folder, name) for folder, _, names in walk for name in names]
+        listed = sorted(path.relative_to(self.root).as_posix() for path in paths)
         return [key for key in listed if key.startswith(prefix) and key > after and is_key(key)]
 
     def url(self, key: str) -> str:
         return str(self.root / key)
 
-    def _path(self, key: str) -> Path:
+    def _to_path(self, key: str) -> Path:
         check_key(key)
         return self.root / key
 
 
 @contextmanager
-def _translated(doing: str) -> Iterator[None]:
+def _translate_errors(action: str) -> Iterator[None]:
     """Raise whatever the file system refuses as StoreError: the one place that does."""
     try:
         yield
     except OSError as exc:
-        came = exc.strerror or exc
-        raise StoreError(f"expected to {doing}, got {type(exc).__name__}: {came}") from exc
+        reason = exc.strerror or exc
+        raise StoreError(f"expected to {action}, got {type(exc).__name__}: {reason}") from exc
 
 
 @contextmanager
-def _hidden(path: Path, data: bytes) -> Iterator[Path]:
+def _write_hidden(path: Path, data: bytes) -> Iterator[Path]:
     """Yield a file beside `path`, hidden, with all of `data` on disk; gone afterwards."""
     path.parent.mkdir(parents=True, exist_ok=True)
     whole = path.with_name(f".{uuid.uuid4().hex}.tmp")
@@ -89,7 +89,7 @@ def _link(whole: Path, path: Path) -> bool:
     Only a hard link names a whole file and fails where the name is taken, in one step. File
     systems without are refused: stand-ins leave half an object, or a dead claim, in a crash.
     """
-    with _translated(f"make the hard link {path}"):
+    with _translate_errors(f"make the hard link {path}"):
         try:
             path.hardlink_to(whole)
         except FileExistsError:
@@ -99,6 +99,6 @@ def _link(whole: Path, path: Path) -> bool:
     return True
 
 
-def _unless_missing(error: OSError) -> None:
+def _raise_unless_missing(error: OSError) -> None:
     if not isinstance(error, FileNotFoundError):
         raise error

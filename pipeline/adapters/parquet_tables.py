@@ -28,48 +28,53 @@ DTYPES = {
 }
 
 
-def _always(name: str, kind: Any) -> Any:
+def _declare_required(name: str, kind: Any) -> Any:
     return pa.field(name, kind, nullable=False)
 
 
-def _numbers(names: str) -> list[Any]:
+def _declare_numbers(names: str) -> list[Any]:
     return [pa.field(name, pa.float64()) for name in names.split()]
 
 
 _FORECASTS = [
-    _always("ticker", pa.string()),
-    _always("origin_date", DAY),
-    _always("target_date", DAY),
-    _always("horizon", pa.int32()),
-    *_numbers("last_close prediction lower_50 upper_50 lower_80 upper_80 lower_90 upper_90"),
-    *_numbers("lower_95 upper_95 lower_98 upper_98 sigma"),
-    _always("status", pa.string()),
-    _always("model_version", pa.string()),
-    _always("vintage_sha256", pa.string()),
-    _always("issued_at", INSTANT),
+    _declare_required("ticker", pa.string()),
+    _declare_required("origin_date", DAY),
+    _declare_required("target_date", DAY),
+    _declare_required("horizon", pa.int32()),
+    *_declare_numbers(
+        "last_close prediction lower_50 upper_50 lower_80 upper_80 lower_90 upper_90"
+    ),
+    *_declare_numbers("lower_95 upper_95 lower_98 upper_98 sigma"),
+    _declare_required("status", pa.string()),
+    _declare_required("model_version", pa.string()),
+    _declare_required("vintage_sha256", pa.string()),
+    _declare_required("issued_at", INSTANT),
 ]
 
 SCHEMAS = {
     "bars": pa.schema(
         [
-            _always("ticker", pa.string()),
-            _always("session", DAY),
-            *_numbers("open high low close volume dividend split"),
+            _declare_required("ticker", pa.string()),
+            _declare_required("session", DAY),
+            *_declare_numbers("open high low close volume dividend split"),
         ]
     ),
     "forecasts": pa.schema(_FORECASTS),
-    "baselines": pa.schema([*_FORECASTS, _always("model", pa.string())]),
+    "baselines": pa.schema([*_FORECASTS, _declare_required("model", pa.string())]),
     "scores": pa.schema(
         [
-            _always("ticker", pa.string()),
-            _always("origin_date", DAY),
-            _always("target_date", DAY),
-            _always("horizon", pa.int32()),
-            _always("model", pa.string()),
-            *_numbers("realised_close realised_return error pit crps"),
-            *_numbers("interval_score_80 interval_score_95"),
-            *(_always(f"covered_{coverage}", pa.bool_()) for coverage in (50, 80, 90, 95, 98)),
-            _always("model_version", pa.string()),
+            _declare_required("ticker", pa.string()),
+            _declare_required("origin_date", DAY),
+            _declare_required("target_date", DAY),
+            _declare_required("horizon", pa.int32()),
+            _declare_required("model", pa.string()),
+            *_declare_numbers("realised_close realised_return error pit crps"),
+            *_declare_numbers("interval_score_80 interval_score_95"),
+            *(
+                _declare_required(f"covered_{coverage}", pa.bool_())
+                for coverage in (50, 80, 90, 95, 98)
+            ),
+            _declare_required("model_version", pa.string()),
         ]
     ),
 }
@@ -90,11 +95,11 @@ class ParquetTables:
             When a column is missing, unexpected, of another length or dtype than the schema's,
             or null where the schema allows none.
         """
-        schema = _schema(table)
+        schema = _find_schema(table)
         _check_columns(table, schema, columns)
         sink = pa.BufferOutputStream()
-        with _translated(f"{table}: expected columns of the schema"):
-            arrays = [_array(table, field, columns[field.name]) for field in schema]
+        with _translate_errors(f"{table}: expected columns of the schema"):
+            arrays = [_build_array(table, field, columns[field.name]) for field in schema]
             _write(pa.table(arrays, schema), dict(sorted(metadata.items())), sink)
         return bytes(sink.getvalue().to_pybytes())
 
@@ -106,21 +111,21 @@ class ParquetTables:
         StoreError
             When `data` is no whole Parquet file, or one of another schema.
         """
-        schema = _schema(table)
+        schema = _find_schema(table)
         with (
-            _translated(f"{table}: expected a whole Parquet file"),
+            _translate_errors(f"{table}: expected a whole Parquet file"),
             pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True) as file,
         ):
             _check_schema(table, schema, file.schema_arrow)
             read = file.read(use_threads=False)
             columns = {name: read.column(name).to_numpy() for name in schema.names}
             metadata = file.metadata.metadata or {}
-            kept = {k.decode(): metadata[k].decode() for k in metadata.keys() - FOREIGN_METADATA}
-        return columns, dict(sorted(kept.items()))
+            own = {k.decode(): metadata[k].decode() for k in metadata.keys() - FOREIGN_METADATA}
+        return columns, dict(sorted(own.items()))
 
 
 @contextmanager
-def _translated(expected: str) -> Iterator[None]:
+def _translate_errors(expected: str) -> Iterator[None]:
     """Raise what pyarrow refuses as StoreError: the one place that does."""
     try:
         yield
@@ -129,7 +134,7 @@ def _translated(expected: str) -> Iterator[None]:
         raise StoreError(f"{expected}, got {type(exc).__name__}: {exc}") from exc
 
 
-def _schema(table: str) -> Any:
+def _find_schema(table: str) -> Any:
     if table not in SCHEMAS:
         raise StoreError(f"expected a table of {', '.join(SCHEMAS)}, got {table!r}")
     return SCHEMAS[table]
@@ -142,18 +147,18 @@ def _check_columns(table: str, schema: Any, columns: Columns) -> None:
         raise StoreError(f"{table}: expected columns {schema.names}, got {unexpected} besides")
     shape = (columns[schema.names[0]].size,)
     for field in schema:
-        came, expected = columns[field.name], DTYPES[field.type]
-        if came.shape != shape or came.dtype != expected:
+        received, expected = columns[field.name], DTYPES[field.type]
+        if received.shape != shape or received.dtype != expected:
             raise StoreError(
                 f"{table}: expected {field.name} as {expected} of shape {shape}, "
-                f"got {came.dtype} of shape {came.shape}"
+                f"got {received.dtype} of shape {received.shape}"
             )
 
 
-def _check_schema(table: str, schema: Any, came: Any) -> None:
-    if came.equals(schema):
+def _check_schema(table: str, schema: Any, received: Any) -> None:
+    if received.equals(schema):
         return
-    expected, got = (str(s.remove_metadata()).splitlines() for s in (schema, came))
+    expected, got = (str(s.remove_metadata()).splitlines() for s in (schema, received))
     missing = [line for line in expected if line not in got]
     unexpected = [line for line in got if line not in expected]
     raise StoreError(
@@ -161,7 +166,7 @@ def _check_schema(table: str, schema: Any, came: Any) -> None:
     )
 
 
-def _array(table: str, field: Any, column: NDArray[Any]) -> Any:
+def _build_array(table: str, field: Any, column: NDArray[Any]) -> Any:
     # Only in numbers is NaN a null; NaN among strings is a mistake.
     array = pa.array(column, field.type, from_pandas=pa.types.is_floating(field.type))
     if array.null_count and not field.nullable:

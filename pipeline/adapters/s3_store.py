@@ -44,77 +44,77 @@ class S3Objects:
     patience: Patience = PATIENT
 
     def read(self, key: str) -> bytes | None:
-        with self._translated("read", key):
+        with self._translate_errors("read", key):
             try:
-                return bytes(self._s3.get_object(**self._at(key))["Body"].read())
-            except _s3_errors() as exc:
-                if _code(exc) == "NoSuchKey":
+                return bytes(self._s3.get_object(**self._locate(key))["Body"].read())
+            except _import_error_types() as exc:
+                if _parse_error_code(exc) == "NoSuchKey":
                     return None
                 raise
 
     def create(self, key: str, data: bytes) -> bool:
-        with self._translated("create", key):
+        with self._translate_errors("create", key):
             return self._create(key, data, CONFLICT_PAUSES)
 
     def replace(self, key: str, data: bytes) -> None:
-        with self._translated("replace", key):
-            self._s3.put_object(**self._at(key), Body=data)
+        with self._translate_errors("replace", key):
+            self._s3.put_object(**self._locate(key), Body=data)
 
     def keys(self, prefix: str, after: str = "") -> list[str]:
         check_prefix(prefix)
-        with self._translated("list", prefix):
+        with self._translate_errors("list", prefix):
             pages = self._s3.get_paginator("list_objects_v2").paginate(
                 Bucket=self.bucket,
-                Prefix=self._full(prefix),
-                **({"StartAfter": self._full(after)} if after else {}),
+                Prefix=self._to_full_key(prefix),
+                **({"StartAfter": self._to_full_key(after)} if after else {}),
             )
-            found = [item["Key"] for page in pages for item in page.get("Contents", ())]
+            full_keys = [item["Key"] for page in pages for item in page.get("Contents", ())]
         # Folder markers, which S3's console leaves, are no keys.
-        return sorted(filter(is_key, (key[len(self._full("")) :] for key in found)))
+        return sorted(filter(is_key, (key[len(self._to_full_key("")) :] for key in full_keys)))
 
     def url(self, key: str) -> str:
-        return f"s3://{self.bucket}/{self._full(key)}"
+        return f"s3://{self.bucket}/{self._to_full_key(key)}"
 
     def _create(self, key: str, data: bytes, pauses: tuple[float, ...]) -> bool:
         try:
-            self._s3.put_object(**self._at(key), Body=data, IfNoneMatch="*")
+            self._s3.put_object(**self._locate(key), Body=data, IfNoneMatch="*")
             return True
-        except _s3_errors() as exc:
-            if _code(exc) == "PreconditionFailed":
+        except _import_error_types() as exc:
+            if _parse_error_code(exc) == "PreconditionFailed":
                 return False
-            if _code(exc) != "ConditionalRequestConflict" or not pauses:
+            if _parse_error_code(exc) != "ConditionalRequestConflict" or not pauses:
                 raise
         self.pause(pauses[0])
         return self._create(key, data, pauses[1:])
 
-    def _full(self, key: str) -> str:
+    def _to_full_key(self, key: str) -> str:
         return f"{self.prefix}/{key}" if self.prefix else key
 
-    def _at(self, key: str) -> dict[str, str]:
+    def _locate(self, key: str) -> dict[str, str]:
         check_key(key)
-        return {"Bucket": self.bucket, "Key": self._full(key)}
+        return {"Bucket": self.bucket, "Key": self._to_full_key(key)}
 
     @cached_property
     def _s3(self) -> Any:
         return _make_client(self.patience) if self.client is None else self.client
 
     @contextmanager
-    def _translated(self, doing: str, key: str) -> Iterator[None]:
+    def _translate_errors(self, action: str, key: str) -> Iterator[None]:
         """Raise whatever S3 refuses as StoreError: the one place that does."""
         try:
             yield
-        except _s3_errors() as exc:
-            what = f"expected to {doing} {self.url(key)}"
-            raise StoreError(f"{what}, got {type(exc).__name__}: {exc}") from exc
+        except _import_error_types() as exc:
+            expectation = f"expected to {action} {self.url(key)}"
+            raise StoreError(f"{expectation}, got {type(exc).__name__}: {exc}") from exc
 
 
-def _s3_errors() -> tuple[type[Exception], ...]:
+def _import_error_types() -> tuple[type[Exception], ...]:
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
 
     return (BotoCoreError, ClientError, OSError, ValueError)  # ValueError: an unusable endpoint
 
 
-def _code(exc: Exception) -> str:
+def _parse_error_code(exc: Exception) -> str:
     response: dict[str, Any] = getattr(exc, "response", {})
     return str(response.get("Error", {}).get("Code", ""))
 

@@ -65,11 +65,12 @@ class SimulatedMarket:
 
     def read(self, tickers: Sequence[str], first: date, last: date) -> Reading:
         """Return the bars from `first` to `last`; the market opened on 2020-01-02."""
-        market = _simulate(self._sessions(last), self._seed)
+        market = _simulate(self._list_sessions(last), self._seed)
         bars = {ticker: market[ticker].since(first) for ticker in tickers if ticker in market}
-        return Reading(bars, {ticker: _unknown(ticker) for ticker in tickers if ticker not in bars})
+        unknown = (ticker for ticker in tickers if ticker not in market)
+        return Reading(bars, {ticker: _report_unknown(ticker) for ticker in unknown})
 
-    def _sessions(self, last: date) -> Sessions:
+    def _list_sessions(self, last: date) -> Sessions:
         """Return the sessions from the start to `last`, datetime64[D] (n,)."""
         weekdays = max(int(np.busday_count(START, last)), 0)
         sessions = [START, *self._calendar.following(START, weekdays)]
@@ -87,34 +88,34 @@ class Common:
     steps: Floats  # (n, 13) common shocks of the half-hours
 
 
-def _unknown(ticker: str) -> SourceUnavailable:
-    known = ", ".join([*ETFS, INDEX])
+def _report_unknown(ticker: str) -> SourceUnavailable:
+    symbols = ", ".join([*ETFS, INDEX])
     return SourceUnavailable(
-        f"expected one of the simulated {known}, got {ticker}", Reason.UNKNOWN_TICKER
+        f"expected one of the simulated {symbols}, got {ticker}", Reason.UNKNOWN_TICKER
     )
 
 
 def _simulate(sessions: Sessions, seed: int) -> dict[str, RawBars]:
     """Return the whole market on `sessions`; no row needs a later one."""
-    common = _common(len(sessions), seed)
-    market = {ticker: _etf_bars(ticker, sessions, common, seed) for ticker in ETFS}
-    return market | {INDEX: _index_bars(sessions, common, seed)}
+    common = _simulate_common(len(sessions), seed)
+    market = {ticker: _simulate_etf(ticker, sessions, common, seed) for ticker in ETFS}
+    return market | {INDEX: _simulate_index(sessions, common, seed)}
 
 
-def _stream(seed: int, *name: str) -> np.random.Generator:
+def _open_stream(seed: int, *name: str) -> np.random.Generator:
     """Return the random numbers of one array, apart from all others: more rows only append."""
     return np.random.Generator(np.random.PCG64([seed, *"/".join(name).encode()]))
 
 
-def _common(n: int, seed: int) -> Common:
-    tail = np.sqrt((TAILS - 2) / _stream(seed, "tail").chisquare(TAILS, n)).clip(max=2.5)
-    overnight = tail * np.sqrt(OVERNIGHT) * _stream(seed, "overnight").standard_normal(n)
-    steps = _stream(seed, "steps").standard_normal((n, HALF_HOURS))
+def _simulate_common(n: int, seed: int) -> Common:
+    tail = np.sqrt((TAILS - 2) / _open_stream(seed, "tail").chisquare(TAILS, n)).clip(max=2.5)
+    overnight = tail * np.sqrt(OVERNIGHT) * _open_stream(seed, "overnight").standard_normal(n)
+    steps = _open_stream(seed, "steps").standard_normal((n, HALF_HOURS))
     steps *= tail[:, None] * np.sqrt(STEP)
-    jump = _stream(seed, "jump size").normal(-1.5, 3, n).clip(-6, 5)
-    overnight += jump * (_stream(seed, "jump").random(n) < JUMPS_A_SESSION)
+    jump = _open_stream(seed, "jump size").normal(-1.5, 3, n).clip(-6, 5)
+    overnight += jump * (_open_stream(seed, "jump").random(n) < JUMPS_A_SESSION)
     fall = -(overnight + steps.sum(axis=1)).clip(-2.5, 2.5)
-    chance = _stream(seed, "volatility").standard_normal(n).clip(-2.5, 2.5)
+    chance = _open_stream(seed, "volatility").standard_normal(n).clip(-2.5, 2.5)
     log_vol = _log_volatility(LEVERAGE * fall + CHANCE * chance)
     return Common(np.exp(log_vol[:-1]), log_vol[1:], tail, overnight, steps)
 
@@ -128,26 +129,26 @@ def _log_volatility(news: Floats) -> Floats:
     return path
 
 
-def _etf_bars(ticker: str, sessions: Sessions, common: Common, seed: int) -> RawBars:
+def _simulate_etf(ticker: str, sessions: Sessions, common: Common, seed: int) -> RawBars:
     etf, n, size = ETFS[ticker], len(sessions), common.volatility[:, None]
-    own, ex = etf.own * common.tail, _ex_dividend(sessions)
-    night = np.sqrt(OVERNIGHT) * _stream(seed, ticker, "overnight").standard_normal(n)
+    own, ex = etf.own * common.tail, _is_ex_dividend(sessions)
+    night = np.sqrt(OVERNIGHT) * _open_stream(seed, ticker, "overnight").standard_normal(n)
     gap = common.volatility * (etf.beta * common.overnight + own * night)
     gap += DRIFT + ex * np.log1p(-etf.dividends / 4)
-    steps = np.sqrt(STEP) * _stream(seed, ticker, "steps").standard_normal((n, HALF_HOURS))
+    steps = np.sqrt(STEP) * _open_stream(seed, ticker, "steps").standard_normal((n, HALF_HOURS))
     path = np.cumsum(size * (etf.beta * common.steps + own[:, None] * steps), axis=1)
     moved = gap + path[:, -1]
     close = np.log(etf.close) + np.cumsum(moved) - moved[:1]
     open_ = close - path[:, -1]
     variance = (size * common.tail[:, None]) ** 2 * (etf.beta**2 + etf.own**2) * STEP
-    high = open_ + _highest(path, variance, _stream(seed, ticker, "high"))
-    low = open_ - _highest(-path, variance, _stream(seed, ticker, "low"))
-    volume = _volume(etf.volume, moved, common, seed, ticker)
+    high = open_ + _draw_highest(path, variance, _open_stream(seed, ticker, "high"))
+    low = open_ - _draw_highest(-path, variance, _open_stream(seed, ticker, "low"))
+    volume = _draw_volume(etf.volume, moved, common, seed, ticker)
     dividend = ex * np.exp(np.roll(close, 1)) * etf.dividends / 4
-    return _bars(ticker, sessions, (open_, high, low, close), volume, dividend.round(3))
+    return _build_bars(ticker, sessions, (open_, high, low, close), volume, dividend.round(3))
 
 
-def _highest(path: Floats, variance: Floats, random: np.random.Generator) -> Floats:
+def _draw_highest(path: Floats, variance: Floats, random: np.random.Generator) -> Floats:
     """Return the maximum (n,) of Brownian paths from 0 through the points of `path` (n, 13)."""
     before = np.hstack([np.zeros((len(path), 1)), path[:, :-1]])
     luck = np.log(1 - random.random(path.shape))
@@ -156,16 +157,16 @@ def _highest(path: Floats, variance: Floats, random: np.random.Generator) -> Flo
     return highest
 
 
-def _volume(usual: float, moved: Floats, common: Common, seed: int, ticker: str) -> Floats:
+def _draw_volume(usual: float, moved: Floats, common: Common, seed: int, ticker: str) -> Floats:
     n = len(moved)
     busy = 0.8 * (np.log(common.volatility) - LOG_VOL) + 0.2 * np.abs(moved) / common.volatility
-    busy += 0.15 * _stream(seed, "volume").standard_normal(n)
-    busy += 0.12 * _stream(seed, ticker, "volume").standard_normal(n)
+    busy += 0.15 * _open_stream(seed, "volume").standard_normal(n)
+    busy += 0.12 * _open_stream(seed, ticker, "volume").standard_normal(n)
     shares: Floats = np.rint(usual * np.exp(busy - 0.16))
     return shares
 
 
-def _ex_dividend(sessions: Sessions) -> Flags:
+def _is_ex_dividend(sessions: Sessions) -> Flags:
     """Say which sessions (n,) are the first on or after the third Friday of a quarter's end."""
     month = sessions.astype("datetime64[M]")
     friday = np.busday_offset(month.astype("datetime64[D]"), 2, roll="forward", weekmask="Fri")
@@ -174,9 +175,9 @@ def _ex_dividend(sessions: Sessions) -> Flags:
     return ex
 
 
-def _index_bars(sessions: Sessions, common: Common, seed: int) -> RawBars:
+def _simulate_index(sessions: Sessions, common: Common, seed: int) -> RawBars:
     """Return the volatility index: the volatility expected over a month, per cent a year."""
-    noise = _stream(seed, INDEX).standard_normal((len(sessions), 4)).clip(-2, 2)
+    noise = _open_stream(seed, INDEX).standard_normal((len(sessions), 4)).clip(-2, 2)
     decay = PERSISTENCE**AHEAD
     spread = (LEVERAGE**2 + CHANCE**2) * (1 - decay**2) / (1 - PERSISTENCE**2)
     log_vol = LOG_VOL + decay * (common.next_log_volatility[:, None] - LOG_VOL)
@@ -187,10 +188,10 @@ def _index_bars(sessions: Sessions, common: Common, seed: int) -> RawBars:
     high = np.maximum(open_, close) + 0.02 * np.abs(noise[:, 2])
     low = np.minimum(open_, close) - 0.02 * np.abs(noise[:, 3])
     none = np.zeros(len(sessions))
-    return _bars(INDEX, sessions, (open_, high, low, close), none, none)
+    return _build_bars(INDEX, sessions, (open_, high, low, close), none, none)
 
 
-def _bars(
+def _build_bars(
     ticker: str, sessions: Sessions, logs: tuple[Floats, ...], volume: Floats, dividend: Floats
 ) -> RawBars:
     open_, high, low, close = (np.exp(log).round(2) for log in logs)

@@ -75,23 +75,23 @@ class YahooBars:
     def read(self, tickers: Sequence[str], first: date, last: date) -> Reading:
         """Return the bars from `first` to `last`; retries only tickers that are unavailable."""
         bars: dict[str, RawBars] = {}
-        failures: dict[str, DataError] = {t: _no_time(t) for t in tickers}
+        failures: dict[str, DataError] = {t: _report_no_time(t) for t in tickers}
         client = _Client(self.timeout)
         for attempt in range(self.attempts):
-            retried = [t for t, why in failures.items() if self._again(t, why, attempt)]
+            retried = [t for t, failure in failures.items() if self._may_retry(t, failure, attempt)]
             if not retried or (attempt and not self._wait(attempt)):
                 break
             for ticker in retried:
                 if self.remaining_seconds() <= self.reserve:
                     break
                 try:
-                    bars[ticker] = _read(client, ticker, first, last)
+                    bars[ticker] = _read_ticker(client, ticker, first, last)
                     del failures[ticker]
                 except DataError as error:
                     failures[ticker] = error
         return Reading(bars, failures)
 
-    def _again(self, ticker: str, failure: DataError, attempt: int) -> bool:
+    def _may_retry(self, ticker: str, failure: DataError, attempt: int) -> bool:
         attempts = self.index_attempts if ticker.startswith("^") else self.attempts
         return attempt < attempts and isinstance(failure, SourceUnavailable)
 
@@ -133,9 +133,10 @@ class _Client:
     cache_get = get
 
 
-def _read(client: _Client, ticker: str, first: date, last: date) -> RawBars:
+def _read_ticker(client: _Client, ticker: str, first: date, last: date) -> RawBars:
     try:
-        bars = _raw(ticker, _history(client, ticker, first, last)).since(first).as_of(last)
+        frame = _fetch_history(client, ticker, first, last)
+        bars = _to_raw_bars(ticker, frame).since(first).as_of(last)
     except VENDOR_ERRORS as error:
         raise translate(ticker, error) from error
     if len(bars) == 0:
@@ -145,10 +146,10 @@ def _read(client: _Client, ticker: str, first: date, last: date) -> RawBars:
     return bars
 
 
-def _history(client: _Client, ticker: str, first: date, last: date) -> Any:
-    asked = yfinance.Ticker(ticker)
-    asked._data = client
-    return asked.history(
+def _fetch_history(client: _Client, ticker: str, first: date, last: date) -> Any:
+    yahoo_ticker = yfinance.Ticker(ticker)
+    yahoo_ticker._data = client
+    return yahoo_ticker.history(
         start=first,
         end=last + timedelta(days=1),  # exclusive
         interval="1d",
@@ -159,20 +160,20 @@ def _history(client: _Client, ticker: str, first: date, last: date) -> Any:
     )
 
 
-def _raw(ticker: str, frame: Any) -> RawBars:
+def _to_raw_bars(ticker: str, frame: Any) -> RawBars:
     # What yfinance does and cannot be told not to: it sorts the rows, of rows of one date it keeps
     # the newest at the end (Yahoo repeats the live bar there) and the first elsewhere, and it makes
     # a missing volume 0. Prices that are missing stay NaN.
     session = frame.index.tz_localize(None).to_numpy().astype("datetime64[D]")
-    named = zip(COLUMNS, FIELDS, strict=True)
-    columns = {ours: frame[theirs].to_numpy(np.float64) for ours, theirs in named}
+    pairs = zip(COLUMNS, FIELDS, strict=True)
+    columns = {ours: frame[theirs].to_numpy(np.float64) for ours, theirs in pairs}
     return RawBars(ticker=ticker, session=session, **columns)
 
 
 def translate(ticker: str, error: Exception) -> DataError:
     """Return what `error`, raised by yfinance, means in this project's terms."""
     response = getattr(error, "response", None)
-    refusal = (response.status_code, _code(response)) if response is not None else None
+    refusal = (response.status_code, _parse_error_code(response)) if response is not None else None
     if refusal == (404, "Not Found"):
         return InvalidBars(
             f"{ticker}: expected a ticker Yahoo Finance knows, got HTTP 404 Not Found",
@@ -187,12 +188,12 @@ def translate(ticker: str, error: Exception) -> DataError:
     )
 
 
-def _code(response: Any) -> object:
+def _parse_error_code(response: Any) -> object:
     try:
         return response.json()["chart"]["error"]["code"]
     except (ValueError, LookupError, TypeError):
         return None
 
 
-def _no_time(ticker: str) -> SourceUnavailable:
+def _report_no_time(ticker: str) -> SourceUnavailable:
     return SourceUnavailable(f"{ticker}: expected time to ask Yahoo Finance, got none")

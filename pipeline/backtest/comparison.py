@@ -12,34 +12,41 @@ Scores = Mapping[str, float]
 RATIO = "_ratio_vs_garch_t"
 RATIOS = {"crps": "CRPS", "interval_score_80": "80 % score", "interval_score_95": "95 % score"}
 METRICS = {
-    **{f"{name}{RATIO}": shown for name, shown in RATIOS.items()},
+    **{f"{name}{RATIO}": title for name, title in RATIOS.items()},
     **{f"coverage_{c}": f"Coverage {c} %" for c in INTERVALS},
 }
 ALL = "all"
 
 
-def side_by_side(current: Scores, new: Scores) -> TextTable:
+def compare_proofs(current: Scores, new: Scores) -> TextTable:
     """Return a row per metric, two columns per ticker and for all; a blank is not known."""
-    names = list(dict.fromkeys([ALL, *filter(None, map(_ticker, [*current, *new]))]))
+    names = list(dict.fromkeys([ALL, *filter(None, map(_parse_ticker, [*current, *new]))]))
     return TextTable(
         "The current bundle and the new one, each by its own proof",
         ("Metric", *(f"{name}\n{which}" for name in names for which in ("current", "new"))),
         tuple(
-            (shown, *(_cell(of, metric, name) for name in names for of in (current, new)))
-            for metric, shown in METRICS.items()
+            (
+                title,
+                *(
+                    _format_cell(scores, metric, name)
+                    for name in names
+                    for scores in (current, new)
+                ),
+            )
+            for metric, title in METRICS.items()
         ),
         "CRPS and scores are ratios to GARCH(1,1)-t, lower is better; coverage is in percent.",
     )
 
 
-def _ticker(score: str) -> str:
+def _parse_ticker(score: str) -> str:
     for metric in METRICS:
         if score.startswith(f"{metric}_"):
             return score.removeprefix(f"{metric}_")
     return ""
 
 
-def _cell(scores: Scores, metric: str, ticker: str) -> str:
+def _format_cell(scores: Scores, metric: str, ticker: str) -> str:
     value = scores.get(metric if ticker == ALL else f"{metric}_{ticker}")
     if value is None:
         return ""

@@ -1,4 +1,4 @@
-"""Backtest: forecasts of the past scored against what came, all origins of a ticker in one pass."""
+"""Backtest: forecasts of the past scored against realised values, a ticker in one pass."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from pipeline.baselines.full_history import (
     Baseline,
     OriginQuantiles,
     ewma,
-    first_origin,
+    find_first_origin,
     persistence,
 )
 from pipeline.baselines.volatility import garch_t_quantiles
 from pipeline.columns import Columns, concatenate
 from pipeline.errors import DataError, Reason
-from pipeline.evaluation.score_table import FORECASTER, score_columns
+from pipeline.evaluation.score_table import FORECASTER, score_rows
 from pipeline.forecasting.bundle import Manifest
 from pipeline.forecasting.calibration import NEUTRAL, Calibration
 from pipeline.forecasting.forecast import forecast_history
@@ -61,14 +61,19 @@ def backtest(
         When nothing can be scored, or a ticker has fewer bars than one window needs.
     """
     parts = []
-    for one in bars:
-        made = forecast_span(one, model, (first, last), vix)
+    for ticker_bars in bars:
+        forecasts = forecast_span(ticker_bars, model, (first, last), vix)
         version = model.manifest.model_version
-        parts.append(scored(one, made.origin_date, made.log_return_quantiles, name, version))
+        parts.append(
+            score_quantiles(
+                ticker_bars, forecasts.origin_date, forecasts.log_return_quantiles, name, version
+            )
+        )
     scores = concatenate(parts)
     if not len(scores["ticker"]):
+        tickers = [ticker_bars.ticker for ticker_bars in bars]
         raise DataError(
-            f"{', '.join(one.ticker for one in bars)}: expected forecasts from {first} to {last} "
+            f"{', '.join(tickers)}: expected forecasts from {first} to {last} "
             "whose targets are realised, got none",
             Reason.NOT_ENOUGH_HISTORY,
         )
@@ -83,9 +88,9 @@ def forecast_span(
     calibration: Calibration = NEUTRAL,
 ) -> OriginQuantiles:
     """Return what `model` forecasts of one ticker from every origin of a span, ends included."""
-    made = forecast_history(_needed(bars, *span), model, calibration, vix)
-    rows = (made.origin_date >= np.datetime64(span[0])) & made.finite
-    return OriginQuantiles(made.origin_date[rows], made.log_return_quantiles[rows])
+    forecasts = forecast_history(_select_needed(bars, *span), model, calibration, vix)
+    rows = (forecasts.origin_date >= np.datetime64(span[0])) & forecasts.finite
+    return OriginQuantiles(forecasts.origin_date[rows], forecasts.log_return_quantiles[rows])
 
 
 def score_baseline(
@@ -99,13 +104,17 @@ def score_baseline(
         When a ticker has too few bars before `first`.
     """
     parts = []
-    for one in bars:
-        made = baseline(one.as_of(last), first)
-        parts.append(scored(one, made.origin_date, made.log_return_quantiles, name, name))
+    for ticker_bars in bars:
+        forecasts = baseline(ticker_bars.as_of(last), first)
+        parts.append(
+            score_quantiles(
+                ticker_bars, forecasts.origin_date, forecasts.log_return_quantiles, name, name
+            )
+        )
     return concatenate(parts)
 
 
-def fixed_baselines(manifest: Manifest, tickers: Sequence[str]) -> dict[str, Baseline]:
+def build_fixed_baselines(manifest: Manifest, tickers: Sequence[str]) -> dict[str, Baseline]:
     """Return the baselines that need no fitting: GARCH(1,1)-t with what the bundle has stored."""
     stored = manifest.baselines.get(GARCH, {})
     fixed: dict[str, Baseline] = {"persistence": persistence, "ewma": ewma}
@@ -113,10 +122,10 @@ def fixed_baselines(manifest: Manifest, tickers: Sequence[str]) -> dict[str, Bas
         return fixed
 
     def garch_t(bars: Bars, first: date) -> OriginQuantiles:
-        start = first_origin(bars, first, 2)
+        start = find_first_origin(bars, first, 2)
         returns = np.diff(np.log(bars.close))
-        made = garch_t_quantiles(returns, stored[bars.ticker], manifest.horizons, LEVEL_GRID)
-        return OriginQuantiles(bars.session[start:], made[start - 1 :])
+        quantiles = garch_t_quantiles(returns, stored[bars.ticker], manifest.horizons, LEVEL_GRID)
+        return OriginQuantiles(bars.session[start:], quantiles[start - 1 :])
 
     return fixed | {GARCH: garch_t}
 
@@ -128,7 +137,7 @@ def score_bundle(model: Model, market: MarketHistory, span: Span, notes: list[st
     if trained >= span[0]:
         notes.append(f"trained on data up to {trained}: forecasts from before then prove nothing")
     parts = [backtest(bars, model, *span, vix)]
-    baselines = fixed_baselines(model.manifest, [one.ticker for one in bars])
+    baselines = build_fixed_baselines(model.manifest, [ticker_bars.ticker for ticker_bars in bars])
     if GARCH in baselines:
         notes.append(f"{GARCH} is not refitted either: its parameters are stored in the bundle")
     else:
@@ -141,7 +150,7 @@ def score_bundle(model: Model, market: MarketHistory, span: Span, notes: list[st
     return concatenate(parts)
 
 
-def scored(
+def score_quantiles(
     bars: Bars, origin_date: Sessions, quantiles: Floats, model: str, model_version: str
 ) -> Columns:
     """Score one ticker's forecasts where the target is realised and every quantile finite.
@@ -161,26 +170,24 @@ def scored(
     ahead = log_returns_ahead(bars.close[None], horizons.tolist())[0, at]
     origin, step = np.nonzero(np.isfinite(ahead) & np.isfinite(quantiles).all(axis=-1))
     target = at[origin] + horizons[step]
-    realised, of_levels = ahead[origin, step], quantiles[origin, step]
-    return {
-        "ticker": _repeated(bars.ticker, len(target)),
+    forecasts = {
+        "ticker": _repeat(bars.ticker, len(target)),
         "origin_date": origin_date[origin],
         "target_date": bars.session[target],
         "horizon": horizons[step].astype(np.int32),
-        "model": _repeated(model, len(target)),
-        "realised_close": bars.close[target],
-        "realised_return": realised,
-        **score_columns(of_levels, realised),
-        "model_version": _repeated(model_version, len(target)),
+        "model": _repeat(model, len(target)),
+        "model_version": _repeat(model_version, len(target)),
     }
+    realised_return = ahead[origin, step]
+    return score_rows(forecasts, quantiles[origin, step], bars.close[target], realised_return)
 
 
-def _needed(bars: Bars, first: date, last: date) -> Bars:
+def _select_needed(bars: Bars, first: date, last: date) -> Bars:
     """Return the bars that the windows of these origins see: equal numbers in less time."""
-    known = bars.as_of(last)
-    origins = int((known.session >= np.datetime64(first)).sum())
-    return known.tail(max(origins, 1) + MIN_SESSIONS - 1)
+    past = bars.as_of(last)
+    origins = int((past.session >= np.datetime64(first)).sum())
+    return past.tail(max(origins, 1) + MIN_SESSIONS - 1)
 
 
-def _repeated(text: str, n: int) -> NDArray[np.object_]:
+def _repeat(text: str, n: int) -> NDArray[np.object_]:
     return np.full(n, text, object)

@@ -1,4 +1,4 @@
-"""What sentences say of a leaderboard, and what models are called."""
+"""Findings: a leaderboard in sentences, and what models are called."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ PROOF = (
 SESSIONS_A_YEAR = 252
 
 
-def name_of(model: str) -> str:
+def name_model(model: str) -> str:
     """Return what people call a model."""
     return NAMES.get(model, model.replace("_", " "))
 
 
-def scored_lines(board: Leaderboard) -> list[str]:
+def describe_scores(board: Leaderboard) -> list[str]:
     """Return sentences that say what was scored."""
     row = board.overall(board.models[0], board.horizons[0])
     lines = [
@@ -54,7 +54,7 @@ def scored_lines(board: Leaderboard) -> list[str]:
     return lines
 
 
-def findings(board: Leaderboard) -> Iterator[str]:
+def describe_findings(board: Leaderboard) -> Iterator[str]:
     """Yield what a hurried reader must know, at the first horizon."""
     ours, horizon = board.models[0], board.horizons[0]
     years = board.select("year", horizon, ours)
@@ -62,12 +62,12 @@ def findings(board: Leaderboard) -> Iterator[str]:
     if overall.ratios and ours != REFERENCE:
         whole = f"from {board.first_origin} to {board.last_origin}"
         confirmed = [row for row in board.select("period", horizon, ours) if row.value == CONFIRMED]
-        told = {whole: overall} | {f"{row.value} on": row for row in confirmed}
+        spans = {whole: overall} | {f"{row.value} on": row for row in confirmed}
         yield (
-            f"Against {name_of(REFERENCE)}, pooled over {', '.join(board.tickers)} at horizon "
+            f"Against {name_model(REFERENCE)}, pooled over {', '.join(board.tickers)} at horizon "
             f"{horizon}, lower than 1 being better:"
         )
-        yield "\n".join(f"- {when}: {_ratios(row)}" for when, row in told.items())
+        yield "\n".join(f"- {when}: {_format_ratios(row)}" for when, row in spans.items())
         crps, score = (
             sum(row.ratios[name] < 1 for row in years) for name in ("crps", "interval_score_95")
         )
@@ -75,43 +75,43 @@ def findings(board: Leaderboard) -> Iterator[str]:
             f"{CHOSEN_NOTE} Of {len(years)} calendar years, its CRPS was better in {crps}, its "
             f"95 % interval score in {score}."
         )
-    yield _coverage_found(board.select("ticker", horizon, ours), years)
+    yield _describe_coverage(board.select("ticker", horizon, ours), years)
     if CALIBRATED in board.models:
         calibrated = (board.select(cut, horizon, CALIBRATED) for cut in ("ticker", "year"))
-        yield f"With the online calibrator on top: {_coverage_found(*calibrated)}"
+        yield f"With the online calibrator on top: {_describe_coverage(*calibrated)}"
 
 
-def _ratios(row: Row) -> str:
-    found = row.against.get(REFERENCE, {}).get("crps")
+def _format_ratios(row: Row) -> str:
+    difference = row.against.get(REFERENCE, {}).get("crps")
     scores = f"CRPS {row.ratios['crps']:.3f}, 95 % interval score "
-    t = f"; Diebold-Mariano t of the CRPS {found.t:.1f}" if found else ""
+    t = f"; Diebold-Mariano t of the CRPS {difference.t:.1f}" if difference else ""
     return f"{scores}{row.ratios['interval_score_95']:.3f}{t}"
 
 
-def _coverage_found(tickers: Sequence[Row], years: Sequence[Row]) -> str:
-    off, coverage, ticker = max(
+def _describe_coverage(tickers: Sequence[Row], years: Sequence[Row]) -> str:
+    distance, coverage, ticker = max(
         (abs(100 * share - coverage), coverage, row.value)
         for row in tickers
         for coverage, share in row.coverage.items()
     )
     share, year = min((row.coverage[95], row.value) for row in years)
     return (
-        f"Every interval of every ETF covers what it promises within {off:.1f} points (furthest "
-        f"off: {ticker}, {coverage} %). The 95 % intervals cover {100 * share:.1f} % or more in "
-        f"every calendar year (least in {year})."
+        f"Every interval of every ETF covers what it promises within {distance:.1f} points "
+        f"(furthest off: {ticker}, {coverage} %). The 95 % intervals cover {100 * share:.1f} % or "
+        f"more in every calendar year (least in {year})."
     )
 
 
-def proof_lines(board: Leaderboard) -> list[str]:
+def describe_proof(board: Leaderboard) -> list[str]:
     """Return sentences that say how many days of live record prove the skill at horizon 1."""
     lines = [
-        f"Against {name_of(opponent)}: {_live_time(days)}."
+        f"Against {name_model(opponent)}: {_format_live_time(days)}."
         for opponent, days in board.days_to_prove.items()
     ]
     return [PROOF, *lines] if lines else []
 
 
-def _live_time(days: int | None) -> str:
+def _format_live_time(days: int | None) -> str:
     if days is None:
         return "no skill to prove"
     return f"{days} days, {days / SESSIONS_A_YEAR:.1f} years"

@@ -26,11 +26,11 @@ class MarketHistory:
     def as_of(self, day: date) -> MarketHistory:
         """Return what was known at the end of `day`."""
         vix = None if self.vix is None else self.vix.as_of(day)
-        return MarketHistory(tuple(one.as_of(day) for one in self.bars), vix)
+        return MarketHistory(tuple(ticker_bars.as_of(day) for ticker_bars in self.bars), vix)
 
     def with_targets(self, day: date) -> MarketHistory:
         """Return what was known at the end of `day`, and the bars that its targets lie in."""
-        bars = (one.as_of(_last_target(one, day)) for one in self.bars)
+        bars = (ticker_bars.as_of(_find_last_target(ticker_bars, day)) for ticker_bars in self.bars)
         return MarketHistory(tuple(bars), self.as_of(day).vix)
 
 
@@ -49,7 +49,7 @@ def read_market(source: BarSource, tickers: Sequence[str], first: date, last: da
     return reading
 
 
-def _last_target(bars: Bars, day: date) -> date:
+def _find_last_target(bars: Bars, day: date) -> date:
     last_origin = int((bars.session <= np.datetime64(day)).sum()) - 1
     target: date = bars.session[min(last_origin + HORIZONS[-1], len(bars) - 1)].item()
     return target

@@ -14,11 +14,11 @@ from pipeline.backtest.skill import (
     Difference,
     HitTest,
     PriceLevel,
+    compare_scores,
     coverage_p,
-    difference,
-    price_levels,
+    measure_price_levels,
 )
-from pipeline.backtest.slices import CONFIRMED, Cut, cuts, vix_limits
+from pipeline.backtest.slices import CONFIRMED, Cut, cut_forecasts, vix_limits
 from pipeline.bars import Flags, RawBars
 from pipeline.columns import Columns
 from pipeline.evaluation.score_table import FORECASTER
@@ -56,12 +56,12 @@ class Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Leaderboard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """All rows of a scores table, and what they were made of.
+    """All rows of a scores table, and what they summarise.
 
     Attributes
     ----------
-    left_out : forecasts that some model did not make, so that none is compared there
-    vix_limits : closes of the VIX between the terciles; None where none was given
+    left_out : forecasts that some model lacks, so that none is compared there
+    vix_limits : closes of the VIX between the terciles; None without a VIX
     days_to_prove : opponent -> days of live record that prove the forecaster's CRPS at horizon 1
         better, going by the years that confirm it; None where it is not
     """
@@ -102,15 +102,15 @@ def summarise(scores: Columns, vix: RawBars | None = None) -> Leaderboard:
     Raises
     ------
     DataError
-        When the table is empty, has a row twice, or no forecast that every model made.
+        When the table is empty, has a row twice, or no forecast of every model.
     """
-    cube = ScoreCube.of(scores)
-    parts = list(cuts(cube, vix))
+    cube = ScoreCube.from_scores(scores)
+    cuts = list(cut_forecasts(cube, vix))
     rows = tuple(
-        _row(cube, cut, horizon, model)
+        _build_row(cube, cut, horizon, model)
         for horizon in cube.horizons
-        for cut in parts
-        if (cut.inside & cube.scored(horizon)).any()
+        for cut in cuts
+        if (cut.inside & cube.is_scored(horizon)).any()
         for model in cube.models
     )
     return Leaderboard(
@@ -123,16 +123,18 @@ def summarise(scores: Columns, vix: RawBars | None = None) -> Leaderboard:
         left_out=cube.left_out,
         vix_limits=vix_limits(cube, vix),
         rows=rows,
-        price_levels=tuple(price_levels(cube, [m for m in cube.models if m not in BASELINES])),
+        price_levels=tuple(
+            measure_price_levels(cube, [m for m in cube.models if m not in BASELINES])
+        ),
         days_to_prove=_days_to_prove(rows),
     )
 
 
-def _row(cube: ScoreCube, cut: Cut, horizon: int, model: str) -> Row:
-    inside = cut.inside & cube.scored(horizon)
-    means = _means(cube, model, horizon, inside)
-    reference = _means(cube, REFERENCE, horizon, inside) if REFERENCE in cube.models else {}
-    hits = {c: cube.of_model(f"covered_{c}", model, horizon) for c in INTERVALS}
+def _build_row(cube: ScoreCube, cut: Cut, horizon: int, model: str) -> Row:
+    inside = cut.inside & cube.is_scored(horizon)
+    means = _mean_losses(cube, model, horizon, inside)
+    reference = _mean_losses(cube, REFERENCE, horizon, inside) if REFERENCE in cube.models else {}
+    hits = {c: cube.select_scores(f"covered_{c}", model, horizon) for c in INTERVALS}
 
     def p_values(test: HitTest) -> dict[int, float | None]:
         return {c: coverage_p(test, hit, inside, horizon, c / 100) for c, hit in hits.items()}
@@ -150,32 +152,32 @@ def _row(cube: ScoreCube, cut: Cut, horizon: int, model: str) -> Row:
         kupiec_p=p_values(kupiec),
         christoffersen_p=p_values(christoffersen),
         against={
-            opponent: _against(cube, (model, opponent), horizon, inside)
+            opponent: _compare_models(cube, (model, opponent), horizon, inside)
             for opponent in cube.models
             if opponent != model and (model == FORECASTER or opponent == REFERENCE)
         },
     )
 
 
-def _means(cube: ScoreCube, model: str, horizon: int, inside: Flags) -> dict[str, float]:
-    return {name: float(cube.of_model(name, model, horizon)[inside].mean()) for name in LOSSES}
+def _mean_losses(cube: ScoreCube, model: str, horizon: int, inside: Flags) -> dict[str, float]:
+    return {name: float(cube.select_scores(name, model, horizon)[inside].mean()) for name in LOSSES}
 
 
-def _against(
+def _compare_models(
     cube: ScoreCube, pair: tuple[str, str], horizon: int, inside: Flags
 ) -> dict[str, Difference]:
-    found = {}
+    differences = {}
     for name in TESTED:
-        ours, theirs = (cube.of_model(name, model, horizon) for model in pair)
-        found[name] = difference(ours, theirs, inside, horizon)
-    return {name: one for name, one in found.items() if one is not None}
+        ours, theirs = (cube.select_scores(name, model, horizon) for model in pair)
+        differences[name] = compare_scores(ours, theirs, inside, horizon)
+    return {name: difference for name, difference in differences.items() if difference is not None}
 
 
 def _days_to_prove(rows: tuple[Row, ...]) -> dict[str, int | None]:
     return {
-        opponent: days_to_prove(found["crps"].t, row.days)
+        opponent: days_to_prove(differences["crps"].t, row.days)
         for row in rows
         if (row.cut, row.horizon, row.model) == ("period", 1, FORECASTER) and row.value == CONFIRMED
-        for opponent, found in row.against.items()
-        if "crps" in found
+        for opponent, differences in row.against.items()
+        if "crps" in differences
     }

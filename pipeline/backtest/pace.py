@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Parts done of all; `seconds_left` is None until every kind left was timed."""
+    """Tasks done of all; `seconds_left` is None until every kind left was timed."""
 
     done: int
     total: int
@@ -17,13 +17,13 @@ class Progress:
 
 
 class Pace:
-    """What is left, foretold from what it took: each kind of part by its own mean.
+    """The time that is left, by the mean of each kind of task so far.
 
     Parameters
     ----------
-    total : parts in all; those not waiting are done
-    waiting : kind of each part still to compute
-    workers : parts computed at a time
+    total : tasks in all; those not waiting are done
+    waiting : kind of each task still to compute
+    workers : tasks computed at a time
     """
 
     def __init__(self, total: int, waiting: Sequence[str], workers: int) -> None:
@@ -31,19 +31,19 @@ class Pace:
         self._waiting = Counter(waiting)
         self._seconds: dict[str, list[float]] = {}
 
-    def took(self, kind: str, seconds: float) -> None:
-        """Note that a part of this kind is done."""
+    def add_timing(self, kind: str, seconds: float) -> None:
+        """Note that a task of this kind is done."""
         self._waiting[kind] -= 1
         self._seconds.setdefault(kind, []).append(seconds)
 
-    def progress(self) -> Progress:
-        """Return how far it is."""
+    def estimate_progress(self) -> Progress:
+        """Return how many tasks are done and how long the others will take."""
         left = self._waiting.total()
-        return Progress(self._total - left, self._total, self._seconds_left())
+        return Progress(self._total - left, self._total, self._estimate_seconds_left())
 
-    def _seconds_left(self) -> float | None:
+    def _estimate_seconds_left(self) -> float | None:
         left = {kind: n for kind, n in self._waiting.items() if n}
         if not left.keys() <= self._seconds.keys():
             return None
-        means = {kind: sum(took) / len(took) for kind, took in self._seconds.items()}
+        means = {kind: sum(timings) / len(timings) for kind, timings in self._seconds.items()}
         return sum(n * means[kind] for kind, n in left.items()) / self._workers

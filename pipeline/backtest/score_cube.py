@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.bars import Flags, Floats, Sessions
-from pipeline.columns import Columns
+from pipeline.columns import Columns, where
 from pipeline.errors import DataError, Reason
 from pipeline.evaluation.score_table import FORECASTER
 from pipeline.forecasting.levels import INTERVALS
@@ -30,12 +30,12 @@ class ScoreCube:
     Attributes
     ----------
     models : the forecaster first, then other models of ours, then baselines
-    tickers : in the order in which they came
+    tickers : in the order of the table
     origins : datetime64[D] (n_origins,), increasing
     horizons : sessions ahead, increasing
     targets : datetime64[D] (n_origins, n_horizons), NaT where nothing is scored
     values : name -> float64 (n_models, n_tickers, n_origins, n_horizons)
-    left_out : forecasts that some model did not make, so that none is compared there
+    left_out : forecasts that some model lacks, so that none is compared there
     """
 
     models: tuple[str, ...]
@@ -47,25 +47,25 @@ class ScoreCube:
     left_out: int
 
     @classmethod
-    def of(cls, scores: Columns) -> Self:
+    def from_scores(cls, scores: Columns) -> Self:
         """Return the cube of a scores table.
 
         Raises
         ------
         DataError
-            When the table is empty, has a row twice, or no forecast that every model made.
+            When the table is empty, has a row twice, or no forecast of every model.
         """
-        scores = _finite(scores)
-        models, tickers = _models(scores["model"]), _in_order(scores["ticker"])
+        scores = _select_finite(scores)
+        models, tickers = _order_models(scores["model"]), _list_unique(scores["ticker"])
         origins, at_origin = np.unique(scores["origin_date"], return_inverse=True)
         horizons, at_horizon = np.unique(scores["horizon"], return_inverse=True)
-        at = _codes(scores["model"], models), _codes(scores["ticker"], tickers)
-        where = (*at, at_origin, at_horizon)
+        at = _encode(scores["model"], models), _encode(scores["ticker"], tickers)
+        positions = (*at, at_origin, at_horizon)
         shape = len(models), len(tickers), len(origins), len(horizons)
-        common, left_out = _common(where, shape)
+        common, left_out = _find_common(positions, shape)
         targets = np.full(shape[2:], "NaT", "datetime64[D]")
-        targets[where[2:]] = scores["target_date"]
-        values = {name: _dense(scores[name], where, common, shape) for name in VALUES}
+        targets[positions[2:]] = scores["target_date"]
+        values = {name: _spread(scores[name], positions, common, shape) for name in VALUES}
         return cls(
             models=models,
             tickers=tickers,
@@ -76,15 +76,15 @@ class ScoreCube:
             left_out=left_out,
         )
 
-    def of_model(self, name: str, model: str, horizon: int) -> Floats:
+    def select_scores(self, name: str, model: str, horizon: int) -> Floats:
         """Return a model's scores of one name and horizon, float64 (n_tickers, n_origins)."""
         at = self.models.index(model), self.horizons.index(horizon)
         values: Floats = self.values[name][at[0], :, :, at[1]]
         return values
 
-    def scored(self, horizon: int) -> Flags:
+    def is_scored(self, horizon: int) -> Flags:
         """Return where there are scores, bool (n_tickers, n_origins)."""
-        flags: Flags = np.isfinite(self.of_model("crps", self.models[0], horizon))
+        flags: Flags = np.isfinite(self.select_scores("crps", self.models[0], horizon))
         return flags
 
 
@@ -96,51 +96,51 @@ def daily_mean(values: Floats, scored: Flags) -> Floats:
     return mean
 
 
-Where = tuple[NDArray[np.intp], ...]
+Positions = tuple[NDArray[np.intp], ...]
 Shape = tuple[int, ...]
 
 
-def _finite(scores: Columns) -> Columns:
-    known = np.isfinite(scores["crps"])
-    if not known.any():
+def _select_finite(scores: Columns) -> Columns:
+    finite = np.isfinite(scores["crps"])
+    if not finite.any():
         raise DataError("expected scored forecasts, got none", Reason.NOT_ENOUGH_HISTORY)
-    return {name: column[known] for name, column in scores.items()}
+    return where(scores, finite)
 
 
-def _models(names: NDArray[Any]) -> tuple[str, ...]:
+def _order_models(names: NDArray[Any]) -> tuple[str, ...]:
     rank = {FORECASTER: -1} | {name: i for i, name in enumerate(BASELINES, start=1)}
-    return tuple(sorted(_in_order(names), key=lambda name: rank.get(name, 0)))
+    return tuple(sorted(_list_unique(names), key=lambda name: rank.get(name, 0)))
 
 
-def _in_order(names: NDArray[Any]) -> tuple[str, ...]:
+def _list_unique(names: NDArray[Any]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names.tolist()))
 
 
-def _codes(names: NDArray[Any], known: tuple[str, ...]) -> NDArray[np.intp]:
-    code = {name: i for i, name in enumerate(known)}
+def _encode(names: NDArray[Any], order: tuple[str, ...]) -> NDArray[np.intp]:
+    code = {name: i for i, name in enumerate(order)}
     return np.array([code[name] for name in names.tolist()], np.intp)
 
 
-def _common(where: Where, shape: Shape) -> tuple[Flags, int]:
+def _find_common(positions: Positions, shape: Shape) -> tuple[Flags, int]:
     """Return where every model has a row, bool (n_tickers, n_origins, n_horizons), and the rest."""
     rows = np.zeros(shape, np.int64)
-    np.add.at(rows, where, 1)
+    np.add.at(rows, positions, 1)
     if (rows > 1).any():
         raise DataError(
             "expected one score per model, ticker, origin and horizon, got some twice",
             Reason.UNREADABLE,
         )
-    made = rows > 0
-    common: Flags = np.logical_and.reduce(made)
+    scored = rows > 0
+    common: Flags = np.logical_and.reduce(scored)
     if not common.any():
         raise DataError(
             "expected a forecast that every model made, got none", Reason.NOT_ENOUGH_HISTORY
         )
-    return common, int((made.any(axis=0) & ~common).sum())
+    return common, int((scored.any(axis=0) & ~common).sum())
 
 
-def _dense(column: NDArray[Any], where: Where, common: Flags, shape: Shape) -> Floats:
+def _spread(column: NDArray[Any], positions: Positions, common: Flags, shape: Shape) -> Floats:
     values = np.full(shape, np.nan)
-    values[where] = column
+    values[positions] = column
     values[:, ~common] = np.nan
     return values

@@ -37,7 +37,7 @@ class PriceLevel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     always_up_right: float
 
 
-def difference(ours: Floats, theirs: Floats, scored: Flags, horizon: int) -> Difference | None:
+def compare_scores(ours: Floats, theirs: Floats, scored: Flags, horizon: int) -> Difference | None:
     """Return how sure the difference of two models' scores is, by the mean over tickers of a day.
 
     Parameters
@@ -80,25 +80,25 @@ def coverage_p(test: HitTest, hits: Floats, scored: Flags, horizon: int, c: floa
         for of_ticker, inside in zip(hits, scored, strict=True)
         for start in range(horizon)
     ]
-    found = [test(one, c).p for one in series if len(one) >= MIN_DAYS]
-    return min(1.0, len(found) * min(found)) if found else None
+    p_values = [test(covered, c).p for covered in series if len(covered) >= MIN_DAYS]
+    return min(1.0, len(p_values) * min(p_values)) if p_values else None
 
 
-def price_levels(cube: ScoreCube, models: Sequence[str]) -> Iterator[PriceLevel]:
+def measure_price_levels(cube: ScoreCube, models: Sequence[str]) -> Iterator[PriceLevel]:
     """Yield what medians say of level and direction, where closes move on enough days."""
     for horizon in cube.horizons:
-        scored = cube.scored(horizon)
+        scored = cube.is_scored(horizon)
         for model in models:
             names = ("realised_close", "realised_return", "error")
-            values = [cube.of_model(name, model, horizon) for name in names]
+            values = [cube.select_scores(name, model, horizon) for name in names]
             for row, ticker in enumerate(cube.tickers):
                 close, realised, error = (value[row][scored[row]] for value in values)
                 if len(close) >= MIN_DAYS and np.ptp(close) > 0:
-                    shares = _price_level(close, realised, error)
+                    shares = _measure_price_level(close, realised, error)
                     yield PriceLevel(ticker=ticker, horizon=horizon, model=model, **shares)
 
 
-def _price_level(close: Floats, realised: Floats, error: Floats) -> dict[str, float]:
+def _measure_price_level(close: Floats, realised: Floats, error: Floats) -> dict[str, float]:
     median, moved = realised - error, realised != 0
     return {
         "r2_price": _r2(close * np.exp(-error), close),
@@ -110,6 +110,6 @@ def _price_level(close: Floats, realised: Floats, error: Floats) -> dict[str, fl
 
 
 def _r2(predicted: Floats, realised: Floats) -> float:
-    off = realised - realised.mean()
-    missed = realised - predicted
-    return float(1.0 - missed @ missed / (off @ off))
+    deviation = realised - realised.mean()
+    error = realised - predicted
+    return float(1.0 - error @ error / (deviation @ deviation))

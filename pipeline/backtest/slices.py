@@ -25,7 +25,7 @@ class Cut:
     inside: Flags
 
 
-def cuts(cube: ScoreCube, vix: RawBars | None) -> Iterator[Cut]:
+def cut_forecasts(cube: ScoreCube, vix: RawBars | None) -> Iterator[Cut]:
     """Yield everything, both periods, each ticker, calendar year and tercile of the VIX.
 
     Origins without a close of the VIX are in no tercile.
@@ -40,7 +40,7 @@ def cuts(cube: ScoreCube, vix: RawBars | None) -> Iterator[Cut]:
         yield Cut("ticker", ticker, np.broadcast_to(np.arange(shape[0])[:, None] == i, shape))
     for year in np.unique(years):
         yield Cut("year", str(year), np.broadcast_to(years == year, shape))
-    limits, close = vix_limits(cube, vix), _closes_at(vix, cube.origins)
+    limits, close = vix_limits(cube, vix), _find_closes(vix, cube.origins)
     if limits is not None:
         tercile = np.where(np.isfinite(close), np.searchsorted(limits, close), -1)
         for i, name in enumerate(TERCILES):
@@ -49,15 +49,15 @@ def cuts(cube: ScoreCube, vix: RawBars | None) -> Iterator[Cut]:
 
 def vix_limits(cube: ScoreCube, vix: RawBars | None) -> tuple[float, float] | None:
     """Return the closes of the VIX between the terciles of the origins, None without any."""
-    close = _closes_at(vix, cube.origins)
-    known = close[np.isfinite(close)]
-    if len(known) == 0:
+    close = _find_closes(vix, cube.origins)
+    closes = close[np.isfinite(close)]
+    if len(closes) == 0:
         return None
-    low, high = np.quantile(known, (1 / 3, 2 / 3))
+    low, high = np.quantile(closes, (1 / 3, 2 / 3))
     return float(low), float(high)
 
 
-def _closes_at(vix: RawBars | None, origins: Sessions) -> Floats:
+def _find_closes(vix: RawBars | None, origins: Sessions) -> Floats:
     """Return the VIX's close at each origin, NaN where it has none."""
     if vix is None:
         return np.full(len(origins), np.nan)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pipeline.backtest.findings import CHOSEN_NOTE, WHY_R2_SAYS_NOTHING, name_of
-from pipeline.backtest.leaderboard import REFERENCE, Leaderboard, Row
+from pipeline.backtest.findings import CHOSEN_NOTE, WHY_R2_SAYS_NOTHING, name_model
+from pipeline.backtest.leaderboard import REFERENCE, TESTED, Leaderboard, Row
 from pipeline.backtest.score_cube import LOSSES
 from pipeline.backtest.skill import Difference, PriceLevel
 from pipeline.forecasting.levels import INTERVALS
@@ -27,87 +27,81 @@ class TextTable:
     note: str = ""
 
 
-def tables(board: Leaderboard) -> list[TextTable]:
+def build_tables(board: Leaderboard) -> list[TextTable]:
     """Return every table of a leaderboard: overall first, then by cut, then the price level."""
     first = board.horizons[0]
     return [
-        *(_overall(board, horizon) for horizon in board.horizons if horizon in (first, 5)),
-        *_cuts(board, first),
-        _by_horizon(board),
-        *(_by_model(board, score, title) for score, title in _MATRICES),
-        _price_level(board, first),
+        *(_build_overall(board, horizon) for horizon in board.horizons if horizon in (first, 5)),
+        *_build_cuts(board, first),
+        _build_by_horizon(board),
+        *(_build_by_model(board, score, title) for score, title in _MATRICES),
+        _build_price_levels(board, first),
     ]
 
 
-def _overall(board: Leaderboard, horizon: int) -> TextTable:
+def _build_overall(board: Leaderboard, horizon: int) -> TextTable:
     ours = board.models[0]
     against = board.overall(ours, horizon).against
     rows = [
-        (name_of(row.model), *_scores(row), *_tests(against.get(row.model)))
+        (name_model(row.model), *_format_scores(row), *_format_tests(against.get(row.model)))
         for row in board.select("all", horizon)
     ]
     return TextTable(
         f"Horizon {horizon}, pooled over {', '.join(board.tickers)}",
         ("Model", *SCORE_COLUMNS, *COVERAGE_COLUMNS, *TEST_COLUMNS, *_TEST_NAMES),
         tuple(rows),
-        f"{_unit(board)} Cov.: closes inside the interval, in percent. Kupiec and Christoffersen: "
-        "p-values of the 95 % interval, the smallest over tickers and series of targets that do "
-        "not overlap, times their number. DM: Diebold-Mariano of the first row against this one, "
-        "on daily means over tickers; negative t says that the first row is better.",
+        f"{_describe_unit(board)} Cov.: closes inside the interval, in percent. Kupiec and "
+        "Christoffersen: p-values of the 95 % interval, the smallest over tickers and series of "
+        "targets that do not overlap, times their number. DM: Diebold-Mariano of the first row "
+        "against this one, on daily means over tickers; negative t says that the first row is "
+        "better.",
     )
 
 
-def _unit(board: Leaderboard) -> str:
+def _describe_unit(board: Leaderboard) -> str:
     if REFERENCE in board.models:
-        return f"Scores are ratios to {name_of(REFERENCE)}, lower is better."
+        return f"Scores are ratios to {name_model(REFERENCE)}, lower is better."
     return "Scores are in units of log return, lower is better."
 
 
 _TEST_NAMES = ("DM t, CRPS", "p", "DM t, 95 %", "p")
 
 
-def _cuts(board: Leaderboard, horizon: int) -> Iterator[TextTable]:
+def _build_cuts(board: Leaderboard, horizon: int) -> Iterator[TextTable]:
     ours = board.models[0]
-    notes = {"period": CHOSEN_NOTE, "vix": _vix_note(board)}
+    notes = {"period": CHOSEN_NOTE, "vix": _describe_terciles(board)}
     for cut, title in CUTS.items():
         rows = board.select(cut, horizon, ours)
         if rows:
             yield TextTable(
-                f"{name_of(ours).capitalize()} by {title}, horizon {horizon}",
+                f"{name_model(ours).capitalize()} by {title}, horizon {horizon}",
                 (title, *_DETAIL_NAMES),
-                tuple((row.value, *_detail(row)) for row in rows),
-                " ".join(filter(None, [notes.get(cut), _against(board)])),
+                tuple((row.value, *_format_detail(row)) for row in rows),
+                " ".join(filter(None, [notes.get(cut), _describe_opponent(board)])),
             )
 
 
-def _against(board: Leaderboard) -> str:
-    return f"DM is against {name_of(REFERENCE)}." if REFERENCE in board.models else ""
+def _describe_opponent(board: Leaderboard) -> str:
+    return f"DM is against {name_model(REFERENCE)}." if REFERENCE in board.models else ""
 
 
-def _by_horizon(board: Leaderboard) -> TextTable:
+def _build_by_horizon(board: Leaderboard) -> TextTable:
     ours = board.models[0]
     rows = [board.overall(ours, horizon) for horizon in board.horizons]
     return TextTable(
-        f"{name_of(ours).capitalize()} by horizon",
+        f"{name_model(ours).capitalize()} by horizon",
         ("Horizon", *_DETAIL_NAMES),
-        tuple((str(row.horizon), *_detail(row)) for row in rows),
-        _against(board),
+        tuple((str(row.horizon), *_format_detail(row)) for row in rows),
+        _describe_opponent(board),
     )
 
 
-_DETAIL_NAMES = (
-    "Forecasts",
-    *SCORE_COLUMNS,
-    *COVERAGE_COLUMNS,
-    *TEST_COLUMNS,
-    "DM t, CRPS",
-    "p",
-)
+_DETAIL_NAMES = ("Forecasts", *SCORE_COLUMNS, *COVERAGE_COLUMNS, *TEST_COLUMNS, "DM t, CRPS", "p")
 
 
-def _detail(row: Row) -> tuple[str, ...]:
-    found = row.against.get(REFERENCE)
-    return (str(row.forecasts), *_scores(row), *_tests(found)[:2])
+def _format_detail(row: Row) -> tuple[str, ...]:
+    differences = row.against.get(REFERENCE)
+    return (str(row.forecasts), *_format_scores(row), *_format_tests(differences)[:2])
 
 
 _MATRICES = (
@@ -117,7 +111,7 @@ _MATRICES = (
 )
 
 
-def _by_model(board: Leaderboard, score: str, title: str) -> TextTable:
+def _build_by_model(board: Leaderboard, score: str, title: str) -> TextTable:
     """Return one score of every model in every cut."""
     first = board.horizons[0]
     keys = [(cut, row.value) for cut in CUTS for row in board.select(cut, first, board.models[0])]
@@ -125,19 +119,19 @@ def _by_model(board: Leaderboard, score: str, title: str) -> TextTable:
     rows = [
         (
             value if cut != "vix" else f"VIX {value}",
-            *(_one(cells[cut, value, model], score) for model in board.models),
+            *(_format_score(cells[cut, value, model], score) for model in board.models),
         )
         for cut, value in keys
     ]
     return TextTable(
         f"{title}, horizon {first}",
-        ("Part", *(name_of(model) for model in board.models)),
+        ("Part", *(name_model(model) for model in board.models)),
         tuple(rows),
-        "" if score.startswith("coverage") else _unit(board),
+        "" if score.startswith("coverage") else _describe_unit(board),
     )
 
 
-def _price_level(board: Leaderboard, horizon: int) -> TextTable:
+def _build_price_levels(board: Leaderboard, horizon: int) -> TextTable:
     return TextTable(
         f"R2 of the price level, horizon {horizon}",
         (
@@ -149,18 +143,20 @@ def _price_level(board: Leaderboard, horizon: int) -> TextTable:
             "Sign right, %",
             "Always up right, %",
         ),
-        tuple(_price_cells(one) for one in board.price_levels if one.horizon == horizon),
+        tuple(
+            _format_price_level(level) for level in board.price_levels if level.horizon == horizon
+        ),
         WHY_R2_SAYS_NOTHING,
     )
 
 
-def _price_cells(one: PriceLevel) -> tuple[str, ...]:
-    r2 = (f"{value:.5f}" for value in (one.r2_price, one.r2_price_persistence))
-    shares = (f"{100 * share:.1f}" for share in (one.sign_right, one.always_up_right))
-    return (name_of(one.model), one.ticker, *r2, f"{one.r2_return:.4f}", *shares)
+def _format_price_level(level: PriceLevel) -> tuple[str, ...]:
+    r2 = (f"{value:.5f}" for value in (level.r2_price, level.r2_price_persistence))
+    shares = (f"{100 * share:.1f}" for share in (level.sign_right, level.always_up_right))
+    return (name_model(level.model), level.ticker, *r2, f"{level.r2_return:.4f}", *shares)
 
 
-def _vix_note(board: Leaderboard) -> str:
+def _describe_terciles(board: Leaderboard) -> str:
     if board.vix_limits is None:
         return ""
     low, high = board.vix_limits
@@ -169,13 +165,13 @@ def _vix_note(board: Leaderboard) -> str:
     )
 
 
-def _scores(row: Row) -> tuple[str, ...]:
-    scores = (_one(row, name) for name in LOSSES)
-    covered = (_one(row, f"coverage_{c}") for c in INTERVALS)
-    return (*scores, *covered, _p(row.kupiec_p[95]), _p(row.christoffersen_p[95]))
+def _format_scores(row: Row) -> tuple[str, ...]:
+    scores = (_format_score(row, name) for name in LOSSES)
+    covered = (_format_score(row, f"coverage_{c}") for c in INTERVALS)
+    return (*scores, *covered, _format_p(row.kupiec_p[95]), _format_p(row.christoffersen_p[95]))
 
 
-def _one(row: Row, score: str) -> str:
+def _format_score(row: Row, score: str) -> str:
     if score.startswith("coverage_"):
         return f"{100 * row.coverage[int(score.removeprefix('coverage_'))]:.1f}"
     if score in row.ratios:
@@ -183,17 +179,16 @@ def _one(row: Row, score: str) -> str:
     return f"{getattr(row, score):.6f}"
 
 
-def _tests(found: dict[str, Difference] | None) -> tuple[str, ...]:
-    names: Sequence[str] = ("crps", "interval_score_95")
-    pairs = [(found or {}).get(name) for name in names]
-    return tuple(
-        cell
-        for one in pairs
-        for cell in ((f"{one.t:.1f}", _p(one.p)) if one is not None else ("", ""))
-    )
+def _format_tests(differences: dict[str, Difference] | None) -> tuple[str, ...]:
+    tested = [(differences or {}).get(name) for name in TESTED]
+    return tuple(cell for difference in tested for cell in _format_difference(difference))
 
 
-def _p(p: float | None) -> str:
+def _format_difference(difference: Difference | None) -> tuple[str, str]:
+    return ("", "") if difference is None else (f"{difference.t:.1f}", _format_p(difference.p))
+
+
+def _format_p(p: float | None) -> str:
     if p is None:
         return ""
     return f"{p:.3f}" if p >= 0.001 else f"{p:.0e}"

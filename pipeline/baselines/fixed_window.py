@@ -13,11 +13,11 @@ import numpy as np
 
 from pipeline.bars import Bars, Floats
 from pipeline.baselines.full_history import (
+    EWMA_WARM_UP,
     HORIZONS,
     LEVEL_GRID,
+    ROLLING_SESSIONS,
     SMALLEST_VARIANCE,
-    WARM_UP,
-    WINDOW,
     row_quantiles,
 )
 from pipeline.baselines.names import EWMA, GARCH_T, PERSISTENCE
@@ -25,7 +25,7 @@ from pipeline.baselines.volatility import (
     BACKCAST,
     DECAY,
     PERCENT,
-    scaled_quantiles,
+    scale_quantiles,
     student_t_quantiles,
     summed_variance,
 )
@@ -54,13 +54,13 @@ class Quantiles:
         return Quantiles(self.log_return[at : at + 1], self.sigma[at : at + 1])
 
 
-def histories(bars: Bars) -> Floats:
+def slide_histories(bars: Bars) -> Floats:
     """Return the log closes each origin sees, float64 (n - 299, 300), newest last."""
     closes = np.log(bars.close)
     return np.lib.stride_tricks.sliding_window_view(closes, BASELINE_SESSIONS)
 
 
-def issued(log_close: Floats, garch: Parameters | None) -> dict[str, Quantiles]:
+def issue_baselines(log_close: Floats, garch: Parameters | None) -> dict[str, Quantiles]:
     """Return the forecasts of every baseline from n origins of one ticker.
 
     Parameters
@@ -68,28 +68,28 @@ def issued(log_close: Floats, garch: Parameters | None) -> dict[str, Quantiles]:
     log_close : float64 (n, 300), log closes up to each origin
     garch : GARCH(1,1)-t's parameters of the ticker; without, that baseline is left out
     """
-    made = {PERSISTENCE: _persistence(log_close), EWMA: _ewma(log_close)}
-    return made if garch is None else made | {GARCH_T: _garch_t(log_close, garch)}
+    forecasts = {PERSISTENCE: _persistence(log_close), EWMA: _ewma(log_close)}
+    return forecasts if garch is None else forecasts | {GARCH_T: _garch_t(log_close, garch)}
 
 
 def _persistence(log_close: Floats) -> Quantiles:
     """Forecast the last close, with quantiles of the last 250 returns over the horizon."""
-    past = [_returns(log_close, horizon)[:, -WINDOW:] for horizon in HORIZONS]
-    found = np.stack([_quantiles(one) for one in past], axis=1)
-    found[..., :MEDIAN] = np.minimum(found[..., :MEDIAN], 0.0)
-    found[..., MEDIAN:] = np.maximum(found[..., MEDIAN:], 0.0)
-    found[..., MEDIAN] = 0.0
-    return Quantiles(found, np.stack([one.std(axis=1) for one in past], axis=1))
+    past = [_log_returns(log_close, horizon)[:, -ROLLING_SESSIONS:] for horizon in HORIZONS]
+    quantiles = np.stack([_quantiles(returns) for returns in past], axis=1)
+    quantiles[..., :MEDIAN] = np.minimum(quantiles[..., :MEDIAN], 0.0)
+    quantiles[..., MEDIAN:] = np.maximum(quantiles[..., MEDIAN:], 0.0)
+    quantiles[..., MEDIAN] = 0.0
+    return Quantiles(quantiles, np.stack([returns.std(axis=1) for returns in past], axis=1))
 
 
 def _ewma(log_close: Floats) -> Quantiles:
     """Forecast by RiskMetrics' volatility and the quantiles of past returns in its units."""
-    squares = _returns(log_close, 1) ** 2
-    start = squares[:, :WARM_UP].mean(axis=1)
-    variance = _decaying((1.0 - DECAY) * squares, DECAY, start)
+    squares = _log_returns(log_close, 1) ** 2
+    start = squares[:, :EWMA_WARM_UP].mean(axis=1)
+    variance = _weight_exponentially((1.0 - DECAY) * squares, DECAY, start)
     sigma = np.sqrt(np.maximum(variance, SMALLEST_VARIANCE))
     z = [
-        _quantiles((_returns(log_close, horizon) / sigma[:, :-horizon])[:, WARM_UP:])
+        _quantiles((_log_returns(log_close, horizon) / sigma[:, :-horizon])[:, EWMA_WARM_UP:])
         for horizon in HORIZONS
     ]
     newest = sigma[:, -1:]
@@ -98,29 +98,29 @@ def _ewma(log_close: Floats) -> Quantiles:
 
 def _garch_t(log_close: Floats, garch: Parameters) -> Quantiles:
     """Forecast by GARCH(1,1)-t with stored parameters; see `volatility.garch_t_quantiles`."""
-    shocks = _returns(log_close, 1) * PERCENT - garch["mu"]
+    shocks = _log_returns(log_close, 1) * PERCENT - garch["mu"]
     news = garch["omega"] + garch["alpha[1]"] * shocks**2
     weights = DECAY ** np.arange(BACKCAST)
     backcast = (shocks[:, :BACKCAST] ** 2 * weights).sum(axis=1) / weights.sum()
     start = garch["omega"] + (garch["alpha[1]"] + garch["beta[1]"]) * backcast
-    variance = _decaying(news, garch["beta[1]"], start)[:, -1]
+    variance = _weight_exponentially(news, garch["beta[1]"], start)[:, -1]
     summed = summed_variance(variance, garch, HORIZONS)
     z = student_t_quantiles(LEVEL_GRID, garch["nu"])
-    found = scaled_quantiles(summed, garch["mu"], HORIZONS, z)
-    return Quantiles(found, np.sqrt(summed) / PERCENT)
+    quantiles = scale_quantiles(summed, garch["mu"], HORIZONS, z)
+    return Quantiles(quantiles, np.sqrt(summed) / PERCENT)
 
 
-def _returns(log_close: Floats, horizon: int) -> Floats:
+def _log_returns(log_close: Floats, horizon: int) -> Floats:
     """Return the log returns over `horizon`, float64 (n, 300 - horizon), newest last."""
-    made: Floats = log_close[:, horizon:] - log_close[:, :-horizon]
-    return made
+    returns: Floats = log_close[:, horizon:] - log_close[:, :-horizon]
+    return returns
 
 
 def _quantiles(values: Floats) -> Floats:
     return row_quantiles(values, np.full(len(values), values.shape[1]))
 
 
-def _decaying(added: Floats, decay: float, start: Floats) -> Floats:
+def _weight_exponentially(added: Floats, decay: float, start: Floats) -> Floats:
     """Return start and then, step by step, added + decay x the value before: (n, m + 1)."""
     values = np.empty((len(added), added.shape[1] + 1))
     values[:, 0] = start

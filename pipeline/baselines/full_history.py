@@ -14,16 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.bars import Bars, Floats, Sessions
-from pipeline.baselines.volatility import DECAY, decaying
+from pipeline.baselines.volatility import DECAY, weight_exponentially
 from pipeline.errors import DataError, NonFiniteOutput, Reason
 from pipeline.forecasting.levels import LEVELS, MEDIAN
 
 HORIZONS = (1, 2, 3, 4, 5)
 LEVEL_GRID = np.array(LEVELS)
 
-WINDOW = 250
-WARM_UP = 22  # sessions that start the EWMA and give no z
-POOL = 1000  # newest z behind the quantiles
+ROLLING_SESSIONS = 250
+EWMA_WARM_UP = 22  # sessions that start the EWMA and give no z
+POOLED_Z = 1000  # newest z behind the quantiles
 SMALLEST_VARIANCE = 1e-16  # of a price that does not move
 CHUNK = 128  # rows sorted at a time: they stay in the cache
 
@@ -66,10 +66,12 @@ def persistence(bars: Bars, first: date) -> OriginQuantiles:
     DataError
         When there are fewer than 255 bars up to the first origin.
     """
-    start = first_origin(bars, first, WINDOW + HORIZONS[-1])
+    start = find_first_origin(bars, first, ROLLING_SESSIONS + HORIZONS[-1])
     log_close = np.log(bars.close)
-    past = [_returns_ending(log_close, horizon) for horizon in HORIZONS]
-    quantiles = np.stack([_last_quantiles(one, start, WINDOW) for one in past], axis=1)
+    past = [_trailing_returns(log_close, horizon) for horizon in HORIZONS]
+    quantiles = np.stack(
+        [_rolling_quantiles(returns, start, ROLLING_SESSIONS) for returns in past], axis=1
+    )
     quantiles[..., : MEDIAN + 1] = np.minimum(quantiles[..., : MEDIAN + 1], 0.0)
     quantiles[..., MEDIAN:] = np.maximum(quantiles[..., MEDIAN:], 0.0)
     quantiles[..., MEDIAN] = 0.0
@@ -87,21 +89,23 @@ def ewma(bars: Bars, first: date) -> OriginQuantiles:
     DataError
         When there are fewer than 277 bars up to the first origin.
     """
-    start = first_origin(bars, first, WARM_UP + WINDOW + HORIZONS[-1])
+    start = find_first_origin(bars, first, EWMA_WARM_UP + ROLLING_SESSIONS + HORIZONS[-1])
     log_close = np.log(bars.close)
     squares = np.diff(log_close) ** 2
-    variance = decaying((1.0 - DECAY) * squares, DECAY, float(squares[:WARM_UP].mean()))
+    variance = weight_exponentially(
+        (1.0 - DECAY) * squares, DECAY, float(squares[:EWMA_WARM_UP].mean())
+    )
     sigma = np.sqrt(np.maximum(variance, SMALLEST_VARIANCE))
     quantiles = np.empty((len(bars) - start, len(HORIZONS), len(LEVELS)))
     for i, horizon in enumerate(HORIZONS):
-        z = _returns_ending(log_close, horizon)
+        z = _trailing_returns(log_close, horizon)
         z[horizon:] /= sigma[:-horizon]
-        z[: WARM_UP + horizon] = np.nan
-        quantiles[:, i] = _last_quantiles(z, start, POOL)
+        z[: EWMA_WARM_UP + horizon] = np.nan
+        quantiles[:, i] = _rolling_quantiles(z, start, POOLED_Z)
     return OriginQuantiles(bars.session[start:], sigma[start:, None, None] * quantiles)
 
 
-def first_origin(bars: Bars, first: date, needed: int) -> int:
+def find_first_origin(bars: Bars, first: date, min_bars: int) -> int:
     """Return the index of the first session from `first` on.
 
     Raises
@@ -115,23 +119,23 @@ def first_origin(bars: Bars, first: date, needed: int) -> int:
             f"{bars.ticker}: expected a session from {first} on, the last is {bars.session[-1]}",
             Reason.NO_BARS,
         )
-    if at + 1 < needed:
+    if at + 1 < min_bars:
         raise DataError(
-            f"{bars.ticker}: expected at least {needed} bars up to {bars.session[at]}, "
+            f"{bars.ticker}: expected at least {min_bars} bars up to {bars.session[at]}, "
             f"got {at + 1}",
             Reason.NOT_ENOUGH_HISTORY,
         )
     return at
 
 
-def _returns_ending(log_close: Floats, horizon: int) -> Floats:
+def _trailing_returns(log_close: Floats, horizon: int) -> Floats:
     """Return the log return over `horizon` that ends at each session, NaN where none does."""
     ending = np.full(len(log_close), np.nan)
     ending[horizon:] = log_close[horizon:] - log_close[:-horizon]
     return ending
 
 
-def _last_quantiles(values: Floats, start: int, window: int) -> Floats:
+def _rolling_quantiles(values: Floats, start: int, window: int) -> Floats:
     """Return quantiles of the last `window` values up to each position from `start` on.
 
     NaN values are left out; at least one is none.
@@ -142,17 +146,17 @@ def _last_quantiles(values: Floats, start: int, window: int) -> Floats:
     """
     padded = np.concatenate([np.full(window - 1, np.nan), values])[start:]
     rows = np.lib.stride_tricks.sliding_window_view(padded, window)
-    seen = np.concatenate([[0], np.cumsum(~np.isnan(padded))])
-    known = seen[window:] - seen[:-window]
+    cumulative = np.concatenate([[0], np.cumsum(~np.isnan(padded))])
+    counts = cumulative[window:] - cumulative[:-window]
     parts = (slice(i, i + CHUNK) for i in range(0, len(rows), CHUNK))
-    return np.concatenate([row_quantiles(rows[part], known[part]) for part in parts])
+    return np.concatenate([row_quantiles(rows[part], counts[part]) for part in parts])
 
 
-def row_quantiles(rows: Floats, known: NDArray[np.int64]) -> Floats:
-    """Return quantiles of rows (n, window) that hold `known` (n,) numbers, the rest NaN."""
+def row_quantiles(rows: Floats, counts: NDArray[np.int64]) -> Floats:
+    """Return quantiles of rows (n, window) that hold `counts` (n,) numbers, the rest NaN."""
     ordered = np.sort(rows, axis=1)  # NaN last
-    position = LEVEL_GRID * (known[:, None] - 1)
+    position = LEVEL_GRID * (counts[:, None] - 1)
     low = position.astype(np.int64)
-    high = np.minimum(low + 1, known[:, None] - 1)
+    high = np.minimum(low + 1, counts[:, None] - 1)
     below, above = (np.take_along_axis(ordered, at, axis=1) for at in (low, high))
     return np.asarray(below + (position - low) * (above - below))

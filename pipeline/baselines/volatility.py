@@ -36,7 +36,7 @@ def garch_t_quantiles(
     variance = conditional_variance(returns * PERCENT, parameters)
     z = student_t_quantiles(levels, parameters["nu"])
     summed = summed_variance(variance, parameters, horizons)
-    return scaled_quantiles(summed, parameters["mu"], horizons, z)
+    return scale_quantiles(summed, parameters["mu"], horizons, z)
 
 
 def conditional_variance(percent: Floats, parameters: Mapping[str, float]) -> Floats:
@@ -52,7 +52,7 @@ def conditional_variance(percent: Floats, parameters: Mapping[str, float]) -> Fl
     weights = DECAY ** np.arange(len(first))
     backcast = float(weights @ first / weights.sum())
     start = parameters["omega"] + (alpha + gamma / 2 + parameters["beta[1]"]) * backcast
-    return decaying(news, parameters["beta[1]"], start)[1:]
+    return weight_exponentially(news, parameters["beta[1]"], start)[1:]
 
 
 def summed_variance(
@@ -76,7 +76,7 @@ def summed_variance(
     return summed
 
 
-def scaled_quantiles(summed: Floats, mu: float, horizons: Sequence[int], z: Floats) -> Floats:
+def scale_quantiles(summed: Floats, mu: float, horizons: Sequence[int], z: Floats) -> Floats:
     """Return quantiles of the log return (n, n_horizons, n_levels) from variances in percent^2.
 
     Parameters
@@ -99,18 +99,18 @@ def student_t_quantiles(levels: Floats, nu: float) -> Floats:
     nodes, weights = np.polynomial.legendre.leggauss(64)
     nodes, weights = (nodes + 1.0) / 2.0, weights / 2.0
     density = exp(lgamma((nu + 1.0) / 2.0) - lgamma(nu / 2.0)) / sqrt(pi)
-    wanted = np.abs(levels - 0.5)
+    distance = np.abs(levels - 0.5)
     low, high = np.zeros(len(levels)), np.full(len(levels), pi / 2.0)
     for _ in range(60):
         middle = (low + high) / 2.0
-        reached = density * middle * (np.cos(middle[:, None] * nodes) ** (nu - 1.0) @ weights)
-        low = np.where(reached < wanted, middle, low)
-        high = np.where(reached < wanted, high, middle)
+        mass = density * middle * (np.cos(middle[:, None] * nodes) ** (nu - 1.0) @ weights)
+        low = np.where(mass < distance, middle, low)
+        high = np.where(mass < distance, high, middle)
     t = np.sign(levels - 0.5) * sqrt(nu) * np.tan(low)
     return np.asarray(t * sqrt((nu - 2.0) / nu))
 
 
-def decaying(added: Floats, decay: float, start: float) -> Floats:
+def weight_exponentially(added: Floats, decay: float, start: float) -> Floats:
     """Return start and then, step by step, added + decay x the value before: float64 (n + 1,)."""
     steps = accumulate(added.tolist(), lambda value, new: new + decay * value, initial=start)
     return np.fromiter(steps, np.float64, len(added) + 1)

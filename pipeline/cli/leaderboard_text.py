@@ -4,26 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pipeline.backtest.comparison import side_by_side
-from pipeline.backtest.findings import findings, proof_lines, scored_lines
+from pipeline.backtest.comparison import compare_proofs
+from pipeline.backtest.findings import describe_findings, describe_proof, describe_scores
 from pipeline.backtest.leaderboard import Leaderboard
-from pipeline.backtest.text_tables import TextTable, tables
+from pipeline.backtest.text_tables import TextTable, build_tables
 from pipeline.cli.console import new_table, print_line, print_whole
 
 
 def print_leaderboard(board: Leaderboard) -> None:
     """Print what was scored, every table of it, and how long a live record must be."""
-    for line in (*scored_lines(board), *findings(board)):
+    for line in (*describe_scores(board), *describe_findings(board)):
         print_line(line)
-    for table in tables(board):
+    for table in build_tables(board):
         _print_table(table)
-    for line in proof_lines(board):
+    for line in describe_proof(board):
         print_line(line)
 
 
 def print_side_by_side(current: Mapping[str, float], new: Mapping[str, float]) -> None:
     """Print the scores of two bundles' proofs, each number of the new one beside the current's."""
-    _print_table(side_by_side(current, new))
+    _print_table(compare_proofs(current, new))
 
 
 def _print_table(table: TextTable) -> None:

@@ -36,7 +36,7 @@ def largest_difference(ours: Floats, theirs: Floats) -> Floats:
     return bound
 
 
-def after_bet(log_wealth: Floats, gain: float, bound: float) -> Floats:
+def place_bet(log_wealth: Floats, gain: float, bound: float) -> Floats:
     """Return the log capital of every stake after one session.
 
     Parameters

@@ -6,22 +6,38 @@ import numpy as np
 
 from pipeline.bars import Floats
 from pipeline.columns import Columns
-from pipeline.evaluation.scoring_rules import covered, crps, interval_score, pit
+from pipeline.evaluation.scoring_rules import crps, interval_score, is_covered, pit
 from pipeline.forecasting.levels import INTERVALS, LEVELS, MEDIAN
 
 LEVEL_GRID = np.array(LEVELS)
 SCORED_INTERVALS = (80, 95)
 FORECASTER = "forecaster"
+FORECAST_KEY = ("ticker", "origin_date", "target_date", "horizon", "model")
 
 
-def score_columns(quantiles: Floats, realised: Floats) -> Columns:
-    """Return error, PIT, CRPS, interval scores and covered flags, in the order of the contract.
+def score_rows(
+    forecasts: Columns, quantiles: Floats, realised_close: Floats, realised_return: Floats
+) -> Columns:
+    """Return a scores row per forecast, columns in the order of the contract.
 
     Parameters
     ----------
+    forecasts : columns of FORECAST_KEY and `model_version`, n rows
     quantiles : float64 (n, n_levels), of the log return, non-decreasing along levels
-    realised : float64 (n,), log returns
+    realised_close : float64 (n,)
+    realised_return : float64 (n,), log returns
     """
+    return {
+        **{name: forecasts[name] for name in FORECAST_KEY},
+        "realised_close": realised_close,
+        "realised_return": realised_return,
+        **_score_quantiles(quantiles, realised_return),
+        "model_version": forecasts["model_version"],
+    }
+
+
+def _score_quantiles(quantiles: Floats, realised: Floats) -> Columns:
+    """Return error, PIT, CRPS, interval scores and covered flags."""
     limits = {c: (quantiles[:, low], quantiles[:, high]) for c, (low, high) in INTERVALS.items()}
     return {
         "error": realised - quantiles[:, MEDIAN],
@@ -31,5 +47,5 @@ def score_columns(quantiles: Floats, realised: Floats) -> Columns:
             f"interval_score_{c}": interval_score(*limits[c], realised, c / 100)
             for c in SCORED_INTERVALS
         },
-        **{f"covered_{c}": covered(*ends, realised) for c, ends in limits.items()},
+        **{f"covered_{c}": is_covered(*ends, realised) for c, ends in limits.items()},
     }

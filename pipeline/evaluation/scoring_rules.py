@@ -53,7 +53,7 @@ def interval_score(lower: Floats, upper: Floats, realised: Floats, coverage: flo
     return score
 
 
-def covered(lower: Floats, upper: Floats, realised: Floats) -> Flags:
+def is_covered(lower: Floats, upper: Floats, realised: Floats) -> Flags:
     """Return whether the realised value lies inside, ends included."""
     inside: Flags = (lower <= realised) & (realised <= upper)
     return inside

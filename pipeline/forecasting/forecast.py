@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -44,13 +45,15 @@ class Forecast:
     @classmethod
     def concat(cls, parts: Sequence[Forecast]) -> Forecast:
         """Return forecasts of equal horizons as one, pairs in the order given; at least one."""
-        arrays = {name: np.concatenate([getattr(part, name) for part in parts]) for name in ARRAYS}
+        arrays: dict[str, Any] = {
+            name: np.concatenate([getattr(part, name) for part in parts]) for name in ARRAYS
+        }
         tickers = tuple(ticker for part in parts for ticker in part.tickers)
         return replace(parts[0], tickers=tickers, **arrays)
 
     def where(self, rows: Flags) -> Forecast:
         """Return the pairs for which `rows` bool (n,) is True."""
-        arrays = {name: getattr(self, name)[rows] for name in ARRAYS}
+        arrays: dict[str, Any] = {name: getattr(self, name)[rows] for name in ARRAYS}
         return replace(self, tickers=tuple(np.array(self.tickers, object)[rows]), **arrays)
 
     def calibrate(self, calibration: Calibration) -> Forecast:

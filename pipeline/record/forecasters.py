@@ -6,7 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from pipeline.bars import Bars, RawBars
-from pipeline.baselines.fixed_window import BASELINE_SESSIONS, Quantiles, histories, issued
+from pipeline.baselines.fixed_window import (
+    BASELINE_SESSIONS,
+    Quantiles,
+    issue_baselines,
+    slide_histories,
+)
 from pipeline.errors import InvalidBars, Reason
 from pipeline.forecasting.bundle import ModelBundle
 from pipeline.forecasting.calibration import NEUTRAL
@@ -49,8 +54,9 @@ class DirectForecaster:
         InvalidBars
             When there are fewer than 300 bars, or one of the last 300 is not valid.
         """
-        return issued(
-            histories(select_baseline_bars(bars))[-1:], garch_parameters(self.bundle, bars.ticker)
+        return issue_baselines(
+            slide_histories(select_baseline_bars(bars))[-1:],
+            garch_parameters(self.bundle, bars.ticker),
         )
 
 

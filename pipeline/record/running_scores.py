@@ -10,7 +10,7 @@ import numpy as np
 from pipeline.bars import Floats
 from pipeline.baselines.names import ISSUED
 from pipeline.columns import Columns, where
-from pipeline.evaluation.e_values import NO_EVIDENCE, after_bet, largest_difference
+from pipeline.evaluation.e_values import NO_EVIDENCE, largest_difference, place_bet
 from pipeline.evaluation.score_table import FORECASTER
 from pipeline.forecasting.bundle import trained_until
 from pipeline.forecasting.levels import INTERVALS
@@ -147,7 +147,7 @@ def _place_bets(
         gain = float((crps[others] - crps[rows]).sum())
         bound = float(largest_difference(quantiles[rows], quantiles[others]).sum())
         before = np.array(log_wealth.get(name, NO_EVIDENCE))
-        after[name] = tuple(after_bet(before, gain, bound).tolist())
+        after[name] = tuple(place_bet(before, gain, bound).tolist())
     return after
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pipeline.bars import Bars, Flags, Floats
 from pipeline.columns import Columns, where
-from pipeline.evaluation.score_table import score_columns
+from pipeline.evaluation.score_table import score_rows
 from pipeline.forecasting.levels import INTERVALS, LEVELS, MEDIAN
 from pipeline.record.manifest import OK
 from pipeline.record.revisions import split_factor_since
@@ -68,20 +68,10 @@ def score_realised(
     known = np.isfinite(close)
     if not known.any():
         return None
-    realised = where(issued, known)
-    return ScoredForecasts(realised, _scores(realised, close[known]), mode[known])
-
-
-def _scores(rows: Columns, realised_close: Floats) -> Columns:
-    realised = np.log(realised_close / rows["last_close"])
-    return {
-        **{name: rows[name] for name in ("ticker", "origin_date", "target_date", "horizon")},
-        "model": rows["model"],
-        "realised_close": realised_close,
-        "realised_return": realised,
-        **score_columns(recover_quantiles(rows), realised),
-        "model_version": rows["model_version"],
-    }
+    realised, realised_close = where(issued, known), close[known]
+    realised_return = np.log(realised_close / realised["last_close"])
+    scores = score_rows(realised, recover_quantiles(realised), realised_close, realised_return)
+    return ScoredForecasts(realised, scores, mode[known])
 
 
 def split_by_month(table: Columns) -> Mapping[str, Columns]:

@@ -116,7 +116,7 @@ def _proven(task: Task, run: Run, say: Callable[[str], None]) -> Proof:
     keep_scores(run, proof.board, FORECASTER)
     with TemporaryDirectory() as folder:
         drawn = FolderObjects(Path(folder) / PLOTS)
-        for name, data in plots(ScoreCube.of(proof.scored)).items():
+        for name, data in plots(ScoreCube.from_scores(proof.scored)).items():
             drawn.replace(name, data)
         run.artifact(Path(folder) / PLOTS)
     return proof

@@ -93,8 +93,8 @@ def test_plots_are_svg_without_a_date_whatever_the_users_style() -> None:
     import matplotlib as mpl
 
     with mpl.rc_context({"axes.facecolor": "black", "font.size": 30, "svg.hashsalt": None}):
-        styled = plots(ScoreCube.of(SCORES))
-    assert styled == plots(ScoreCube.of(SCORES))
+        styled = plots(ScoreCube.from_scores(SCORES))
+    assert styled == plots(ScoreCube.from_scores(SCORES))
     for data in styled.values():
         assert ElementTree.fromstring(data).tag == "{http://www.w3.org/2000/svg}svg"
         assert b"dc:date" not in data
@@ -114,7 +114,11 @@ def test_pictures_may_begin_before_the_leaderboard(bundle: ModelBundle, tmp_path
 
 def test_without_the_reference_there_is_no_skill_over_time() -> None:
     ours = {name: column[SCORES["model"] == "lstm"] for name, column in SCORES.items()}
-    assert set(plots(ScoreCube.of(ours))) == {"pit.svg", "coverage-by-year.svg", "worst-days.svg"}
+    assert set(plots(ScoreCube.from_scores(ours))) == {
+        "pit.svg",
+        "coverage-by-year.svg",
+        "worst-days.svg",
+    }
 
 
 def test_scores_of_days_that_the_bundle_was_trained_on_are_called_in_sample(

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.adapters.parquet_tables import DTYPES, SCHEMAS, ParquetTables
-from pipeline.backtest.evaluate import scored
+from pipeline.backtest.evaluate import score_quantiles
 from pipeline.errors import StoreError
 from tests.support.builders import bars, raw_bars
 
@@ -63,7 +63,10 @@ def scores(**columns: np.ndarray) -> Table:
     """The scores of a forecast at two horizons."""
     one = bars("SPY", 20)
     made = np.sort(np.random.default_rng(3).normal(0, 0.01, (1, 2, 11)), axis=-1)
-    return dict(scored(one, one.session[10:11], made, "forecaster", "2026-11-01.abc")) | columns
+    return (
+        dict(score_quantiles(one, one.session[10:11], made, "forecaster", "2026-11-01.abc"))
+        | columns
+    )
 
 
 def empty(table: str) -> Table:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.backtest.evaluate import scored
+from pipeline.backtest.evaluate import score_quantiles
 from pipeline.bars import Bars, Panel, RawBars
 from pipeline.columns import Columns, concatenate
 from pipeline.forecasting.features import compute_features
@@ -101,7 +101,9 @@ def scores_table(
     z = np.array([NormalDist().inv_cdf(level) for level in LEVELS])
     of_horizon = 0.01 * np.sqrt(np.arange(1, 6))[:, None] * z
     parts = [
-        scored(one, one.session, np.tile(scale * of_horizon, (len(one), 1, 1)), model, "made")
+        score_quantiles(
+            one, one.session, np.tile(scale * of_horizon, (len(one), 1, 1)), model, "made"
+        )
         for one in (bars(ticker, n) for ticker in tickers)
         for model, scale in scales.items()
     ]

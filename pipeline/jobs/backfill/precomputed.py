@@ -8,7 +8,12 @@ from contextlib import suppress
 import numpy as np
 
 from pipeline.bars import VIX, Bars, RawBars
-from pipeline.baselines.fixed_window import BASELINE_SESSIONS, Quantiles
+from pipeline.baselines.fixed_window import (
+    BASELINE_SESSIONS,
+    Quantiles,
+    issue_baselines,
+    slide_histories,
+)
 from pipeline.errors import DataError
 from pipeline.forecasting.bundle import ModelBundle
 from pipeline.forecasting.calibration import NEUTRAL

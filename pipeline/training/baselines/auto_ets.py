@@ -11,7 +11,7 @@ import numpy as np
 from statsforecast.models import AutoETS
 
 from pipeline.bars import Bars, Floats
-from pipeline.baselines.full_history import HORIZONS, OriginQuantiles, first_origin
+from pipeline.baselines.full_history import HORIZONS, OriginQuantiles, find_first_origin
 from pipeline.forecasting.levels import INTERVALS, LEVELS, MEDIAN
 
 REFIT_EVERY = 21
@@ -32,7 +32,7 @@ def auto_ets(bars: Bars, first: date) -> OriginQuantiles:
     DataError
         When there are fewer than 250 bars up to the first origin.
     """
-    start = first_origin(bars, first, WINDOW)
+    start = find_first_origin(bars, first, WINDOW)
     log_close = np.log(bars.close)
     origins = range(start, len(bars), REFIT_EVERY)
     blocks = [_block(log_close[: origin + REFIT_EVERY], origin) for origin in origins]

@@ -14,7 +14,7 @@ import numpy as np
 from arch import arch_model
 
 from pipeline.bars import Bars, Floats
-from pipeline.baselines.full_history import HORIZONS, LEVEL_GRID, OriginQuantiles, first_origin
+from pipeline.baselines.full_history import HORIZONS, LEVEL_GRID, OriginQuantiles, find_first_origin
 from pipeline.baselines.volatility import PERCENT, garch_t_quantiles
 
 REFIT_EVERY = 21
@@ -53,7 +53,7 @@ def walk_forward(bars: Bars, first: date, fit: Fit, forecast: Filter) -> OriginQ
     DataError
         When there are fewer than 251 bars up to the first origin.
     """
-    start = first_origin(bars, first, MIN_BARS)
+    start = find_first_origin(bars, first, MIN_BARS)
     returns = np.diff(np.log(bars.close))  # returns[i] ends at session i + 1
     parameters: Parameters | None = None
     blocks = []

@@ -18,7 +18,7 @@ from pipeline.baselines.full_history import HORIZONS, LEVEL_GRID, OriginQuantile
 from pipeline.baselines.volatility import (
     PERCENT,
     conditional_variance,
-    scaled_quantiles,
+    scale_quantiles,
     summed_variance,
 )
 from pipeline.training.baselines.garch import Parameters, fitted, plain_parameters, walk_forward
@@ -51,4 +51,4 @@ def _filter(returns: Floats, parameters: Parameters) -> Floats:
     variance = conditional_variance(returns * PERCENT, parameters)
     summed = summed_variance(variance, parameters, HORIZONS, share_below)
     z = np.asarray(errors.ppf(LEVEL_GRID, shape))
-    return scaled_quantiles(summed, parameters["mu"], HORIZONS, z)
+    return scale_quantiles(summed, parameters["mu"], HORIZONS, z)

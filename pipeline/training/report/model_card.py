@@ -8,10 +8,15 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.adapters.folder_store import FolderObjects
-from pipeline.backtest.findings import findings, name_of, proof_lines, scored_lines
+from pipeline.backtest.findings import (
+    describe_findings,
+    describe_proof,
+    describe_scores,
+    name_model,
+)
 from pipeline.backtest.leaderboard import REFERENCE, Leaderboard
 from pipeline.backtest.score_cube import ScoreCube
-from pipeline.backtest.text_tables import TextTable, tables
+from pipeline.backtest.text_tables import TextTable, build_tables
 from pipeline.bars import Sessions
 from pipeline.columns import Columns
 from pipeline.forecasting.bundle import Manifest
@@ -21,7 +26,7 @@ CARD, PLOTS = "model-card.md", "model-card"
 CAPTIONS = {
     "pit.svg": "Where closes fell in the forecast distribution, beside what was promised",
     "coverage-by-year.svg": "Closes inside the 95 and 80 % intervals, year by year",
-    "skill-over-time.svg": f"CRPS saved against {name_of(REFERENCE)}, cumulated",
+    "skill-over-time.svg": f"CRPS saved against {name_model(REFERENCE)}, cumulated",
     "worst-days.svg": "95 % interval scores on the days of the largest moves of the worst years",
 }
 WRITTEN_BY = (
@@ -61,7 +66,7 @@ def write_model_card(
     StoreError
         When the folder cannot be written.
     """
-    drawn = plots(ScoreCube.of(scores))
+    drawn = plots(ScoreCube.from_scores(scores))
     files = {f"{PLOTS}/{name}": data for name, data in drawn.items()}
     files[CARD] = model_card(scores, board, manifest, what_lost, list(drawn)).encode()
     store = FolderObjects(folder)
@@ -74,18 +79,18 @@ def model_card(
     scores: Columns, board: Leaderboard, manifest: Manifest, what_lost: str, drawn: Sequence[str]
 ) -> str:
     """Return the card as markdown; `drawn` names the plots that lie in `model-card/`."""
-    shown = tables(board)
+    shown = build_tables(board)
     overall, level = shown[0], shown[-1]
     pictures = (f"![{CAPTIONS[name]}]({PLOTS}/{name})" for name in drawn)
     sections = {
-        "Model card": [WRITTEN_BY, IS_FOR, *findings(board)],
+        "Model card": [WRITTEN_BY, IS_FOR, *describe_findings(board)],
         "The model": [_model(manifest)],
-        "How it was scored": [*scored_lines(board), *_refits(scores, board, manifest)],
+        "How it was scored": [*describe_scores(board), *_refits(scores, board, manifest)],
         "Leaderboard": _markdown(overall),
         "Pictures": [*pictures, *_drawn_span(scores["origin_date"], board)],
         "Every cut": [line for table in shown[1:-1] for line in _titled(table)],
         "What it cannot do": [CANNOT, *_markdown(level), BLIND],
-        "How much live record proves its skill": _list(proof_lines(board)),
+        "How much live record proves its skill": _list(describe_proof(board)),
         "What was tried and lost": [what_lost.strip()],
     }
     text = [
@@ -100,7 +105,7 @@ def _model(manifest: Manifest) -> str:
     libraries = ", ".join(f"{name} {version}" for name, version in manifest.libraries.items())
     facts = {
         "Model version": manifest.model_version,
-        "Members and weights": ", ".join(f"{name_of(m)} {weight:.3g}" for m, weight in weights),
+        "Members and weights": ", ".join(f"{name_model(m)} {weight:.3g}" for m, weight in weights),
         "Input": f"window of {manifest.lookback} sessions x {len(manifest.feature_names)} features",
         "Covariates": ", ".join(manifest.covariates) or "none",
         "Horizons": ", ".join(map(str, manifest.horizons)),

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from scipy.stats import binom
 
-from pipeline.backtest.findings import name_of
+from pipeline.backtest.findings import name_model
 from pipeline.backtest.leaderboard import REFERENCE
 from pipeline.backtest.score_cube import BASELINES, ScoreCube, daily_mean
 from pipeline.bars import Floats, Sessions
@@ -53,7 +53,7 @@ def plots(cube: ScoreCube) -> Mapping[str, bytes]:
 def pit_histogram(cube: ScoreCube) -> Figure:
     """Draw how often the realised value fell between two quantile levels, over the promise."""
     promised = np.diff(EDGES)
-    days = int(cube.scored(HORIZON).any(axis=0).sum())
+    days = int(cube.is_scored(HORIZON).any(axis=0).sum())
     figure = new_figure()
     axes = figure.subplots()
     x = np.arange(len(promised))
@@ -62,7 +62,7 @@ def pit_histogram(cube: ScoreCube) -> Figure:
     axes.axhline(1.0, color=FAINT, linewidth=1)
     for model, shift in _shown(cube):
         share = _share(cube, model) / promised
-        axes.plot(x + shift, share, linestyle="", label=name_of(model), **look(model))
+        axes.plot(x + shift, share, linestyle="", label=name_model(model), **look(model))
     names = [f"{100 * a:g}–{100 * b:g}" for a, b in zip(EDGES[:-1], EDGES[1:], strict=True)]
     axes.set_xticks(x, names)
     axes.set_xlabel("Where in the forecast distribution the close fell (PIT), %")
@@ -84,16 +84,16 @@ def coverage_by_year(cube: ScoreCube) -> Figure:
 
 
 def _coverage(axes: Axes, cube: ScoreCube, years: Years, nominal: int) -> BarContainer:
-    scored = cube.scored(HORIZON)
+    scored = cube.is_scored(HORIZON)
     shown = np.unique(years[scored.any(axis=0)])
     days = np.array([(scored.any(axis=0) & (years == year)).sum() for year in shown])
     low, high = binom.interval(LIKELY, days, nominal / 100)
     band = axes.bar(shown, 100 * (high - low) / days, 0.9, 100 * low / days, color=BAND)
     axes.axhline(nominal, color=FAINT, linewidth=1)
     for model, shift in _shown(cube):
-        hits = cube.of_model(f"covered_{nominal}", model, HORIZON)
+        hits = cube.select_scores(f"covered_{nominal}", model, HORIZON)
         share = [100 * hits[scored & (years == year)].mean() for year in shown]
-        axes.plot(shown + shift, share, linestyle="", label=name_of(model), **look(model))
+        axes.plot(shown + shift, share, linestyle="", label=name_model(model), **look(model))
     axes.set_xticks(shown[:: 1 + len(shown) // 20])
     axes.set_ylabel("Closes inside, %")
     axes.set_title(f"{nominal} % intervals")
@@ -104,20 +104,20 @@ def skill_over_time(cube: ScoreCube) -> Figure | None:
     """Draw the CRPS saved against the reference so far, in percent of its total."""
     if REFERENCE not in cube.models:
         return None
-    scored = cube.scored(HORIZON)
+    scored = cube.is_scored(HORIZON)
     days = cube.origins[scored.any(axis=0)]
-    losses = {m: daily_mean(cube.of_model("crps", m, HORIZON), scored) for m in cube.models}
+    losses = {m: daily_mean(cube.select_scores("crps", m, HORIZON), scored) for m in cube.models}
     total = losses[REFERENCE].sum()
     saved = {m: 100 * np.cumsum(losses[REFERENCE] - loss) / total for m, loss in losses.items()}
     figure = new_figure()
     axes = figure.subplots()
     for model in _lines({m: line[-1] for m, line in saved.items()}, cube.models[0]):
         line, width = saved[model][::WEEK], 2.2 if model == cube.models[0] else 1.2
-        label = f"{name_of(model)}, {saved[model][-1]:+.1f} %"
+        label = f"{name_model(model)}, {saved[model][-1]:+.1f} %"
         axes.plot(days[::WEEK], line, color=look(model)["color"], linewidth=width, label=label)
     axes.axhline(0.0, color=INK, linewidth=0.8)
-    axes.set_ylabel(f"% of the CRPS of {name_of(REFERENCE)}")
-    axes.set_title(f"CRPS saved against {name_of(REFERENCE)} so far: rising is better")
+    axes.set_ylabel(f"% of the CRPS of {name_model(REFERENCE)}")
+    axes.set_title(f"CRPS saved against {name_model(REFERENCE)} so far: rising is better")
     axes.legend(loc="upper left")
     return figure
 
@@ -132,8 +132,8 @@ def _lines(ends: Mapping[str, float], ours: str) -> list[str]:
 
 def worst_days(cube: ScoreCube) -> Figure | None:
     """Draw 95 % interval scores on the days of the largest moves of the worst years."""
-    scored = cube.scored(HORIZON)
-    move = daily_mean(cube.of_model("realised_return", cube.models[0], HORIZON), scored)
+    scored = cube.is_scored(HORIZON)
+    move = daily_mean(cube.select_scores("realised_return", cube.models[0], HORIZON), scored)
     target = cube.targets[:, cube.horizons.index(HORIZON)][scored.any(axis=0)]
     year = year_of(target)
     years = [one for one in WORST_YEARS if (year == one).sum() >= WORST_DAYS]
@@ -144,9 +144,9 @@ def worst_days(cube: ScoreCube) -> Figure | None:
         at = np.flatnonzero(year == one)
         at = at[np.argsort(-np.abs(move[at]), kind="stable")[:WORST_DAYS]][::-1]
         for model, _ in _shown(cube):
-            score = daily_mean(cube.of_model("interval_score_95", model, HORIZON), scored)
+            score = daily_mean(cube.select_scores("interval_score_95", model, HORIZON), scored)
             axes.plot(
-                100 * score[at], np.arange(len(at)), ls="", label=name_of(model), **look(model)
+                100 * score[at], np.arange(len(at)), ls="", label=name_model(model), **look(model)
             )
         names = [f"{str(target[i])[5:]}  {100 * np.expm1(move[i]):+.1f} %" for i in at]
         axes.set_yticks(np.arange(len(at)), names)
@@ -171,5 +171,5 @@ def _shown(cube: ScoreCube) -> list[tuple[str, float]]:
 
 
 def _share(cube: ScoreCube, model: str) -> Floats:
-    values = cube.of_model("pit", model, HORIZON)[cube.scored(HORIZON)]
+    values = cube.select_scores("pit", model, HORIZON)[cube.is_scored(HORIZON)]
     return np.histogram(values, EDGES)[0] / len(values)

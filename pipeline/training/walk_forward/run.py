@@ -105,14 +105,14 @@ def walk_forward(
     scores = {part.key: _kept(part, folder, digests[part.key]) for part in parts}
     waiting = [part for part in parts if scores[part.key] is None]
     pace = Pace(len(parts), [part.name for part in waiting], workers)
-    report(pace.progress())
+    report(pace.estimate_progress())
 
     def done(part: Part, timed: tuple[Made, float]) -> None:
         made, seconds = timed
         _keep(part, made, folder, digests[part.key])
         scores[part.key] = made.scores
-        pace.took(part.name, seconds)
-        report(pace.progress())
+        pace.add_timing(part.name, seconds)
+        report(pace.estimate_progress())
 
     run_each(_timed, waiting, workers, done)
     return concatenate([of_part for of_part in scores.values() if of_part is not None])

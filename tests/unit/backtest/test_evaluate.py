@@ -11,10 +11,10 @@ import pytest
 from pipeline.backtest.evaluate import (
     LEVEL_GRID,
     backtest,
+    build_fixed_baselines,
     concatenated,
-    fixed_baselines,
     score_baseline,
-    scored,
+    score_quantiles,
 )
 from pipeline.bars import Bars
 from pipeline.baselines.full_history import OriginQuantiles, persistence
@@ -47,7 +47,7 @@ def assert_equal(came: Columns, expected: Columns) -> None:
 
 def test_a_row_says_what_was_forecast_and_what_came() -> None:
     made = quantiles(3)
-    came = scored(SPY, SPY.session[100:103], made, "garch_t", "v1")
+    came = score_quantiles(SPY, SPY.session[100:103], made, "garch_t", "v1")
     row = 3  # the second origin at horizon 2
     of_row, realised = made[1, 1], float(np.log(SPY.close[103] / SPY.close[101]))
     low, high = of_row[1], of_row[9]
@@ -76,7 +76,7 @@ def test_a_row_says_what_was_forecast_and_what_came() -> None:
 
 
 def test_a_target_after_the_last_bar_is_not_scored() -> None:
-    came = scored(SPY, SPY.session[-3:], quantiles(3), "m", "v")
+    came = score_quantiles(SPY, SPY.session[-3:], quantiles(3), "m", "v")
     assert came["origin_date"].tolist() == [*[SPY.session[-3].item()] * 2, SPY.session[-2].item()]
     assert came["target_date"].tolist()[1:] == [SPY.session[-1].item()] * 2
 
@@ -84,7 +84,7 @@ def test_a_target_after_the_last_bar_is_not_scored() -> None:
 def test_a_forecast_that_is_not_finite_is_not_scored() -> None:
     made = quantiles(3)
     made[1, 0, 4] = np.nan
-    came = scored(SPY, SPY.session[100:103], made, "m", "v")
+    came = score_quantiles(SPY, SPY.session[100:103], made, "m", "v")
     assert came["horizon"].tolist() == [1, 2, 2, 1, 2]
     assert all(np.isfinite(came[name]).all() for name in ("crps", "pit", "interval_score_95"))
 
@@ -111,7 +111,7 @@ def test_one_pass_scores_what_the_daily_run_would_have_forecast(model: Model) ->
         made = [forecast([one.as_of(day.item())], model, NEUTRAL) for day in origins[::20]]
         daily = np.concatenate([each.log_return_quantiles for each in made])
         version = model.manifest.model_version
-        expected = scored(one, origins[::20], daily, "forecaster", version)
+        expected = score_quantiles(one, origins[::20], daily, "forecaster", version)
         kept = rows & np.isin(came["origin_date"], origins[::20])
         assert_equal({name: column[kept] for name, column in came.items()}, expected)
 
@@ -163,9 +163,9 @@ def test_garch_is_a_fixed_baseline_where_the_bundle_has_its_parameters(model: Mo
     manifest = msgspec.structs.replace(
         model.manifest, baselines={"garch_t": {"SPY": STORED}}, horizons=(1, 2, 3, 4, 5)
     )
-    assert list(fixed_baselines(manifest, ["SPY"])) == ["persistence", "ewma", "garch_t"]
-    assert list(fixed_baselines(manifest, ["SPY", "QQQ"])) == ["persistence", "ewma"]
-    garch = fixed_baselines(manifest, ["SPY"])["garch_t"]
+    assert list(build_fixed_baselines(manifest, ["SPY"])) == ["persistence", "ewma", "garch_t"]
+    assert list(build_fixed_baselines(manifest, ["SPY", "QQQ"])) == ["persistence", "ewma"]
+    garch = build_fixed_baselines(manifest, ["SPY"])["garch_t"]
     at_once = garch(SPY, FIRST)
     late = garch(Bars.validate(SPY.as_of(date(2024, 9, 30))), date(2024, 9, 30))
     row = int(np.searchsorted(at_once.origin_date, late.origin_date[0]))
@@ -174,7 +174,9 @@ def test_garch_is_a_fixed_baseline_where_the_bundle_has_its_parameters(model: Mo
 
 
 def test_tables_are_joined_in_the_order_given() -> None:
-    one, two = (scored(each, each.session[100:102], quantiles(2), "m", "v") for each in (SPY, QQQ))
+    one, two = (
+        score_quantiles(each, each.session[100:102], quantiles(2), "m", "v") for each in (SPY, QQQ)
+    )
     joined = concatenated([two, one])
     assert joined["ticker"].tolist() == ["QQQ"] * 4 + ["SPY"] * 4
     assert joined["covered_95"].dtype == np.bool_

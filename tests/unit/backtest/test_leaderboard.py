@@ -7,12 +7,12 @@ import msgspec
 import numpy as np
 import pytest
 
-from pipeline.backtest.comparison import side_by_side
-from pipeline.backtest.findings import findings
+from pipeline.backtest.comparison import compare_proofs
+from pipeline.backtest.findings import describe_findings
 from pipeline.backtest.leaderboard import Leaderboard, summarise
 from pipeline.backtest.score_cube import LOSSES
 from pipeline.backtest.skill import coverage_p
-from pipeline.backtest.text_tables import tables
+from pipeline.backtest.text_tables import build_tables
 from pipeline.bars import RawBars
 from pipeline.cli.leaderboard_text import print_leaderboard
 from pipeline.columns import Columns
@@ -241,10 +241,10 @@ def test_a_leaderboard_survives_json() -> None:
 def test_without_the_reference_there_are_scores_and_no_ratios() -> None:
     board = summarise(only(SCORES, SCORES["model"] == "forecaster"))
     assert board.overall("forecaster").ratios == {}
-    assert "units of log return" in tables(board)[0].note
+    assert "units of log return" in build_tables(board)[0].note
 
 
-@pytest.mark.parametrize("table", tables(BOARD), ids=lambda table: table.title)
+@pytest.mark.parametrize("table", build_tables(BOARD), ids=lambda table: table.title)
 def test_tables_are_full(table: object) -> None:
     assert {len(row) for row in table.rows} == {len(table.columns)}  # type: ignore[attr-defined]
 
@@ -269,7 +269,7 @@ def test_a_terminal_shows_every_cut_and_how_long_a_record_must_be(
 
 def test_what_the_online_calibrator_keeps_is_said_beside() -> None:
     board = summarise(scores_table({"forecaster": 0.8, "forecaster_calibrated": 1.0}))
-    plain, calibrated = list(findings(board))[-2:]
+    plain, calibrated = list(describe_findings(board))[-2:]
     assert plain.startswith("Every interval of every ETF covers what it promises within ")
     assert calibrated.startswith("With the online calibrator on top: Every interval of every ETF")
     off = [float(line.partition("within ")[2].split()[0]) for line in (plain, calibrated)]
@@ -279,7 +279,7 @@ def test_what_the_online_calibrator_keeps_is_said_beside() -> None:
 def test_two_leaderboards_stand_side_by_side() -> None:
     current = {"crps_ratio_vs_garch_t": 0.97, "coverage_95": 0.95, "coverage_95_SPY": 0.94}
     new = {"crps_ratio_vs_garch_t": 0.98, "coverage_95": 0.949, "coverage_95_QQQ": 0.961}
-    table = side_by_side(current, new)
+    table = compare_proofs(current, new)
     assert table.columns == (
         "Metric",
         *(f"{name}\n{which}" for name in ("all", "SPY", "QQQ") for which in ("current", "new")),

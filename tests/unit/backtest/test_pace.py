@@ -10,15 +10,15 @@ from pipeline.cli.progress import format_time_left
 
 def test_time_left_is_foretold_by_kind_and_shared_by_the_workers() -> None:
     pace = Pace(8, ["slow", "fast", "slow", "fast", "slow"], workers=2)
-    assert pace.progress() == Progress(3, 8, None)
-    pace.took("slow", 10.0)
-    assert pace.progress() == Progress(4, 8, None)
-    pace.took("fast", 1.0)
-    pace.took("slow", 20.0)
-    assert pace.progress() == Progress(6, 8, (15.0 + 1.0) / 2)
-    pace.took("fast", 1.0)
-    pace.took("slow", 12.0)
-    assert pace.progress() == Progress(8, 8, 0.0)
+    assert pace.estimate_progress() == Progress(3, 8, None)
+    pace.add_timing("slow", 10.0)
+    assert pace.estimate_progress() == Progress(4, 8, None)
+    pace.add_timing("fast", 1.0)
+    pace.add_timing("slow", 20.0)
+    assert pace.estimate_progress() == Progress(6, 8, (15.0 + 1.0) / 2)
+    pace.add_timing("fast", 1.0)
+    pace.add_timing("slow", 12.0)
+    assert pace.estimate_progress() == Progress(8, 8, 0.0)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline.backtest.evaluate import LEVEL_GRID
-from pipeline.baselines.fixed_window import BASELINE_SESSIONS, histories, issued
+from pipeline.baselines.fixed_window import BASELINE_SESSIONS, issue_baselines, slide_histories
 from pipeline.baselines.full_history import HORIZONS, ewma, persistence
 from pipeline.baselines.names import EWMA, GARCH_T, ISSUED
 from pipeline.baselines.volatility import garch_t_quantiles
@@ -20,14 +20,14 @@ from tests.support.records import SESSIONS, market, rows_by_key, run_day, table
 
 STORED = {"mu": 0.05, "omega": 0.02, "alpha[1]": 0.1, "beta[1]": 0.88, "nu": 6.0}
 SPY = bars("SPY", 420)
-ALL = issued(histories(SPY), STORED)
+ALL = issue_baselines(slide_histories(SPY), STORED)
 
 
 @pytest.mark.parametrize("name", ISSUED)
 def test_one_origin_and_all_in_one_pass_have_equal_bits(name: str) -> None:
     assert len(ALL[name].log_return) == len(SPY) - BASELINE_SESSIONS + 1
     for at in (0, 57, 120):
-        one = issued(histories(SPY)[at : at + 1], STORED)[name]
+        one = issue_baselines(slide_histories(SPY)[at : at + 1], STORED)[name]
         assert one.log_return.tobytes() == ALL[name].row(at).log_return.tobytes()
         assert one.sigma.tobytes() == ALL[name].row(at).sigma.tobytes()
 
@@ -37,7 +37,9 @@ def test_bars_after_an_origin_change_no_bit_of_it(name: str) -> None:
     origin = 350
     close = SPY.close.copy()
     close[origin + 1 :] *= 1.07
-    other = issued(histories(bars("SPY", 420, close=close, high=close * 2, low=close / 2)), STORED)
+    other = issue_baselines(
+        slide_histories(bars("SPY", 420, close=close, high=close * 2, low=close / 2)), STORED
+    )
     at = origin - BASELINE_SESSIONS + 1
     assert other[name].row(at).log_return.tobytes() == ALL[name].row(at).log_return.tobytes()
     after = other[name].row(at + 1).log_return
@@ -76,7 +78,7 @@ def test_quantiles_do_not_cross_and_sigma_is_their_width() -> None:
 
 
 def test_without_parameters_garch_is_left_out() -> None:
-    assert set(issued(histories(SPY), None)) == {"persistence", EWMA}
+    assert set(issue_baselines(slide_histories(SPY), None)) == {"persistence", EWMA}
 
 
 def test_fewer_than_300_bars_are_not_enough() -> None:

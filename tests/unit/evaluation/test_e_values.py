@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from pipeline.evaluation.e_values import NO_EVIDENCE, STAKES, after_bet, e_value, largest_difference
+from pipeline.evaluation.e_values import NO_EVIDENCE, STAKES, e_value, largest_difference, place_bet
 from pipeline.evaluation.scoring_rules import crps
 from pipeline.forecasting.levels import LEVELS
 
@@ -45,18 +45,18 @@ def test_betting_session_by_session_is_what_the_paths_do() -> None:
     gains = np.random.default_rng(3).uniform(-1, 1, 200)
     log_wealth = np.array(NO_EVIDENCE)
     for gain in gains:
-        log_wealth = after_bet(log_wealth, gain, 2.0)
+        log_wealth = place_bet(log_wealth, gain, 2.0)
     assert e_value(log_wealth) == pytest.approx(paths(gains[None], 2.0)[0, -1])
 
 
 def test_a_record_without_a_bet_is_no_evidence() -> None:
     assert e_value(np.array(NO_EVIDENCE)) == 1.0
-    after = after_bet(np.array(NO_EVIDENCE), 0.0, 0.0)
+    after = place_bet(np.array(NO_EVIDENCE), 0.0, 0.0)
     assert e_value(after) == 1.0
 
 
 def test_a_gain_rounded_beyond_its_bound_loses_no_more_than_all() -> None:
-    after = after_bet(np.array(NO_EVIDENCE), -1.0 - 1e-9, 1.0)
+    after = place_bet(np.array(NO_EVIDENCE), -1.0 - 1e-9, 1.0)
     np.testing.assert_allclose(np.exp(after), 1.0 - STAKES)
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.evaluation.scoring_rules import covered, crps, interval_score, pinball_loss, pit
+from pipeline.evaluation.scoring_rules import crps, interval_score, is_covered, pinball_loss, pit
 from pipeline.forecasting.levels import LEVELS
 
 GRID = np.array(LEVELS)
@@ -44,7 +44,7 @@ def test_interval_score_is_the_width_and_forty_times_the_miss_at_95(
 
 def test_the_ends_of_an_interval_are_inside() -> None:
     lower, upper = np.full(4, -1.0), np.full(4, 1.0)
-    inside = covered(lower, upper, np.array([-1.0, 1.0, 1.0001, -1.0001]))
+    inside = is_covered(lower, upper, np.array([-1.0, 1.0, 1.0001, -1.0001]))
     assert inside.tolist() == [True, True, False, False]
 
 

@@ -8,7 +8,7 @@ from datetime import date
 import numpy as np
 import pytest
 
-from pipeline.backtest.evaluate import scored
+from pipeline.backtest.evaluate import score_quantiles
 from pipeline.bars import PRICES, RawBars
 from pipeline.baselines.full_history import persistence
 from pipeline.forecasting.model import Model
@@ -66,7 +66,7 @@ LIVE = np.full(len(ISSUED["ticker"]), "live", object)
 
 def test_scores_equal_the_backtests_of_the_same_forecasts() -> None:
     made = persistence(SPY, SESSIONS[-12])
-    expected = scored(SPY, made.origin_date, made.log_return_quantiles, "persistence", "v")
+    expected = score_quantiles(SPY, made.origin_date, made.log_return_quantiles, "persistence", "v")
     found = score_realised(ISSUED, LIVE, [SPY])
     assert found is not None
     assert list(found.scores) == list(expected)
