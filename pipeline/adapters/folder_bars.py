@@ -16,12 +16,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from pipeline.bars import Floats, RawBars, Sessions
+from pipeline.bars import ORIGIN_FILE, Floats, RawBars, Sessions
 from pipeline.errors import ConfigError, DataError, Reason, SourceUnavailable, StaleBars
 from pipeline.ports import Reading
 
-# The source of a folder's bars, where `forecaster fetch` wrote it.
-ORIGIN = "origin.txt"
 NEEDED = ("Date", "Open", "High", "Low", "Close")
 NUMBERS = (*NEEDED[1:], "Volume", "Dividends", "Stock Splits")
 HOLES = frozenset({"", "null", "nan"})
@@ -52,7 +50,7 @@ class FolderBars:
         """Name of the source, shown wherever its bars are."""
         name = f"folder {self._folder.resolve().name}"
         try:
-            return f"{name}, from {(self._folder / ORIGIN).read_text().strip()}"
+            return f"{name}, from {(self._folder / ORIGIN_FILE).read_text().strip()}"
         except OSError:
             return name
 

@@ -17,6 +17,7 @@ from pipeline.baselines.full_history import (
     find_first_origin,
     persistence,
 )
+from pipeline.baselines.names import EWMA, GARCH_T, PERSISTENCE
 from pipeline.baselines.volatility import garch_t_quantiles
 from pipeline.columns import Columns, concatenate
 from pipeline.errors import DataError, Reason
@@ -29,7 +30,6 @@ from pipeline.forecasting.model import Model
 from pipeline.forecasting.windows import MIN_SESSIONS, log_returns_ahead
 
 LEVEL_GRID = np.array(LEVELS)
-GARCH = "garch_t"
 
 Span = tuple[date, date]
 
@@ -115,9 +115,9 @@ def score_baseline(
 
 
 def build_fixed_baselines(manifest: Manifest, tickers: Sequence[str]) -> dict[str, Baseline]:
-    """Return the baselines that need no fitting: GARCH(1,1)-t with what the bundle has stored."""
-    stored = manifest.baselines.get(GARCH, {})
-    fixed: dict[str, Baseline] = {"persistence": persistence, "ewma": ewma}
+    """Return the baselines that need no fitting: GARCH_T(1,1)-t with what the bundle has stored."""
+    stored = manifest.baselines.get(GARCH_T, {})
+    fixed: dict[str, Baseline] = {PERSISTENCE: persistence, EWMA: ewma}
     if any(ticker not in stored for ticker in tickers):
         return fixed
 
@@ -127,7 +127,7 @@ def build_fixed_baselines(manifest: Manifest, tickers: Sequence[str]) -> dict[st
         quantiles = garch_t_quantiles(returns, stored[bars.ticker], manifest.horizons, LEVEL_GRID)
         return OriginQuantiles(bars.session[start:], quantiles[start - 1 :])
 
-    return fixed | {GARCH: garch_t}
+    return fixed | {GARCH_T: garch_t}
 
 
 def score_bundle(model: Model, market: MarketHistory, span: Span, notes: list[str]) -> Columns:
@@ -138,10 +138,10 @@ def score_bundle(model: Model, market: MarketHistory, span: Span, notes: list[st
         notes.append(f"trained on data up to {trained}: forecasts from before then prove nothing")
     parts = [backtest(bars, model, *span, vix)]
     baselines = build_fixed_baselines(model.manifest, [ticker_bars.ticker for ticker_bars in bars])
-    if GARCH in baselines:
-        notes.append(f"{GARCH} is not refitted either: its parameters are stored in the bundle")
+    if GARCH_T in baselines:
+        notes.append(f"{GARCH_T} is not refitted either: its parameters are stored in the bundle")
     else:
-        notes.append(f"without {GARCH}: the bundle has no parameters of it for these tickers")
+        notes.append(f"without {GARCH_T}: the bundle has no parameters of it for these tickers")
     for name, baseline in baselines.items():
         try:
             parts.append(score_baseline(bars, baseline, *span, name))

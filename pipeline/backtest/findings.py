@@ -7,13 +7,15 @@ from collections.abc import Iterator, Sequence
 from pipeline.backtest.leaderboard import REFERENCE, Leaderboard, Row
 from pipeline.backtest.score_cube import CALIBRATED
 from pipeline.backtest.slices import CHOSEN_UNTIL, CONFIRMED
+from pipeline.baselines.names import EWMA, GARCH_T, LABELS, PERSISTENCE
 
 NAMES = {
-    "garch_t": "GARCH(1,1)-t",
+    GARCH_T: LABELS[GARCH_T],
     "gjr_skew_t": "GJR-GARCH-skew-t",
-    "ewma": "EWMA .94",
+    # The record's EWMA sees 300 sessions; here its quantiles are of the newest 1,000.
+    EWMA: "EWMA .94 (1,000)",
     "auto_ets": "AutoETS",
-    "persistence": "persistence, rolling 250",
+    PERSISTENCE: "persistence, rolling 250",
     "lstm": "LSTM",
     "range_har": "range-HAR",
 }

@@ -20,13 +20,14 @@ from pipeline.backtest.skill import (
 )
 from pipeline.backtest.slices import CONFIRMED, Cut, cut_forecasts, vix_limits
 from pipeline.bars import Flags, RawBars
+from pipeline.baselines.names import GARCH_T
 from pipeline.columns import Columns
 from pipeline.evaluation.score_table import FORECASTER
 from pipeline.evaluation.significance import christoffersen, days_to_prove, kupiec
 from pipeline.forecasting.levels import INTERVALS
 
 SCHEMA_VERSION = 1
-REFERENCE = "garch_t"
+REFERENCE = GARCH_T
 TESTED = ("crps", "interval_score_95")
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.bars import Flags, Floats, Sessions
+from pipeline.baselines.names import EWMA, GARCH_T, PERSISTENCE
 from pipeline.columns import Columns, where
 from pipeline.errors import DataError, Reason
 from pipeline.evaluation.score_table import FORECASTER
@@ -17,7 +18,7 @@ from pipeline.forecasting.levels import INTERVALS
 # The forecaster with the online calibrator on top, as the daily record runs it.
 CALIBRATED = "forecaster_calibrated"
 # Baselines in the order in which they are shown; whatever else is scored is ours.
-BASELINES = ("garch_t", "gjr_skew_t", "ewma", "auto_ets", "persistence")
+BASELINES = (GARCH_T, "gjr_skew_t", EWMA, "auto_ets", PERSISTENCE)
 COVERED = tuple(f"covered_{coverage}" for coverage in INTERVALS)
 LOSSES = ("crps", "interval_score_80", "interval_score_95")
 VALUES = ("realised_close", "realised_return", "error", "pit", *LOSSES, *COVERED)

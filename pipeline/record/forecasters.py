@@ -12,6 +12,7 @@ from pipeline.baselines.fixed_window import (
     issue_baselines,
     slide_histories,
 )
+from pipeline.baselines.names import GARCH_T
 from pipeline.errors import InvalidBars, Reason
 from pipeline.forecasting.bundle import ModelBundle
 from pipeline.forecasting.calibration import NEUTRAL
@@ -62,7 +63,7 @@ class DirectForecaster:
 
 def garch_parameters(bundle: ModelBundle, ticker: str) -> Mapping[str, float] | None:
     """Return the ticker's GARCH(1,1)-t parameters, None where the bundle has none."""
-    return bundle.manifest.baselines.get("garch_t", {}).get(ticker)
+    return bundle.manifest.baselines.get(GARCH_T, {}).get(ticker)
 
 
 def select_baseline_bars(bars: RawBars) -> Bars:
