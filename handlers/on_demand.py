@@ -26,24 +26,24 @@ def handler(event: Any, context: Any) -> dict[str, Any]:
     """Answer one request; what goes wrong is a problem with a status, never an exception."""
     started = perf_counter()
     trace = tracer.trace_id
-    told: dict[str, Any] = {} if trace is None else {"xray_trace_id": trace}
+    fields: dict[str, Any] = {} if trace is None else {"xray_trace_id": trace}
     with tracer.subsegment("## handler") as traced:
-        response = _answer(event, told)
+        response = _answer(event, fields)
         traced["error"] = 400 <= response.status < 500
         traced["fault"] = response.status >= 500
-    signals.tell(context, response.status, perf_counter() - started, told)
+    signals.emit(context, response.status, perf_counter() - started, fields)
     return response.event()
 
 
-def _answer(event: Any, told: dict[str, Any]) -> Response:
+def _answer(event: Any, fields: dict[str, Any]) -> Response:
     try:
         request = Request.of(event)
-        told |= {"method": request.method, "path": request.path[:200]}
+        fields |= {"method": request.method, "path": request.path[:200]}
         return service.answer(request)
     except Exception as exc:
-        response, told["code"] = to_problem_response(exc)
-        if response.status >= 500 and told["code"] != NOT_PUBLISHED:
-            told |= _describe_error(exc)
+        response, fields["code"] = to_problem_response(exc)
+        if response.status >= 500 and fields["code"] != NOT_PUBLISHED:
+            fields |= _describe_error(exc)
         return response
 
 

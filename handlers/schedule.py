@@ -19,9 +19,9 @@ def parse_time(event: Any, now: datetime) -> datetime:
     if event == {}:
         return now
     named = event if isinstance(event, Mapping) else {}
-    came = named.get("time", named.get("scheduled_time"))
+    time = named.get("time", named.get("scheduled_time"))
     try:
-        at = datetime.fromisoformat(came)
+        at = datetime.fromisoformat(time)
     except (TypeError, ValueError) as exc:
         raise _refuse_event(event) from exc
     if at.utcoffset() is None:

@@ -108,5 +108,5 @@ def _lower_names(headers: Mapping[str, str] | None) -> dict[str, str]:
     return {name.lower(): value for name, value in (headers or {}).items()}
 
 
-def _refuse_size(came: int) -> Refusal:
-    return Refusal(413, f"expected a body of at most {MAX_BODY} bytes, got {came}")
+def _refuse_size(size: int) -> Refusal:
+    return Refusal(413, f"expected a body of at most {MAX_BODY} bytes, got {size}")

@@ -158,17 +158,17 @@ def _open(operation: dict[str, Any]) -> dict[str, Any]:
 
 
 def _problems(*statuses: int) -> dict[str, Any]:
-    return {str(one): {"$ref": f"#/components/responses/Problem{one}"} for one in statuses}
+    return {str(status): {"$ref": f"#/components/responses/Problem{status}"} for status in statuses}
 
 
 def _problem(status: int) -> dict[str, Any]:
     description, error = PROBLEMS[status]
     content = {"schema": _ref(Problem), "example": examples.problem(error)}
-    made: dict[str, Any] = {"description": description, "content": {MEDIA_TYPE: content}}
+    response: dict[str, Any] = {"description": description, "content": {MEDIA_TYPE: content}}
     if status == 503:
         seconds = {"schema": {"type": "integer"}, "description": "Seconds to wait"}
-        made["headers"] = {"Retry-After": seconds}
-    return made
+        response["headers"] = {"Retry-After": seconds}
+    return response
 
 
 def _ref(kind: type) -> dict[str, str]:

@@ -96,10 +96,10 @@ class Service:
             return
         key = request.headers.get("x-api-key", "")
         if not is_accepted(key, self.keys):
-            came = "another" if key else "none"
+            received = "another" if key else "none"
             scheme = {"www-authenticate": 'ApiKey header="X-API-Key"'}
             raise Refusal(
-                401, f"expected the header X-API-Key with a valid key, got {came}", scheme
+                401, f"expected the header X-API-Key with a valid key, got {received}", scheme
             )
 
     def _predict(self, request: Request) -> Content:
@@ -141,8 +141,10 @@ def _answer_conditionally(request: Request, content: Content) -> Response:
     """Return a GET's answer, without its body where the caller has it or asks only for the head."""
     etag = f'"{sha256(content.body).hexdigest()[:32]}"'
     response = _build_response(content, {**KEPT, "etag": etag})
-    known = request.headers.get("if-none-match", "")
-    if known.strip() == "*" or etag in [one.strip().removeprefix("W/") for one in known.split(",")]:
+    etags = request.headers.get("if-none-match", "")
+    if etags.strip() == "*" or etag in [
+        known.strip().removeprefix("W/") for known in etags.split(",")
+    ]:
         return Response(304, headers=response.headers)
     return Response(200, headers=response.headers) if request.method == "HEAD" else response
 

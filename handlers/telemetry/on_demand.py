@@ -35,9 +35,9 @@ class Signals:
         self._model_version = model_version
         self._cold = True
 
-    def tell(self, context: Any, status: int, seconds: float, told: Mapping[str, Any]) -> None:
-        """Log an answered call and count it; `told` joins the log line, with a problem's `code`."""
-        failed = status >= 500 and told.get("code") != NOT_PUBLISHED
+    def emit(self, context: Any, status: int, seconds: float, fields: Mapping[str, Any]) -> None:
+        """Log and count an answered call; `fields` join the log line, a problem's `code` too."""
+        failed = status >= 500 and fields.get("code") != NOT_PUBLISHED
         milliseconds = 1000 * seconds
         numbers = {
             "requests": 1,
@@ -55,7 +55,7 @@ class Signals:
             "status": status,
             "latency_ms": milliseconds,
             "model_version": self._model_version,
-            **told,
+            **fields,
         }
         _write_line(sys.stderr, line)
         _write_line(sys.stdout, self._metrics(context, now, numbers))

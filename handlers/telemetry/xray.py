@@ -39,17 +39,17 @@ class Tracer:
             return
         outer, parent = self._parent, self._parent or trace.get("Parent")
         self._parent = new = os.urandom(8).hex()
-        begun = {"id": new, "parent_id": parent, "trace_id": trace["Root"], "type": "subsegment"}
-        made = {"name": name, "start_time": time.time(), **begun, **fields}
-        made["annotations"] = {"Service": self._service}
+        ids = {"id": new, "parent_id": parent, "trace_id": trace["Root"], "type": "subsegment"}
+        segment = {"name": name, "start_time": time.time(), **ids, **fields}
+        segment["annotations"] = {"Service": self._service}
         try:
-            yield made
+            yield segment
         except BaseException:
-            made["fault"] = True
+            segment["fault"] = True
             raise
         finally:
             self._parent = outer
-            _send({**made, "end_time": time.time()}, address)
+            _send({**segment, "end_time": time.time()}, address)
 
 
 def _parse_trace(header: str) -> dict[str, str]:

@@ -166,8 +166,8 @@ def _select_since(scores: Columns, first: date) -> Columns:
 
 def _select_whole(scores: Columns) -> Columns:
     """Return the scores of the models that forecast from the very first origin on."""
-    there = set(scores["model"][scores["origin_date"] == scores["origin_date"].min()])
-    return where(scores, np.isin(scores["model"].astype(str), list(there)))
+    models = set(scores["model"][scores["origin_date"] == scores["origin_date"].min()])
+    return where(scores, np.isin(scores["model"].astype(str), list(models)))
 
 
 def _write_card(scores: Columns, board: Leaderboard, bundle: Path, folder: Path) -> None:
@@ -175,8 +175,8 @@ def _write_card(scores: Columns, board: Leaderboard, bundle: Path, folder: Path)
     from pipeline.training.report.model_card import write_model_card  # noqa: PLC0415
 
     lost = folder / WHAT_LOST
-    told = lost.read_text() if lost.exists() else ""
-    write_model_card(_select_whole(scores), board, load_bundle(bundle).manifest, told, folder)
+    what_lost = lost.read_text() if lost.exists() else ""
+    write_model_card(_select_whole(scores), board, load_bundle(bundle).manifest, what_lost, folder)
 
 
 def _to_parquet(scores: Columns, source: str) -> bytes:

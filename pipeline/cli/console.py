@@ -57,12 +57,12 @@ def print_published(shown: SessionForecasts) -> None:
 
 def print_outcome(summary: Summary) -> None:
     """Print how a run ended."""
-    told = {
+    fields = {
         "session": summary.session,
         "published": ", ".join(summary.published) or "nothing",
         "withheld": ", ".join(summary.withheld),
     }
-    print_line(OUTCOMES[summary.outcome].format(**told))
+    print_line(OUTCOMES[summary.outcome].format(**fields))
 
 
 def print_withheld(withheld: Mapping[str, Withheld]) -> None:

@@ -56,8 +56,8 @@ def rotate_key(
     """Make a key and keep it in SSM; the next deployment accepts it, and the one before it."""
     key = api_keys.make_key()
     path = Deployment(stage, region).store_key(key, api_keys.digest_key(key))
-    told = f"Key {key}\nis in SSM as {path}; deploy to accept it."
-    _print(json, {"key": key, "parameter": path}, told)
+    line = f"Key {key}\nis in SSM as {path}; deploy to accept it."
+    _print(json, {"key": key, "parameter": path}, line)
 
 
 def _print(json: bool, document: dict[str, Any], line: str) -> None:

@@ -57,8 +57,8 @@ def backfill_command(
     else:
         console.print_source(job.source.label)
         until = find_head(job.store)
-        told = f", up to {until.manifest.session}" if until and sessions else ""
-        console.print_line(f"{sessions} sessions issued into {store}{told}.")
+        span = f", up to {until.manifest.session}" if until and sessions else ""
+        console.print_line(f"{sessions} sessions issued into {store}{span}.")
         if first < job.model.manifest.training.last_session:
             console.print_line(
                 record_text.LEARNT.format(job.model.manifest.training.last_session), "yellow"
@@ -93,12 +93,14 @@ def replay_command(
     """Make a session again from its vintage, bundle and state, and compare the bytes."""
     opened, tables = options.open_published(store)
     with console.progress("Forecasting again"):
-        made = replay(opened, tables, options.open_calendar(), session)
+        objects = replay(opened, tables, options.open_calendar(), session)
     if json:
-        console.print_json({"session": session, "objects": [asdict(one) for one in made]})
+        console.print_json(
+            {"session": session, "objects": [asdict(replayed) for replayed in objects]}
+        )
     else:
-        record_text.print_replayed(made)
-    if differing := [one.key for one in made if not one.equal]:
+        record_text.print_replayed(objects)
+    if differing := [replayed.key for replayed in objects if not replayed.equal]:
         raise StoreError(
             f"{session}: expected equal bytes, got others for {', '.join(differing)}; another "
             "version of the code or of a library may write other bytes for equal numbers"
@@ -108,11 +110,11 @@ def replay_command(
 def status_command(store: options.Store = "./store", json: options.Json = False) -> None:
     """Show how the forecasts on the record have fared, and what chance alone would do."""
     opened, _ = options.open_published(store)
-    found = read_status(opened, options.open_calendar(), options.now())
+    current = read_status(opened, options.open_calendar(), options.now())
     if json:
-        console.print_json(asdict(found))
+        console.print_json(asdict(current))
     else:
-        record_text.print_status(found)
+        record_text.print_status(current)
 
 
 def _to_document(verified: Verified) -> dict[str, Any]:
@@ -122,7 +124,7 @@ def _to_document(verified: Verified) -> dict[str, Any]:
         "newest": {"key": verified.head.manifest.key, "sha256": verified.head.digest}
         if verified.head
         else None,
-        "findings": [asdict(one) for one in verified.findings],
+        "findings": [asdict(finding) for finding in verified.findings],
         "left_behind": verified.left_behind,
     }
 

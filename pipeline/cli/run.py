@@ -40,8 +40,8 @@ def run(
     expected = calendar.ending(summary.session, HISTORY_SESSIONS)
     withheld = source.explain(summary.withheld, expected)
     if json:
-        told = {"outcome": summary.outcome, "data_lag_sessions": summary.data_lag_sessions}
-        console.print_json(told | shown.document() | {"withheld": withheld})
+        outcome = {"outcome": summary.outcome, "data_lag_sessions": summary.data_lag_sessions}
+        console.print_json(outcome | shown.document() | {"withheld": withheld})
     else:
         console.print_published(shown)
         console.print_withheld(withheld)

@@ -44,17 +44,17 @@ def serve(
     """Answer requests over HTTP on this machine, with the function that AWS would run."""
     # The function takes its settings as its process begins, so it gets a process: this one.
     function = [sys.executable, "-P", "-m", "handlers.local.server"]
-    told = {"--port": str(port), "--store": store, "--bundle": str(bundle), "--auth": auth.value}
+    arguments = ["--port", str(port), "--store", store, "--bundle", str(bundle), "--auth", auth]
     sys.stdout.flush()
-    os.execv(sys.executable, [*function, *(word for pair in told.items() for word in pair)])
+    os.execv(sys.executable, [*function, *arguments])
 
 
 @api_key_app.command("new", epilog="Example: forecaster api-key new")
 def new(json: options.Json = False) -> None:
     """Make a key and print it with its digest. It is kept nowhere: this is the only time."""
     key = api_keys.make_key()
-    made = {"key": key, "sha256": api_keys.digest_key(key)}
+    digests = {"key": key, "sha256": api_keys.digest_key(key)}
     if json:
-        console.print_json(made)
+        console.print_json(digests)
     else:
-        console.print_line(f"Key     {key}\nSHA-256 {made['sha256']}")
+        console.print_line(f"Key     {key}\nSHA-256 {digests['sha256']}")

@@ -55,8 +55,8 @@ def train(
 def _print_comparison(refused: WorseModel, *, json: bool) -> None:
     """Print what a new bundle scored beside the current one, which stays."""
     if json:
-        told = {"current": refused.current, "new": refused.new}
-        console.print_json({"refused": str(refused), **told})
+        leaderboards = {"current": refused.current, "new": refused.new}
+        console.print_json({"refused": str(refused), **leaderboards})
     else:
         print_side_by_side(refused.current, refused.new)
 

@@ -100,9 +100,9 @@ def parse_bundle(manifest_json: bytes, onnx: bytes, where_from: str) -> ModelBun
         ("model version", version, manifest.model_version),
     )
     _check_features(manifest.feature_names, where_from)
-    for what, expected, came in expectations:
-        if expected != came:
-            raise BundleMismatch(f"{where_from}: expected {what} {expected}, got {came}")
+    for what, expected, received in expectations:
+        if expected != received:
+            raise BundleMismatch(f"{where_from}: expected {what} {expected}, got {received}")
     _check_gains(manifest, where_from)
     return ModelBundle(manifest, onnx)
 
@@ -140,8 +140,8 @@ def _check_features(names: tuple[str, ...], where_from: str) -> None:
     differ = [f"{a} for {b}" for a, b in zip(names, FEATURE_NAMES, strict=False) if a != b]
     lacking = [name for name in FEATURE_NAMES if name not in names]
     unknown = [f"has {name}" for name in names if name not in FEATURE_NAMES]
-    found = [f"lacks {name}" for name in lacking] + unknown or differ
+    problems = [f"lacks {name}" for name in lacking] + unknown or differ
     raise BundleMismatch(
         f"{where_from}: expected {len(FEATURE_NAMES)} features, got {len(names)}: "
-        f"{', '.join(found)}"
+        f"{', '.join(problems)}"
     )

@@ -108,11 +108,11 @@ class Model:
             OUTPUTS[1]: [horizons],
         }
         nodes = [*self._session.get_inputs(), *self._session.get_outputs()]
-        came = {node.name: node.shape[1:] for node in nodes if node.type == "tensor(float)"}
-        if came != expected or any(isinstance(node.shape[0], int) for node in nodes):
+        received = {node.name: node.shape[1:] for node in nodes if node.type == "tensor(float)"}
+        if received != expected or any(isinstance(node.shape[0], int) for node in nodes):
             raise BundleMismatch(
                 f"{bundle.version}: expected float tensors {expected} after a dynamic first axis, "
-                f"got {came}"
+                f"got {received}"
             )
 
 

@@ -66,20 +66,20 @@ def fetch(
     StoreError
         When a file cannot be written, or is there already and `force` is not set.
     """
-    there = [name for name in map(name_csv, tickers) if folder.read(name) is not None]
-    if there and not force:
+    present = [name for name in map(name_csv, tickers) if folder.read(name) is not None]
+    if present and not force:
         raise StoreError(
-            f"expected a folder without {', '.join(there)}, got {folder.url(there[0])}; "
+            f"expected a folder without {', '.join(present)}, got {folder.url(present[0])}; "
             "--force replaces it"
         )
     reading = source.read(tickers, first, last)
     written = {ticker: bars for ticker, bars in reading.bars.items() if len(bars)}
-    none = {t: _no_bars(t, first, last) for t in reading.bars if t not in written}
+    missing = {t: _no_bars(t, first, last) for t in reading.bars if t not in written}
     for ticker, bars in written.items():
         folder.replace(name_csv(ticker), to_csv(bars))
     if written:
         folder.replace(ORIGIN_FILE, f"{source.label}\n".encode())
-    return Fetched(source.label, written, {**reading.failures, **none})
+    return Fetched(source.label, written, {**reading.failures, **missing})
 
 
 def name_csv(ticker: str) -> str:

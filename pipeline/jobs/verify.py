@@ -192,11 +192,11 @@ def _check_newest(
     for link in links[:1]:
         key = link.manifest.key
         try:
-            made = replay_part(store, tables, calendar, link)
+            replayed = replay_part(store, tables, calendar, link)
         except ForecasterError as exc:
             message = f"it cannot be made again, and no other manifest names it: {exc}"
             yield Finding(Problem.UNCONFIRMED, key, message)
             continue
-        if not made[-1].equal:
+        if not replayed[-1].equal:
             message = "made again from its vintage, bundle and state it comes out otherwise"
             yield Finding(Problem.CHANGED, key, message)

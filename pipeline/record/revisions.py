@@ -28,8 +28,8 @@ def find_revisions(now: RawBars, then: RawBars) -> dict[str, Revision]:
 
     A value that is NaN in either is left out.
     """
-    found = {name: _relative_change(now, then, name) for name in (*PRICES, "volume")}
-    return {name: _summarise(change, now) for name, change in found.items() if change.any()}
+    changes = {name: _relative_change(now, then, name) for name in (*PRICES, "volume")}
+    return {name: _summarise(change, now) for name, change in changes.items() if change.any()}
 
 
 def explained_by_splits(now: RawBars, then: RawBars) -> bool:
@@ -49,8 +49,8 @@ def split_factor_since(bars: RawBars, session: NDArray[Any]) -> Floats:
     factors = np.where(np.isfinite(bars.split) & (bars.split > 0), bars.split, 1.0)
     # factors of bars i and on, and 1 after the last.
     ahead = np.concatenate([np.cumprod(factors[::-1])[::-1], [1.0]])
-    found: Floats = ahead[np.searchsorted(bars.session, session, side="right")]
-    return found
+    factor: Floats = ahead[np.searchsorted(bars.session, session, side="right")]
+    return factor
 
 
 def _relative_change(now: RawBars, then: RawBars, name: str) -> Floats:

@@ -23,8 +23,8 @@ def recover_quantiles(table: Columns) -> Floats:
     prices[:, MEDIAN] = table["prediction"]
     for coverage, (low, high) in INTERVALS.items():
         prices[:, low], prices[:, high] = table[f"lower_{coverage}"], table[f"upper_{coverage}"]
-    found: Floats = np.log(prices / table["last_close"][:, None])
-    return found
+    log_returns: Floats = np.log(prices / table["last_close"][:, None])
+    return log_returns
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,16 +62,18 @@ def score_realised(
     bars : of one vintage
     """
     close = np.full(len(mode), np.nan)
-    for one in bars:
-        rows = np.flatnonzero((issued["ticker"] == one.ticker) & (issued["status"] == OK))
-        close[rows] = _find_closes(one, issued["origin_date"][rows], issued["target_date"][rows])
-    known = np.isfinite(close)
-    if not known.any():
+    for ticker_bars in bars:
+        rows = np.flatnonzero((issued["ticker"] == ticker_bars.ticker) & (issued["status"] == OK))
+        close[rows] = _find_closes(
+            ticker_bars, issued["origin_date"][rows], issued["target_date"][rows]
+        )
+    realisable = np.isfinite(close)
+    if not realisable.any():
         return None
-    realised, realised_close = where(issued, known), close[known]
+    realised, realised_close = where(issued, realisable), close[realisable]
     realised_return = np.log(realised_close / realised["last_close"])
     scores = score_rows(realised, recover_quantiles(realised), realised_close, realised_return)
-    return ScoredForecasts(realised, scores, mode[known])
+    return ScoredForecasts(realised, scores, mode[realisable])
 
 
 def split_by_month(table: Columns) -> Mapping[str, Columns]:
@@ -83,5 +85,5 @@ def split_by_month(table: Columns) -> Mapping[str, Columns]:
 def _find_closes(bars: Bars, origin: NDArray[Any], target: NDArray[Any]) -> Floats:
     """Return the close of each target as quoted at its origin, NaN where there is none yet."""
     at = np.searchsorted(bars.session, target).clip(max=len(bars) - 1)
-    there = (bars.session[at] == target) & (origin >= bars.session[0])
-    return np.where(there, bars.close[at] * split_factor_since(bars, origin), np.nan)
+    quoted = (bars.session[at] == target) & (origin >= bars.session[0])
+    return np.where(quoted, bars.close[at] * split_factor_since(bars, origin), np.nan)

@@ -76,7 +76,7 @@ def build_forecast_columns(
 
 
 def build_baseline_columns(
-    made: Mapping[str, Forecast], withheld: Mapping[str, Mapping[str, str]], stamp: Stamp
+    forecasts: Mapping[str, Forecast], withheld: Mapping[str, Mapping[str, str]], stamp: Stamp
 ) -> Columns:
     """Return the baselines table: the forecasts columns and `model`, baseline by baseline.
 
@@ -86,7 +86,7 @@ def build_baseline_columns(
     withheld : baseline -> ticker -> reason
     """
     parts = []
-    for model, forecast in made.items():
+    for model, forecast in forecasts.items():
         columns = build_forecast_columns(forecast, withheld[model], stamp)
         parts.append(columns | {"model": _as_strings([model] * len(columns["ticker"]))})
     return concatenate(parts)
@@ -94,12 +94,12 @@ def build_baseline_columns(
 
 def bars_to_columns(bars: Sequence[RawBars]) -> Columns:
     """Return the bars table: a row per ticker and session, as read."""
-    tickers = [np.full(len(one), one.ticker, object) for one in bars]
+    tickers = [np.full(len(ticker_bars), ticker_bars.ticker, object) for ticker_bars in bars]
     numbers = {
-        name: np.concatenate([np.empty(0), *(getattr(one, name) for one in bars)])
+        name: np.concatenate([np.empty(0), *(getattr(ticker_bars, name) for ticker_bars in bars)])
         for name in COLUMNS
     }
-    sessions = [np.empty(0, "datetime64[D]"), *(one.session for one in bars)]
+    sessions = [np.empty(0, "datetime64[D]"), *(ticker_bars.session for ticker_bars in bars)]
     return {
         "ticker": np.concatenate([np.empty(0, object), *tickers]),
         "session": np.concatenate(sessions),

@@ -90,7 +90,7 @@ class Vintage:
         expected : the exchange's sessions up to the origin
         prior : the bars of an earlier session's vintage
         """
-        good: list[Bars] = []
+        usable: list[Bars] = []
         withheld: dict[str, Reason] = {}
         for ticker in self.info.tickers:
             if ticker not in self.bars:
@@ -99,10 +99,10 @@ class Vintage:
             try:
                 bars = select_forecast_bars(self.bars[ticker], expected)
                 _check_revisions(bars, prior.get(ticker))
-                good.append(bars)
+                usable.append(bars)
             except DataError as exc:
                 withheld[ticker] = exc.reason
-        return good, withheld
+        return usable, withheld
 
 
 def _last_session(bars: RawBars) -> date | None:

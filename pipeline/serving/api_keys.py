@@ -23,6 +23,6 @@ def digest_key(key: str) -> str:
 
 def is_accepted(key: str, digests: Iterable[str]) -> bool:
     """Whether the key is one of those with these digests, in a time that does not tell which."""
-    came = digest_key(key)
+    received = digest_key(key)
     # Each digest is compared, also after one that fits.
-    return sum(hmac.compare_digest(came, accepted) for accepted in digests) > 0
+    return sum(hmac.compare_digest(received, accepted) for accepted in digests) > 0

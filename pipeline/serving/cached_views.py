@@ -42,20 +42,20 @@ def answer_from_latest(latest: Latest, ticker: str) -> PredictAnswer:
     NotPublished
         When the ticker is withheld.
     """
-    known = find_ticker(latest, ticker)
-    if known.last_close is None or not known.horizons:
+    forecast = find_ticker(latest, ticker)
+    if forecast.last_close is None or not forecast.horizons:
         raise NotPublished(
-            f"{ticker}: expected a forecast from {latest.session}, got {known.status}; "
+            f"{ticker}: expected a forecast from {latest.session}, got {forecast.status}; "
             "a later run may publish it"
         )
     return build_answer(
-        known.horizons,
-        last_close=known.last_close,
-        calibrated=known.gains is not None,
-        model_version=known.model_version,
+        forecast.horizons,
+        last_close=forecast.last_close,
+        calibrated=forecast.gains is not None,
+        model_version=forecast.model_version,
         ticker=ticker,
         origin_date=latest.session,
-        issued_at=known.issued_at,
+        issued_at=forecast.issued_at,
         source=latest.source,
     )
 
@@ -63,8 +63,8 @@ def answer_from_latest(latest: Latest, ticker: str) -> PredictAnswer:
 def find_ticker(latest: Latest, ticker: str) -> TickerForecast:
     """Return what is published of a ticker, withheld or not; raises NotFound."""
     if ticker not in latest.tickers:
-        known = ", ".join(latest.tickers)
-        raise NotFound(f"ticker: expected one of {known}, got {ticker}")
+        tickers = ", ".join(latest.tickers)
+        raise NotFound(f"ticker: expected one of {tickers}, got {ticker}")
     return latest.tickers[ticker]
 
 

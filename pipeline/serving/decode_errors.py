@@ -33,8 +33,8 @@ def to_refusal(error: Exception, body: bytes) -> RequestError:
     """Return a decoder's error as one that names the field, what was expected and what came."""
     if not isinstance(error, msgspec.ValidationError):
         return _refuse_not_finite(body) or InvalidBody(f"expected JSON in UTF-8, got: {error}")
-    said = _SAID.fullmatch(str(error))
-    what, path = (said["what"], said["path"] or "") if said else (str(error), "")
+    match = _SAID.fullmatch(str(error))
+    what, path = (match["what"], match["path"] or "") if match else (str(error), "")
     steps = [int(i) if i else name for i, name in _STEP.findall(path)]
     if unknown := _UNKNOWN.fullmatch(what):
         return InvalidField(_to_pointer([*steps, unknown["name"]]), KINDS, "one more field")
@@ -61,12 +61,12 @@ def _to_pointer(steps: list[int | str]) -> str:
 
 
 def _describe_expected(what: str, pointer: str) -> str:
-    said = _EXPECTED.fullmatch(what)
-    if "date" in what and not said:
+    match = _EXPECTED.fullmatch(what)
+    if "date" in what and not match:
         return "a date like 2024-12-27"
-    if not said:
+    if not match:
         return "a number of 64 bits" if "range" in what else what
-    text = said["expected"]
+    text = match["expected"]
     for word, plain in WORDS.items():
         text = text.replace(word, plain)
     feature = _FEATURE.fullmatch(pointer)
@@ -105,7 +105,7 @@ def _find_not_finite(value: Any) -> list[int | str] | None:
         inner = value.items()
     elif isinstance(value, list):
         inner = enumerate(value)
-    for step, one in inner:
-        if (found := _find_not_finite(one)) is not None:
-            return [step, *found]
+    for step, item in inner:
+        if (path := _find_not_finite(item)) is not None:
+            return [step, *path]
     return None

@@ -57,41 +57,41 @@ class OnDemand:
             return answer_from_latest(self.views.latest(), request.ticker.upper())
         ticker = UNNAMED if request.ticker is UNSET else request.ticker.upper()
         calibration = self._calibration(ticker)
-        made = self._forecast(request, ticker, calibration)
+        prediction = self._forecast(request, ticker, calibration)
         return answer_from_forecast(
-            made, self.model.manifest.model_version, ticker in calibration.gains
+            prediction, self.model.manifest.model_version, ticker in calibration.gains
         )
 
     def _forecast(
         self, request: DataRequest | BarsRequest, ticker: str, calibration: Calibration
     ) -> Forecast:
         if isinstance(request, DataRequest):
-            made = _forecast_window(request, ticker, self.model, calibration)
+            prediction = _forecast_window(request, ticker, self.model, calibration)
         else:
             vix = None if request.vix is UNSET else build_vix_bars(request.vix)
-            made = forecast(
+            prediction = forecast(
                 [select_usable_bars(ticker, request.bars)], self.model, calibration, vix
             )
-        if not (made.finite.all() and np.isfinite(made.prices).all()):
+        if not (prediction.finite.all() and np.isfinite(prediction.prices).all()):
             raise NonFiniteOutput("expected a finite forecast, got NaN or infinity")
-        return made
+        return prediction
 
     def _calibration(self, ticker: str) -> Calibration:
         """Return the gains that latest.json carries for the ticker, neutral where it has none."""
         if ticker == UNNAMED:
             return NEUTRAL
         try:
-            known = self.views.latest().tickers.get(ticker)
+            published = self.views.latest().tickers.get(ticker)
         except NotPublished:
             return NEUTRAL
-        if known is None or known.gains is None:
+        if published is None or published.gains is None:
             return NEUTRAL
-        if len(known.gains) != len(self.model.manifest.horizons):
+        if len(published.gains) != len(self.model.manifest.horizons):
             raise StoreError(
                 f"{LATEST}: expected gains of {len(self.model.manifest.horizons)} horizons of "
-                f"{ticker}, got {len(known.gains)}"
+                f"{ticker}, got {len(published.gains)}"
             )
-        return Calibration.from_stored({ticker: known.gains})
+        return Calibration.from_stored({ticker: published.gains})
 
 
 def select_usable_bars(ticker: str, rows: Sequence[BarRow]) -> Bars:
@@ -146,9 +146,9 @@ def _find_first_bad_row(ticker: str, rows: Sequence[BarRow], of_all: InvalidBars
 
     last = 1 + bisect_left(range(1, len(rows)), True, key=breaks)
     problem = problems[last]
-    came = str(problem).removeprefix(f"{ticker}: ").rpartition("got ")[2]
+    received = str(problem).removeprefix(f"{ticker}: ").rpartition("got ")[2]
     expected = f"bars without {problem.reason.replace('_', ' ')}"
-    return InvalidField(f"#/bars/{last - 1}", expected, came)
+    return InvalidField(f"#/bars/{last - 1}", expected, received)
 
 
 def _forecast_window(

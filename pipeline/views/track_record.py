@@ -84,7 +84,10 @@ def _summarise_mode(scores: RunningScores) -> ModeFigures:
         in_sample_sessions=scores.in_sample,
         e_values={name: e_value(np.array(w)) for name, w in scores.log_wealth.items()},
         pooled=_summarise(list(scores.tickers.values())),
-        tickers={ticker: _summarise([of]) for ticker, of in sorted(scores.tickers.items())},
+        tickers={
+            ticker: _summarise([ticker_scores])
+            for ticker, ticker_scores in sorted(scores.tickers.items())
+        },
     )
 
 

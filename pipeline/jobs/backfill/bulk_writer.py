@@ -51,8 +51,8 @@ class BulkWriter:
         return data
 
     def _commit(self, whole: Sequence[Future[None]], key: str, data: bytes) -> None:
-        for one in whole:
-            one.result()
+        for written in whole:
+            written.result()
         self._put(key, data)
 
     def _put(self, key: str, data: bytes) -> None:

@@ -41,11 +41,11 @@ class PointInTimeVintages:
 
 def _undo_later_splits(raw: RawBars, session: date) -> RawBars:
     """Return the bars up to a session as they were quoted then, with no split after it in them."""
-    known, factor = (
+    bars, factor = (
         raw.as_of(session),
         split_factor_since(raw, np.array([session], "datetime64[D]"))[0],
     )
     if factor == 1.0:
-        return known
-    prices = {name: getattr(known, name) * factor for name in PRICES}
-    return replace(known, **prices, volume=known.volume / factor, dividend=known.dividend * factor)
+        return bars
+    prices = {name: getattr(bars, name) * factor for name in PRICES}
+    return replace(bars, **prices, volume=bars.volume / factor, dividend=bars.dividend * factor)

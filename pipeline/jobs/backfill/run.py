@@ -110,8 +110,8 @@ def _select_missing(store: ObjectStore, sessions: list[date], head: Link | None)
     """Return the sessions after the record, which no other run may have brought past the first."""
     if head is None or head.manifest.session < sessions[0]:
         return sessions
-    mode, begun = head.manifest.mode, store.keys(session_prefix(sessions[0]))
-    if mode is not Mode.BACKFILL or not begun:
+    mode, manifests = head.manifest.mode, store.keys(session_prefix(sessions[0]))
+    if mode is not Mode.BACKFILL or not manifests:
         raise RequestError(
             f"expected a first session after {head.manifest.session}, up to which the record goes, "
             f"got {sessions[0]}; nothing is added behind it, but another store can begin earlier"
