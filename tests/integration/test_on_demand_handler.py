@@ -241,7 +241,7 @@ class TestViews:
         assert "latest.json: expected the forecasts of a session" in line["exception"]
 
     def test_the_openapi_document_is_the_one_in_the_repository(self, call: Any) -> None:
-        document = (ROOT / "handlers" / "openapi.json").read_text()
+        document = (ROOT / "handlers" / "http" / "openapi.json").read_text()
         assert call(url_event("GET", "/openapi.json"))["body"] == document
 
 
@@ -443,9 +443,9 @@ class TestWeight:
         code = (
             "import contextlib, io, json, sys\n"
             "from handlers.on_demand import handler\n"
-            "from handlers.local.invoke import DeskContext\n"
+            "from handlers.local.invoke import LocalContext\n"
             "with contextlib.redirect_stdout(io.StringIO()):\n"
-            "    answers = [handler(e, DeskContext()) for e in json.load(sys.stdin)]\n"
+            "    answers = [handler(e, LocalContext()) for e in json.load(sys.stdin)]\n"
             "print(json.dumps([[a['statusCode'] for a in answers], sorted(sys.modules)]))"
         )
         done = subprocess.run(

@@ -12,7 +12,7 @@ from pipeline.backtest.evaluate import (
     LEVEL_GRID,
     backtest,
     build_fixed_baselines,
-    concatenated,
+    concatenate,
     score_baseline,
     score_quantiles,
 )
@@ -177,7 +177,7 @@ def test_tables_are_joined_in_the_order_given() -> None:
     one, two = (
         score_quantiles(each, each.session[100:102], quantiles(2), "m", "v") for each in (SPY, QQQ)
     )
-    joined = concatenated([two, one])
+    joined = concatenate([two, one])
     assert joined["ticker"].tolist() == ["QQQ"] * 4 + ["SPY"] * 4
     assert joined["covered_95"].dtype == np.bool_
 

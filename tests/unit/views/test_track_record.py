@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pipeline.baselines.names import ISSUED
-from pipeline.evaluation.e_values import NO_EVIDENCE, after_bet, e_value, largest_difference
+from pipeline.evaluation.e_values import NO_EVIDENCE, e_value, largest_difference, place_bet
 from pipeline.evaluation.score_table import FORECASTER
 from pipeline.evaluation.significance import coverage_bounds, diebold_mariano, hac_lags
 from pipeline.forecasting.levels import INTERVALS
@@ -119,7 +119,7 @@ def test_the_e_value_is_that_of_the_bets_of_each_session(
         pairs = [(ticker, origin, 1) for ticker in TICKERS]
         gain = sum(scores[*at, "garch_t"]["crps"] - scores[*at, FORECASTER]["crps"] for at in pairs)
         bound = sum(float(largest_difference(ours[at], theirs[at])) for at in pairs)
-        log_wealth = after_bet(log_wealth, gain, bound)
+        log_wealth = place_bet(log_wealth, gain, bound)
     found = record["modes"]["backfill"]["e_values"]["garch_t"]
     assert found == pytest.approx(e_value(log_wealth), rel=1e-9)
 
