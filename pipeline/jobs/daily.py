@@ -28,8 +28,9 @@ from pipeline.record.manifest import (
     read_manifests,
     reasons_of,
 )
+from pipeline.record.part import PartInputs
 from pipeline.record.prior import PriorRecord, read_prior_record
-from pipeline.record.publish import PartInputs, publish
+from pipeline.record.publish import publish
 from pipeline.record.vintage import HISTORY_SESSIONS, ReadInfo, Vintage
 from pipeline.views.refresh import refresh_views
 from pipeline.views.track_record import select_headline

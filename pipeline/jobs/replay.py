@@ -13,8 +13,9 @@ from pipeline.record.chain import Link, read_link, read_previous_link
 from pipeline.record.forecasters import DirectForecaster
 from pipeline.record.keys import RUNS, bundle_folder, session_prefix
 from pipeline.record.manifest import RunManifest, read_required, read_verified
+from pipeline.record.part import PartInputs
 from pipeline.record.prior import read_prior_record
-from pipeline.record.publish import PartInputs, publish
+from pipeline.record.publish import publish
 from pipeline.record.vintage import HISTORY_SESSIONS, Vintage
 
 

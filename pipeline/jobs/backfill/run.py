@@ -20,8 +20,9 @@ from pipeline.ports import ObjectStore, Reading
 from pipeline.record.chain import Link, check_source, find_head
 from pipeline.record.keys import from_session, session_prefix, table_key
 from pipeline.record.manifest import Mode
+from pipeline.record.part import PartInputs
 from pipeline.record.prior import PriorRecord, read_prior_record
-from pipeline.record.publish import PartInputs, publish
+from pipeline.record.publish import publish
 from pipeline.record.vintage import Vintage
 from pipeline.views.refresh import refresh_views
 
