@@ -151,10 +151,12 @@ def test_a_high_that_misses_the_close_by_a_rounding_is_accepted() -> None:
 @pytest.mark.parametrize(("side", "sign"), [("high", 1), ("low", -1)])
 def test_a_high_or_low_may_miss_by_half_a_percent_and_no_more(side: str, sign: int) -> None:
     raw = raw_bars()
-    ends = {"high": np.maximum(raw.open, raw.close), "low": np.minimum(raw.open, raw.close)}
-    assert len(bars(**ends | {side: ends[side] / (1 + sign * 0.0049)})) == 200
+    highest, lowest = np.maximum(raw.open, raw.close), np.minimum(raw.open, raw.close)
+    wide = {"high": highest * 1.02, "low": lowest * 0.98}
+    end = highest if side == "high" else lowest
+    assert len(bars(**wide | {side: end / (1 + sign * 0.0049)})) == 200
     with pytest.raises(InvalidBars) as refusal:
-        bars(**ends | {side: ends[side] / (1 + sign * 0.0051)})
+        bars(**wide | {side: end / (1 + sign * 0.0051)})
     assert refusal.value.reason is Reason.INCONSISTENT_OHLC
 
 
@@ -193,13 +195,14 @@ def test_a_vix_that_is_no_positive_number_is_missing(close: float) -> None:
     assert np.array_equal(Panel.of([bars(n=5)], 5, vix).vix[0], expected, equal_nan=True)
 
 
-def test_vix_rows_between_before_and_after_the_sessions_do_no_harm() -> None:
+def test_vix_rows_of_other_days_than_the_sessions_do_no_harm() -> None:
     session = np.arange("2024-12-14", "2025-01-04", dtype="datetime64[D]")
     close = np.arange(21) + 10.0
-    vix = raw_bars(VIX, 21, session=session, close=close)
+    known = session != np.datetime64("2024-12-23")  # a Monday; Sunday and Tuesday have rows
+    vix = raw_bars(VIX, 20, session=session[known], close=close[known])
     panel = Panel.of([bars(n=6), bars("QQQ", n=6)], 6, vix)
-    of_session = close[np.isin(session, weekdays(6))]
-    assert panel.vix.tolist() == [of_session.tolist()] * 2
+    of_session = [16.0, np.nan, 20.0, 21.0, 22.0, 23.0]
+    assert np.array_equal(panel.vix, [of_session] * 2, equal_nan=True)
 
 
 def test_a_vix_without_rows_is_missing_everywhere() -> None:

@@ -54,6 +54,16 @@ def test_a_ticker_without_gains_is_neutral() -> None:
     assert calibration.of(["QQQ", "SPY"], 5)[:, 0, 0].tolist() == [1.0, 1.2]
 
 
+def test_gains_stored_in_a_manifest_are_the_gains_of_their_ticker() -> None:
+    rows = [[1.0 + horizon + level / 100 for level in range(11)] for horizon in range(5)]
+    gains = Calibration.stored({"SPY": rows}).of(["QQQ", "SPY"], 5)
+    assert gains.tolist() == [[[1.0] * 11] * 5, rows]
+
+
+def test_no_tickers_have_no_gains_of_the_same_shape() -> None:
+    assert NEUTRAL.of([], 5).shape == (0, 5, 11)
+
+
 def simulated_outcomes(n: int, scale: float) -> tuple[np.ndarray, np.ndarray]:
     """Quantiles of a standard normal, and outcomes that are `scale` times as wide."""
     normal = np.array([NormalDist().inv_cdf(level) for level in LEVELS])

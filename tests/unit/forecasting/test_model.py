@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from pipeline.bars import VIX, Panel
-from pipeline.errors import InvalidBars
+from pipeline.errors import InvalidBars, NonFiniteOutput
 from pipeline.forecasting.calibration import NEUTRAL
 from pipeline.forecasting.features import WARM_UP, compute_features
 from pipeline.forecasting.forecast import forecast
 from pipeline.forecasting.levels import MEDIAN
-from pipeline.forecasting.model import Model
+from pipeline.forecasting.model import Model, Prediction
 from pipeline.forecasting.windows import all_windows
 from tests.support.builders import bars, raw_bars
 
@@ -31,6 +31,19 @@ def test_more_windows_than_one_batch_are_answered_as_each_alone(model: Model) ->
         quantiles = together.log_return_quantiles[row]
         assert quantiles.tobytes() == alone.log_return_quantiles[0].tobytes()
         assert together.sigma[row].tobytes() == alone.sigma[0].tobytes()
+
+
+@pytest.mark.parametrize("of_sigma", [True, False])
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_one_number_that_is_not_finite_spoils_its_row_and_names_it(
+    of_sigma: bool, value: float
+) -> None:
+    quantiles, sigma = np.zeros((4, 5, 11)), np.ones((4, 5))
+    (sigma if of_sigma else quantiles)[2, 3] = value
+    prediction = Prediction(quantiles, sigma)
+    assert prediction.finite.tolist() == [True, True, False, True]
+    with pytest.raises(NonFiniteOutput, match="got NaN or infinity in row 2"):
+        prediction.require_finite()
 
 
 def test_126_bars_make_one_window_and_125_none(model: Model) -> None:
