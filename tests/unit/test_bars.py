@@ -5,12 +5,12 @@ from datetime import date
 import numpy as np
 import pytest
 
-from pipeline.bars import COLUMNS, Bars, Panel
+from pipeline.bars import COLUMNS, VIX, Bars, Panel
 from pipeline.errors import InvalidBars, Reason
 from tests.support.builders import bars, raw_bars, weekdays
 
 
-def changed(column: str, at: int, value: object) -> np.ndarray:
+def changed(column: str, at: int | list[int], value: object) -> np.ndarray:
     values = getattr(raw_bars(), column).copy()
     values[at] = value
     return values
@@ -30,7 +30,12 @@ def scaled_before(at: int, factor: float) -> dict[str, np.ndarray]:
 
 BROKEN = {
     "a NaN inside": ({"close": changed("close", 40, np.nan)}, Reason.BAR_NAN),
+    "a NaN inside and in the last bar": (
+        {"close": changed("close", [40, -1], np.nan)},
+        Reason.BAR_NAN,
+    ),
     "an infinite high": ({"high": changed("high", 40, np.inf)}, Reason.BAR_NAN),
+    "a NaN in the second-last bar": ({"close": changed("close", -2, np.nan)}, Reason.BAR_NAN),
     "a NaN in the last bar": ({"close": changed("close", -1, np.nan)}, Reason.LAST_BAR_NAN),
     "a zero price": ({"low": changed("low", 40, 0.0)}, Reason.NON_POSITIVE_PRICE),
     "a negative price": ({"open": changed("open", 40, -1.0)}, Reason.NON_POSITIVE_PRICE),
@@ -60,6 +65,80 @@ def test_broken_bars_are_refused_with_their_reason(columns: dict, reason: Reason
     assert str(caught.value).startswith("SPY: ")
 
 
+def with_session(at: int, value: np.datetime64) -> np.ndarray:
+    sessions = weekdays(200)
+    sessions[at] = value
+    return sessions
+
+
+@pytest.mark.parametrize("at", [1, 40, 199])
+def test_the_first_session_that_comes_twice_is_named_wherever_it_stands(at: int) -> None:
+    sessions = with_session(at, weekdays(200)[at - 1])
+    sessions[-1] = sessions[-2]
+    with pytest.raises(InvalidBars, match=f"SPY: {sessions[at]} came twice") as refusal:
+        bars(session=sessions)
+    assert refusal.value.reason is Reason.DUPLICATE_SESSION
+
+
+@pytest.mark.parametrize("at", [1, 40, 199])
+def test_a_session_out_of_order_is_named_with_the_one_before(at: int) -> None:
+    early = np.datetime64("2001-01-02")
+    message = f"got 2001-01-02 after {weekdays(200)[at - 1]}"
+    with pytest.raises(InvalidBars, match=message) as refusal:
+        bars(session=with_session(at, early))
+    assert refusal.value.reason is Reason.UNORDERED_SESSIONS
+
+
+@pytest.mark.parametrize("name", COLUMNS)
+def test_every_column_has_one_value_per_session(name: str) -> None:
+    short = getattr(raw_bars(), name)[1:]
+    with pytest.raises(InvalidBars, match=rf"expected {name} of shape \(200,\), got \(199,\)"):
+        bars(**{name: short})
+
+
+def with_step(factor: float, at: int = 150) -> dict[str, np.ndarray]:
+    """Return prices that stand still but for one step to `factor` times as much."""
+    price = np.where(np.arange(200) < at, 100.0, 100.0 * factor)
+    return dict.fromkeys(("open", "high", "low", "close"), price)
+
+
+SPLITS = [1.5, 2.0, 3.0, 4.0, 5.0]
+OF_EVERY_SPLIT = pytest.mark.parametrize("ratio", SPLITS + [1 / ratio for ratio in SPLITS])
+
+
+def jump_refused(factor: float, at: int = 150) -> bool:
+    """Return whether a step by `factor` is refused as a jump that begins at bar `at`."""
+    try:
+        bars(**with_step(factor, at))
+    except InvalidBars as refusal:
+        assert refusal.reason is Reason.PRICE_JUMP
+        assert f"on {weekdays(200)[at]} the close jumps" in str(refusal)
+        return True
+    return False
+
+
+@OF_EVERY_SPLIT
+@pytest.mark.parametrize("at", [1, 150, 199])
+def test_every_split_ratio_alone_is_a_jump_wherever_it_stands(ratio: float, at: int) -> None:
+    assert jump_refused(ratio, at)
+
+
+@OF_EVERY_SPLIT
+@pytest.mark.parametrize("side", [-1, 1])
+def test_a_jump_within_8_percent_of_a_split_in_log_is_one_and_beyond_is_none(
+    ratio: float, side: int
+) -> None:
+    assert jump_refused(ratio * np.exp(side * 0.0799))
+    beyond_the_last = ratio in (5.0, 1 / 5.0) and (ratio > 1) == (side > 0)
+    assert jump_refused(ratio * np.exp(side * 0.0801)) is beyond_the_last
+
+
+@pytest.mark.parametrize("factor", [6.0, 10.0, 50.0])
+def test_a_jump_beyond_the_last_split_ratio_is_no_price_either(factor: float) -> None:
+    assert jump_refused(factor)
+    assert jump_refused(1 / factor)
+
+
 def test_a_crash_of_a_quarter_is_a_price_and_not_a_split() -> None:
     assert len(bars(**scaled_before(150, 1.25))) == 200
 
@@ -67,6 +146,18 @@ def test_a_crash_of_a_quarter_is_a_price_and_not_a_split() -> None:
 def test_a_high_that_misses_the_close_by_a_rounding_is_accepted() -> None:
     raw = raw_bars()
     assert len(bars(high=np.maximum(raw.open, raw.close) * 0.9999)) == 200
+
+
+@pytest.mark.parametrize(("side", "sign"), [("high", 1), ("low", -1)])
+def test_a_high_or_low_may_miss_by_half_a_percent_and_no_more(side: str, sign: int) -> None:
+    raw = raw_bars()
+    highest, lowest = np.maximum(raw.open, raw.close), np.minimum(raw.open, raw.close)
+    wide = {"high": highest * 1.02, "low": lowest * 0.98}
+    end = highest if side == "high" else lowest
+    assert len(bars(**wide | {side: end / (1 + sign * 0.0049)})) == 200
+    with pytest.raises(InvalidBars) as refusal:
+        bars(**wide | {side: end / (1 + sign * 0.0051)})
+    assert refusal.value.reason is Reason.INCONSISTENT_OHLC
 
 
 def test_as_of_keeps_nothing_later() -> None:
@@ -85,6 +176,47 @@ def test_a_panel_takes_the_vix_of_the_same_session_or_none() -> None:
     vix = raw_bars("^VIX", 3, close=np.array([15.0, np.nan, 17.0]))
     panel = Panel.of([bars(n=5)], 5, vix)
     assert np.array_equal(panel.vix[0], [np.nan, np.nan, 15.0, np.nan, 17.0], equal_nan=True)
+
+
+def test_a_panel_is_equal_whatever_the_order_of_the_vix_rows() -> None:
+    vix = raw_bars(VIX, 8)
+    plain = Panel.of([bars(n=6)], 6, vix).vix
+    assert np.array_equal(plain[0], vix.close[2:])
+    for seed in range(3):
+        order = np.random.default_rng(seed).permutation(8)
+        shuffled = raw_bars(VIX, 8, session=vix.session[order], close=vix.close[order])
+        assert np.array_equal(Panel.of([bars(n=6)], 6, shuffled).vix, plain)
+
+
+@pytest.mark.parametrize("close", [0.0, -0.0, -15.0, np.nan, np.inf, -np.inf])
+def test_a_vix_that_is_no_positive_number_is_missing(close: float) -> None:
+    vix = raw_bars(VIX, 3, close=np.array([15.0, close, 17.0]))
+    expected = [np.nan, np.nan, 15.0, np.nan, 17.0]
+    assert np.array_equal(Panel.of([bars(n=5)], 5, vix).vix[0], expected, equal_nan=True)
+
+
+def test_vix_rows_of_other_days_than_the_sessions_do_no_harm() -> None:
+    session = np.arange("2024-12-14", "2025-01-04", dtype="datetime64[D]")
+    close = np.arange(21) + 10.0
+    known = session != np.datetime64("2024-12-23")  # a Monday; Sunday and Tuesday have rows
+    vix = raw_bars(VIX, 20, session=session[known], close=close[known])
+    panel = Panel.of([bars(n=6), bars("QQQ", n=6)], 6, vix)
+    of_session = [16.0, np.nan, 20.0, 21.0, 22.0, 23.0]
+    assert np.array_equal(panel.vix, [of_session] * 2, equal_nan=True)
+
+
+def test_a_vix_without_rows_is_missing_everywhere() -> None:
+    panel = Panel.of([bars(n=5)], 5, raw_bars(VIX, 0))
+    assert np.isnan(panel.vix).all()
+
+
+def test_a_panel_has_the_newest_sessions_of_each_ticker() -> None:
+    spy, qqq = bars(n=20), bars("QQQ", n=12)
+    panel = Panel.of([spy, qqq], 10)
+    for row, ticker_bars in enumerate((spy, qqq)):
+        for name in ("session", "open", "high", "low", "close"):
+            newest = getattr(ticker_bars, name)[-10:]
+            assert np.array_equal(getattr(panel, name)[row], newest), name
 
 
 def test_a_panel_says_which_ticker_has_too_few_bars() -> None:

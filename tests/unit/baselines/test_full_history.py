@@ -12,11 +12,18 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from pipeline.bars import Bars
-from pipeline.baselines.full_history import Baseline, OriginQuantiles, ewma, persistence
+from pipeline.baselines.full_history import (
+    Baseline,
+    OriginQuantiles,
+    ewma,
+    persistence,
+    row_quantiles,
+)
 from pipeline.baselines.volatility import (
     conditional_variance,
     garch_t_quantiles,
     student_t_quantiles,
+    summed_variance,
 )
 from pipeline.errors import DataError, NonFiniteOutput, Reason
 from pipeline.forecasting.levels import INTERVALS, LEVELS, MEDIAN
@@ -113,6 +120,20 @@ def test_persistence_expects_the_last_close_however_the_market_trends() -> None:
     quantiles = persistence(rising, day(rising, 290)).log_return_quantiles
     assert (quantiles[..., : MEDIAN + 1] == 0).all()
     assert (quantiles[..., MEDIAN + 1 :] > 0).all()
+
+
+def test_persistence_expects_the_last_close_however_the_market_falls() -> None:
+    falling = closes(np.linspace(5.0, 4.0, 300))
+    quantiles = persistence(falling, day(falling, 290)).log_return_quantiles
+    assert (quantiles[..., :MEDIAN] < 0).all()
+    assert (quantiles[..., MEDIAN:] == 0).all()
+
+
+def test_the_quantiles_of_one_known_value_are_that_value() -> None:
+    rows = np.array([[np.nan, 5.0, np.nan], [1.0, np.nan, 2.0]])
+    quantiles = row_quantiles(rows, np.array([1, 2]))
+    assert (quantiles[0] == 5.0).all()
+    np.testing.assert_allclose(quantiles[1], 1.0 + GRID)
 
 
 def naive_ewma(log_close: np.ndarray, at: int, horizon: int) -> np.ndarray:
@@ -256,3 +277,19 @@ def test_only_shocks_below_zero_carry_gamma() -> None:
     rise[-1], fall[-1] = 2.0, -2.0
     gap = conditional_variance(fall, parameters)[-1] - conditional_variance(rise, parameters)[-1]
     assert gap == pytest.approx(0.15 * 4.0)
+
+
+BY_HAND = {"mu": 0.0, "omega": 0.02, "alpha[1]": 0.1, "beta[1]": 0.8, "gamma[1]": 0.06}
+
+
+@pytest.mark.parametrize(("shock", "expected"), [(1.0, 0.88), (-1.0, 0.94)])
+def test_a_gjr_filter_of_one_shock_is_worked_by_hand(shock: float, expected: float) -> None:
+    """It starts at 0.02 + (0.1 + 0.06 / 2 + 0.8) x 1 = 0.95: half of all shocks lie below zero."""
+    assert conditional_variance(np.array([shock]), BY_HAND) == pytest.approx([expected])
+
+
+def test_the_variance_summed_ahead_is_worked_by_hand() -> None:
+    """What lasts is 0.1 + 0.8 + 0.06 / 2 = 0.93, or 0.96 where all shocks lie below zero."""
+    variance = np.array([1.0])
+    np.testing.assert_allclose(summed_variance(variance, BY_HAND, (1, 2, 3)), [[1, 1.95, 2.8535]])
+    np.testing.assert_allclose(summed_variance(variance, BY_HAND, (3,), 1.0), [[2.9408]])

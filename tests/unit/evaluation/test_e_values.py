@@ -41,6 +41,22 @@ def test_the_bound_is_reached_so_that_no_stake_is_wasted() -> None:
     assert abs(difference) > 0.1 * bound
 
 
+def test_the_most_that_two_crps_can_differ_by_is_worked_by_hand() -> None:
+    """Quantiles 1 % apart: 2 x 1 % x the mean of max(level, 1 - level), which is 9.63 / 11."""
+    apart = largest_difference(np.zeros((2, 11)), np.array([[0.01], [-0.01]]))
+    np.testing.assert_allclose(apart, 2 * 0.01 * 9.63 / 11)
+
+
+def test_a_sure_win_and_a_sure_loss_are_worked_by_hand() -> None:
+    """The eight stakes are 1.98 in sum, 0.988 in sum of squares; capital is spread evenly."""
+    nothing = np.array(NO_EVIDENCE)
+    won, lost = place_bet(nothing, 0.3, 0.3), place_bet(nothing, -0.3, 0.3)
+    assert e_value(won) == pytest.approx(1 + 1.98 / 8)
+    assert e_value(lost) == pytest.approx(1 - 1.98 / 8)
+    assert e_value(place_bet(nothing, 0.15, 0.3)) == pytest.approx(1 + 0.5 * 1.98 / 8)
+    assert e_value(place_bet(won, 0.3, 0.3)) == pytest.approx(1 + 2 * 1.98 / 8 + 0.988 / 8)
+
+
 def test_betting_session_by_session_is_what_the_paths_do() -> None:
     gains = np.random.default_rng(3).uniform(-1, 1, 200)
     log_wealth = np.array(NO_EVIDENCE)
@@ -58,6 +74,11 @@ def test_a_record_without_a_bet_is_no_evidence() -> None:
 def test_a_gain_rounded_beyond_its_bound_loses_no_more_than_all() -> None:
     after = place_bet(np.array(NO_EVIDENCE), -1.0 - 1e-9, 1.0)
     np.testing.assert_allclose(np.exp(after), 1.0 - STAKES)
+
+
+def test_a_gain_beyond_its_bound_wins_no_more_than_the_stake() -> None:
+    after = place_bet(np.array(NO_EVIDENCE), 1.5, 1.0)
+    np.testing.assert_allclose(np.exp(after), 1.0 + STAKES)
 
 
 @pytest.mark.parametrize("spread", ["even", "rare and large"])

@@ -52,3 +52,16 @@ def test_pit_reads_the_level_off_the_quantiles() -> None:
     quantiles = np.tile(np.arange(11.0), (4, 1))
     came = pit(quantiles, np.array([5.0, 4.5, -1.0, 99.0]), GRID)
     np.testing.assert_allclose(came, [0.5, 0.375, 0.005, 0.995])
+
+
+def test_pit_at_a_quantile_is_its_level_to_the_very_ends() -> None:
+    quantiles = np.tile(np.arange(11.0), (6, 1))
+    levels = pit(quantiles, np.array([0.0, 0.5, 1.0, 9.0, 9.5, 10.0]), GRID)
+    np.testing.assert_allclose(levels, [0.01, 0.0175, 0.025, 0.975, 0.9825, 0.99])
+
+
+def test_pit_at_equal_quantiles_is_the_highest_of_their_levels() -> None:
+    quantiles = np.array([[0, 0, 0, 0, 1, 1, 1, 2, 3, 3, 3]] * 4 + [[2] * 11] * 3, float)
+    realised = np.array([0.0, 1.0, 1.5, 3.0, 2.0, 1.9, 2.1])
+    expected = [0.10, 0.75, 0.825, 0.99, 0.99, 0.005, 0.995]
+    np.testing.assert_allclose(pit(quantiles, realised, GRID), expected)

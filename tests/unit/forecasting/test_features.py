@@ -6,7 +6,7 @@ import pytest
 from pipeline.bars import Panel
 from pipeline.forecasting.features import FEATURE_NAMES, VARIANCE_FLOOR, WARM_UP, compute_features
 from pipeline.forecasting.windows import all_windows, latest_windows, log_returns_ahead
-from tests.support.builders import bars, raw_bars
+from tests.support.builders import bars, raw_bars, weekdays
 
 
 def naive_features(panel: Panel, t: int) -> dict[str, float]:
@@ -47,6 +47,47 @@ def test_features_equal_their_definitions(t: int) -> None:
     expected = naive_features(panel, t)
     assert list(expected) == list(FEATURE_NAMES)
     np.testing.assert_allclose(came, list(expected.values()), rtol=2e-6, atol=1e-7)
+
+
+def test_a_high_or_low_that_misses_by_a_rounding_gives_the_features_of_one_that_does_not() -> None:
+    raw = raw_bars()
+    high, low = np.maximum(raw.open, raw.close), np.minimum(raw.open, raw.close)
+
+    def features(**columns: np.ndarray) -> np.ndarray:
+        return compute_features(Panel.of([bars(**columns)], 200))
+
+    exact = features(high=high, low=low)
+    for missed in ({"high": high * (1 - 1e-4)}, {"low": low * (1 + 1e-4)}):
+        assert np.array_equal(features(**({"high": high, "low": low} | missed)), exact)
+
+
+def flat_but_at(at: int, price: float) -> np.ndarray:
+    """Return the features of bars at 100 all day, but for one at another price."""
+    prices = np.where(np.arange(200) == at, price, 100.0)
+    columns = dict.fromkeys(("open", "high", "low", "close"), prices)
+    return compute_features(Panel.of([bars(**columns)], 200))[0]
+
+
+def test_a_price_that_stands_still_has_a_volatility_of_a_hundredth_of_a_percent() -> None:
+    volatility = [name.startswith(("log_range", "log_vol", "log_down")) for name in FEATURE_NAMES]
+    assert sum(volatility) == 6
+    still = flat_but_at(0, 100.0)[:, volatility]
+    np.testing.assert_allclose(still, -9.210340371976182, rtol=1e-7)  # log 0.0001
+
+
+def test_the_drawdown_looks_back_66_sessions_and_no_further() -> None:
+    drawdown = flat_but_at(100, 110.0)[:, FEATURE_NAMES.index("drawdown_66")]
+    sessions = WARM_UP + np.flatnonzero(drawdown)
+    assert sessions.tolist() == list(range(101, 100 + 66))
+    np.testing.assert_allclose(drawdown[sessions - WARM_UP], -0.09531017980432493, rtol=1e-6)
+
+
+@pytest.mark.parametrize(("day", "days"), [("27", 3), ("28", 2), ("29", 1), ("30", 1)])
+def test_the_next_weekday_is_counted_from_a_weekend_too(day: str, days: int) -> None:
+    session = weekdays(200, "2024-12-26")
+    session[-1] = np.datetime64(f"2024-12-{day}")  # Friday, Saturday, Sunday, Monday
+    features = compute_features(Panel.of([bars(session=session)], 200))[0]
+    assert features[-1, FEATURE_NAMES.index("days_to_next")] == days
 
 
 def test_a_flat_market_has_finite_features() -> None:
