@@ -8,6 +8,7 @@ import pytest
 
 from pipeline.bars import Bars
 from pipeline.baselines.names import ISSUED
+from pipeline.columns import where
 from pipeline.evaluation.e_values import NO_EVIDENCE, after_bet, e_value, largest_difference
 from pipeline.evaluation.score_table import FORECASTER
 from pipeline.evaluation.significance import coverage_bounds, diebold_mariano, hac_lags
@@ -174,6 +175,17 @@ def test_a_session_counts_once_when_a_ticker_comes_in_later(model: Model) -> Non
     assert late.tickers["SPY"] == clean.tickers["SPY"]
     # QQQ was withheld in one session, of whose forecasts there is nothing to score.
     assert late.tickers["QQQ"].scored == clean.tickers["QQQ"].scored - 1
+
+
+def test_a_session_in_sample_counts_once_when_a_ticker_comes_in_later(model: Model) -> None:
+    scores, issued = one_session(model)
+    issued["model_version"] = np.full(len(issued["ticker"]), "2030-01-02-made", object)
+    track = Track()
+    for ticker in TICKERS:
+        rows = scores["ticker"] == ticker
+        track = extended(track, where(scores, rows), where(issued, rows))
+    assert list(track.tickers) == list(TICKERS)
+    assert (track.sessions, track.in_sample) == (1, 1)
 
 
 def test_only_the_last_250_sessions_are_kept_one_by_one(model: Model) -> None:
