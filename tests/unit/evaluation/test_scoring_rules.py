@@ -52,3 +52,27 @@ def test_pit_reads_the_level_off_the_quantiles() -> None:
     quantiles = np.tile(np.arange(11.0), (4, 1))
     came = pit(quantiles, np.array([5.0, 4.5, -1.0, 99.0]), GRID)
     np.testing.assert_allclose(came, [0.5, 0.375, 0.005, 0.995])
+
+
+def test_pit_on_a_quantile_is_its_level() -> None:
+    quantiles = np.tile(np.arange(11.0), (11, 1))
+    np.testing.assert_allclose(pit(quantiles, np.arange(11.0), GRID), GRID, rtol=1e-15)
+
+
+@pytest.mark.parametrize(
+    ("quantiles", "realised", "level"),
+    [
+        ([-3, -2, -1, -1, -1, 0, 1, 2, 3, 4, 5], -1, 0.25),
+        ([-3, -3, -2, -1, 0, 1, 2, 3, 4, 5, 6], -3, 0.025),
+        ([-5, -4, -3, -2, -1, 0, 1, 2, 3, 3, 3], 3, 0.99),
+        ([0] * 11, 0, 0.99),
+        ([0] * 11, -1e-9, 0.005),
+        ([0] * 11, 1e-9, 0.995),
+    ],
+    ids=["inside", "lowest", "highest", "all", "below all", "above all"],
+)
+def test_pit_on_equal_quantiles_is_the_highest_of_their_levels(
+    quantiles: list[float], realised: float, level: float
+) -> None:
+    found = pit(np.array([quantiles], float), np.array([realised], float), GRID)
+    np.testing.assert_allclose(found, [level], rtol=1e-15)
