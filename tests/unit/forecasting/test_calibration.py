@@ -12,6 +12,7 @@ from pipeline.forecasting.calibration import (
     Calibration,
     apply_gains,
     calibrated_history,
+    step_at,
     updated_log_gains,
 )
 from pipeline.forecasting.levels import INTERVALS, LEVELS, MEDIAN
@@ -76,6 +77,14 @@ def test_the_calibrator_never_looks_ahead() -> None:
         known_from = 30 + i + 1
         assert np.array_equal(other[:known_from], plain[:known_from])
         assert not np.array_equal(other[known_from], plain[known_from])
+
+
+@pytest.mark.parametrize(
+    ("horizon", "step"),
+    [(1, 0.025), (2, 0.01767766952966), (3, 0.01443375672974), (4, 0.0125), (5, 0.01118033988750)],
+)
+def test_the_step_of_each_horizon_is_this_number(horizon: int, step: float) -> None:
+    assert step_at(horizon) == pytest.approx(step, rel=1e-12)
 
 
 def test_a_poisoned_outcome_moves_each_gain_by_one_step_at_most() -> None:
