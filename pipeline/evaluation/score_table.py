@@ -31,12 +31,12 @@ def score_rows(
         **{name: forecasts[name] for name in FORECAST_KEY},
         "realised_close": realised_close,
         "realised_return": realised_return,
-        **_score_quantiles(quantiles, realised_return),
+        **compute_scores(quantiles, realised_return),
         "model_version": forecasts["model_version"],
     }
 
 
-def _score_quantiles(quantiles: Floats, realised: Floats) -> Columns:
+def compute_scores(quantiles: Floats, realised: Floats) -> Columns:
     """Return error, PIT, CRPS, interval scores and covered flags."""
     limits = {c: (quantiles[:, low], quantiles[:, high]) for c, (low, high) in INTERVALS.items()}
     return {

@@ -40,6 +40,7 @@ def written(folder: Path, content: Any) -> Path:
     ("at", "session"),
     [
         pytest.param("2024-12-27T16:29:59", "2024-12-26", id="just before close and delay"),
+        pytest.param("2024-12-27T16:29:59.999999", "2024-12-26", id="the last instant before"),
         pytest.param("2024-12-27T16:30:00", "2024-12-27", id="at close and delay"),
         pytest.param("2024-12-27T09:30:00", "2024-12-26", id="at the open"),
         pytest.param("2024-11-29T13:29:59", "2024-11-27", id="half-day, too early"),
@@ -82,6 +83,8 @@ def test_the_close_follows_daylight_saving(
 def test_the_delay_is_a_setting() -> None:
     at = in_new_york("2024-12-27T16:00:00")
     assert ExchangeCalendar(delay=timedelta(0)).last_closed(at) == date(2024, 12, 27)
+    a_second_before = at - timedelta(seconds=1)
+    assert ExchangeCalendar(delay=timedelta(0)).last_closed(a_second_before) == date(2024, 12, 26)
     assert ExchangeCalendar(delay=timedelta(hours=9)).last_closed(
         in_new_york("2024-12-28T00:59:00")
     ) == date(2024, 12, 26)

@@ -394,9 +394,12 @@ class TestTelemetry:
         event = url_event("GET", "/health")
         monkeypatch.setattr(function, "service", None)
         assert_problem(function.handler(event, LocalContext()), 500, "internal_error", "the logs")
-        (line,) = logged(capsys.readouterr().err)
-        assert line["exception_name"] == "AttributeError"
+        printed = capsys.readouterr()
+        (line,), (metrics,) = logged(printed.err), logged(printed.out)
+        assert (line["level"], line["exception_name"]) == ("ERROR", "AttributeError")
         assert "Traceback" in line["exception"]
+        counted = [metrics[name] for name in ("requests", "client_errors", "server_errors")]
+        assert counted == [1, 0, 1]
 
     def test_a_sampled_call_is_traced_down_to_the_store(
         self, cold_start: ColdStart, store: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any

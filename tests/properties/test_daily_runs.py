@@ -11,13 +11,15 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import itertools
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import boto3
 import msgspec
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -36,11 +38,12 @@ from pipeline.jobs.daily import DailyJob, run
 from pipeline.jobs.verify import verify
 from pipeline.ports import ObjectStore, Reading
 from pipeline.record.keys import DASHBOARD, LATEST, TRACK_RECORD, table_key
-from pipeline.record.manifest import read_manifests
+from pipeline.record.manifest import RunManifest, read_manifests
 from pipeline.record.vintage import Vintage
 from tests.conftest import DEFAULT_BUNDLE
 from tests.support.builders import raw_bars, weekdays
 from tests.support.fakes import Crash, FixedCalendar, MemoryObjects, ScriptedSource
+from tests.support.records import FORECAST
 
 VIEWS = {DASHBOARD, LATEST, TRACK_RECORD}
 TICKERS = ("SPY", "QQQ", "DIA")
@@ -253,20 +256,29 @@ class DailyRuns(RuleBasedStateMachine):
         self.every_forecast_is_scored_once()
 
     def every_forecast_is_scored_once(self) -> None:
-        keys = self.store.keys("scores/")
-        named = {
-            key
-            for day in self.events
-            for run in read_manifests(self.store, day)
-            for key in run.objects
-        }
-        seen: list[tuple[object, ...]] = []
-        for key in keys:
-            if key in named:
-                rows = TABLES.decode("scores", self.store.read(key) or b"")[0]
-                names = ("ticker", "origin_date", "horizon", "model")
-                seen += zip(*(rows[name].tolist() for name in names), strict=True)
-        assert len(seen) == len(set(seen))
+        """No row twice, and of what was issued every row that a later run could realise."""
+        runs = [run for day in sorted(self.events) for run in read_manifests(self.store, day)]
+        scored = Counter(row for run in runs for row, _ in self.rows(run, "scores"))
+        realised = Counter(
+            row
+            for i, run in enumerate(runs)
+            for name in ("forecasts", "baselines")
+            for row, target in self.rows(run, name)
+            if any(row[0] in r.published and target <= r.session for r in runs[i + 1 :])
+        )
+        assert scored == realised
+        assert set(realised.values()) <= {1}
+
+    def rows(self, run: RunManifest, name: str) -> Iterator[tuple[tuple[object, ...], date]]:
+        """Yield what names each row of a run that is not withheld, and its target."""
+        for key in run.objects:
+            if key.startswith(f"{name}/"):
+                columns = TABLES.decode(name, self.store.read(key) or b"")[0]
+                n = len(columns["ticker"])
+                columns = {"model": np.full(n, "forecaster", object), **columns}
+                issued = columns.get("status", np.full(n, "ok", object)) == "ok"
+                named = [columns[c][issued].tolist() for c in (*FORECAST, "target_date")]
+                yield from ((tuple(row), target) for *row, target in zip(*named, strict=True))
 
     def run(self, store: ObjectStore, at: datetime) -> None:
         self.events.setdefault(CALENDAR.last_closed(at), at)

@@ -1,4 +1,7 @@
-"""Whatever is sent to POST /predict: an answer of the document, never a 5xx, never a NaN."""
+"""Whatever is sent to POST /predict: an answer of the document, never a NaN, and no 5xx but one.
+
+That one is 503 `not_published`, of the ticker that the view withholds.
+"""
 
 from __future__ import annotations
 
@@ -30,6 +33,7 @@ REQUESTS: list[dict[str, Any]] = [
     {"data": window_rows(BARS), "ticker": "SPY"},
     {"bars": bar_rows(BARS), "vix": VIX, "ticker": "SPY"},
     {"ticker": "SPY"},
+    {"ticker": "IWM"},
 ]
 GAINS = [[1.1] * 11] * 5
 MANY = settings(
@@ -48,8 +52,11 @@ def post(model: Model) -> Post:
         encoded = base64.b64encode(body).decode()
         request = Request.of(url_event("POST", "/predict", encoded, isBase64Encoded=True))
         answer = answered(service, request).event()
-        assert answer["statusCode"] < 500 or b"IWM" in body.upper()
-        assert_documented(answer)
+        said = assert_documented(answer)
+        if answer["statusCode"] >= 500:
+            # The view withholds one ticker: its forecast, and nothing else, is for later.
+            assert (answer["statusCode"], said["code"]) == (503, "not_published")
+            assert json.loads(body)["ticker"].upper() == "IWM"
         return answer
 
     return send
@@ -106,6 +113,15 @@ def place(draw: st.DrawFn, holder: Any) -> tuple[Any, Any]:
     if isinstance(inner, (dict, list)) and inner and draw(st.integers(0, 3)):
         return place(draw, inner)
     return holder, key
+
+
+@pytest.mark.parametrize("ticker", ["IWM", "iwm"])
+def test_the_ticker_that_is_withheld_is_for_later_alone_and_answered_with_bars(
+    post: Post, ticker: str
+) -> None:
+    assert post(json.dumps({"ticker": ticker}).encode())["statusCode"] == 503
+    with_bars = {"bars": bar_rows(BARS), "ticker": ticker}
+    assert post(json.dumps(with_bars).encode())["statusCode"] == 200
 
 
 @MANY

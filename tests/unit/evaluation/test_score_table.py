@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.evaluation.score_table import _score_quantiles
+from pipeline.evaluation.score_table import compute_scores
 
 
 def test_a_score_is_what_a_pocket_calculator_says() -> None:
@@ -15,7 +15,7 @@ def test_a_score_is_what_a_pocket_calculator_says() -> None:
     above 2.5 %, 0.01 % below and 9.49 % above -4 %, and 19.5 % below 6 %.
     """
     quantiles = np.tile(np.arange(-5.0, 6.0), (3, 1)) / 100
-    columns = _score_quantiles(quantiles, np.array([0.025, -0.04, 0.06]))
+    columns = compute_scores(quantiles, np.array([0.025, -0.04, 0.06]))
     expected = {
         "error": [0.025, -0.04, 0.06],
         "pit": [0.925, 0.025, 0.995],

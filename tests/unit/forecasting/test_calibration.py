@@ -30,7 +30,7 @@ def test_each_interval_promises_its_coverage() -> None:
 
 def test_neutral_gains_change_no_bit() -> None:
     quantiles = np.sort(np.random.default_rng(5).normal(size=(7, 5, 11)), axis=-1)
-    assert np.array_equal(apply_gains(quantiles, NEUTRAL.of(["SPY"] * 7, 5)), quantiles)
+    assert np.array_equal(apply_gains(quantiles, NEUTRAL.gains_of(["SPY"] * 7, 5)), quantiles)
 
 
 def test_a_gain_stretches_its_side_away_from_the_median() -> None:
@@ -56,12 +56,12 @@ def test_a_ticker_without_gains_is_neutral() -> None:
 
 def test_gains_stored_in_a_manifest_are_the_gains_of_their_ticker() -> None:
     rows = [[1.0 + horizon + level / 100 for level in range(11)] for horizon in range(5)]
-    gains = Calibration.stored({"SPY": rows}).of(["QQQ", "SPY"], 5)
+    gains = Calibration.from_stored({"SPY": rows}).of(["QQQ", "SPY"], 5)
     assert gains.tolist() == [[[1.0] * 11] * 5, rows]
 
 
 def test_no_tickers_have_no_gains_of_the_same_shape() -> None:
-    assert NEUTRAL.of([], 5).shape == (0, 5, 11)
+    assert NEUTRAL.gains_of([], 5).shape == (0, 5, 11)
 
 
 def simulated_outcomes(n: int, scale: float) -> tuple[np.ndarray, np.ndarray]:
@@ -90,6 +90,14 @@ def test_the_calibrator_never_looks_ahead() -> None:
         known_from = 30 + i + 1
         assert np.array_equal(other[:known_from], plain[:known_from])
         assert not np.array_equal(other[known_from], plain[known_from])
+
+
+@pytest.mark.parametrize(
+    ("horizon", "step"),
+    [(1, 0.025), (2, 0.01767766952966), (3, 0.01443375672974), (4, 0.0125), (5, 0.01118033988750)],
+)
+def test_the_step_of_each_horizon_is_this_number(horizon: int, step: float) -> None:
+    assert step_at(horizon) == pytest.approx(step, rel=1e-12)
 
 
 def test_a_poisoned_outcome_moves_each_gain_by_one_step_at_most() -> None:

@@ -73,6 +73,14 @@ def test_a_folder_that_is_not_there_is_refused(name: str, tmp_path: Path) -> Non
         read(**{name: str(tmp_path / "none")})
 
 
+@pytest.mark.parametrize("name", ["FORECASTER_BUNDLE", "FORECASTER_BARS"])
+def test_a_file_in_place_of_a_folder_is_refused(name: str, tmp_path: Path) -> None:
+    file = tmp_path / "SPY.csv"
+    file.write_text("Date,Open,High,Low,Close,Volume\n")
+    with pytest.raises(ConfigError, match=rf"{name}: expected .* folder.*, got '.*/SPY\.csv'"):
+        read(**{name: str(file)})
+
+
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("text", ["", "  ", "\t\n"])
 def test_a_setting_set_to_nothing_is_refused(name: str, text: str) -> None:

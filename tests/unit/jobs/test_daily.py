@@ -14,14 +14,14 @@ from pipeline.adapters.parquet_tables import ParquetTables
 from pipeline.bars import RawBars
 from pipeline.errors import IncompleteRun, Reason, RequestError, SourceUnavailable, StoreError
 from pipeline.forecasting.model import Model
-from pipeline.jobs.daily import DailyJob, run
+from pipeline.jobs.daily import DailyJob, run, with_mode
 from pipeline.jobs.daily_summary import Outcome
 from pipeline.ports import Reading
 from tests.support.builders import raw_bars, weekdays
 from tests.support.fakes import Crash, FixedCalendar, MemoryObjects, ScriptedSource
 
 TICKERS = ("SPY", "QQQ", "DIA", "IWM")
-FRIDAY = date(2024, 12, 27)
+THURSDAY, FRIDAY = date(2024, 12, 26), date(2024, 12, 27)
 EVENING = datetime(2024, 12, 27, 23, 30, tzinfo=UTC)
 FORECASTS = "forecasts/month=2024-12/2024-12-27.00.parquet"
 CALENDAR = FixedCalendar(weekdays(420, "2025-01-31").tolist())
@@ -127,6 +127,43 @@ def test_before_the_close_the_session_before_is_the_origin(model: Model) -> None
     assert list(store.keys("forecasts/")) == ["forecasts/month=2024-12/2024-12-26.00.parquet"]
 
 
+@pytest.mark.parametrize(
+    ("at", "session"),
+    [
+        (datetime(2024, 12, 27, 21, 29, 59, tzinfo=UTC), THURSDAY),
+        (datetime(2024, 12, 27, 21, 30, tzinfo=UTC), FRIDAY),
+    ],
+    ids=["a second before", "at the close"],
+)
+def test_a_session_is_the_origin_from_its_close_on(
+    model: Model, at: datetime, session: date
+) -> None:
+    assert run(job(model, market()), at).session == session
+
+
+@pytest.mark.parametrize(
+    ("now", "mode"),
+    [
+        (datetime(2024, 12, 27, 21, 30, tzinfo=UTC), "live"),
+        (datetime(2024, 12, 29, 12, tzinfo=UTC), "live"),
+        (datetime(2024, 12, 30, 21, 29, 59, tzinfo=UTC), "live"),
+        (datetime(2024, 12, 30, 21, 30, tzinfo=UTC), "as_of"),
+    ],
+    ids=["at the close", "at the weekend", "a second before the next", "at the next close"],
+)
+def test_a_session_is_live_until_the_next_has_closed(
+    model: Model, now: datetime, mode: str
+) -> None:
+    asked = with_mode(job(model, market()), EVENING, now)
+    assert asked.mode == mode
+
+
+def test_a_session_still_to_come_is_refused(model: Model) -> None:
+    a_second_before = datetime(2024, 12, 27, 21, 29, 59, tzinfo=UTC)
+    with pytest.raises(RequestError, match="expected a time that has come"):
+        with_mode(job(model, market()), EVENING, a_second_before)
+
+
 REFUSED: dict[Reason, Callable[[RawBars], RawBars]] = {
     Reason.LAST_BAR_NAN: lambda raw: last_close(raw, np.nan),
     Reason.STALE: lambda raw: without_rows(raw, -1),
@@ -215,6 +252,19 @@ def test_no_bar_of_any_ticker_is_an_unannounced_closure_and_stays_open(model: Mo
     assert summary.data_lag_sessions == 1
     assert store.objects == {}
     assert run(job(model, market(), store), EVENING).outcome is Outcome.PUBLISHED
+
+
+def test_a_last_row_of_nan_in_every_ticker_is_an_unannounced_closure_too(model: Model) -> None:
+    store = MemoryObjects()
+    empty = ScriptedSource.of(*(last_close(raw_bars(ticker), np.nan) for ticker in TICKERS))
+    summary = run(job(model, empty, store), EVENING)
+    assert (summary.outcome, summary.data_lag_sessions) == (Outcome.CLOSED_UNCONFIRMED, 1)
+    assert store.objects == {}
+
+
+def test_the_lag_is_that_of_the_ticker_that_is_furthest_behind(model: Model) -> None:
+    behind = market(QQQ=without_rows(raw_bars("QQQ"), -2, -1))
+    assert run(job(model, behind), EVENING).data_lag_sessions == 2
 
 
 def test_bars_revised_between_a_crash_and_the_retry_change_nothing(model: Model) -> None:

@@ -13,8 +13,17 @@ from pipeline.errors import StoreError
 from pipeline.forecasting.model import Model
 from pipeline.record.chain import find_head, read_link, walk_back
 from pipeline.record.keys import LATEST
+from pipeline.record.prior import read_prior_record
 from tests.support.fakes import MemoryObjects
-from tests.support.records import SESSIONS, backfilled, flipped, market, run_day, run_days
+from tests.support.records import (
+    SESSIONS,
+    TABLES,
+    backfilled,
+    flipped,
+    market,
+    run_day,
+    run_days,
+)
 
 SPAN = SESSIONS[-6:]
 HEAD = f"runs/{SPAN[-1]}.00.json"
@@ -48,6 +57,14 @@ def test_parts_of_one_session_are_links_of_the_chain(model: Model) -> None:
         f"runs/{SPAN[1]}.00.json",
         f"runs/{SPAN[0]}.00.json",
     ]
+
+
+def test_the_bars_before_a_part_are_the_newest_of_each_ticker(model: Model) -> None:
+    store = run_days(model, SPAN[:1])
+    run_day(model, store, SPAN[1], {"SPY": market()["SPY"]})
+    before = read_prior_record(store, TABLES, find_head(store), SPAN[2])
+    last = {ticker: bars.session[-1].item() for ticker, bars in before.bars.items()}
+    assert last == {"SPY": SPAN[1], "QQQ": SPAN[0]}
 
 
 VIEWS = {

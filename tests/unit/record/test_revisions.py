@@ -68,6 +68,27 @@ def test_a_split_since_explains_all_and_is_no_revision() -> None:
     assert explained_by_splits(now, THEN)
 
 
+def split_three_for_one(raw: RawBars, row: int, digits: int) -> RawBars:
+    """Bars from the session of a 3:1 split on, prices rounded as a source rounds them."""
+    prices = {name: (getattr(raw, name) / 3.0).round(digits) for name in PRICES}
+    return with_column(replace(raw, **prices, volume=raw.volume * 3.0), "split", row, 3.0)
+
+
+def test_a_split_by_three_is_no_revision_although_a_third_is_inexact() -> None:
+    now = split_three_for_one(NOW, 198, digits=15)
+    before = THEN.close[:150] * (1 / 3)
+    assert (now.close[:150] != before).any()
+    assert find_revisions(now, THEN) == {}
+    assert explained_by_splits(now, THEN)
+
+
+def test_prices_rounded_to_cents_after_a_split_are_noted_and_explained() -> None:
+    now = split_three_for_one(NOW, 198, digits=2)
+    assert explained_by_splits(now, THEN)
+    assert set(find_revisions(now, THEN)) == set(PRICES)
+    assert abs(find_revisions(now, THEN)["close"].largest) < 1e-4
+
+
 def test_two_splits_since_multiply() -> None:
     now = split_two_for_one(split_two_for_one(NOW, 198), 199)
     np.testing.assert_array_equal(
@@ -167,6 +188,18 @@ def test_revisions_are_in_the_manifest_and_counted_once_a_session(model: Model) 
     assert told.withheld == {}
     run_day(model, store, TUESDAY, market(SPY=revised))
     assert states(store)[-1].revised == {"SPY": {"volume": 1}}
+
+
+def test_a_ticker_withheld_first_and_published_later_counts_once_a_session(model: Model) -> None:
+    store = MemoryObjects()
+    run_day(model, store, BEFORE, market())
+    run_day(model, store, MONDAY, adjusted_from_now_on())
+    rounded = market(QQQ=scaled(market()["QQQ"], 1.001))
+    assert run_day(model, store, MONDAY, rounded).published == ("QQQ",)
+    run_day(model, store, TUESDAY, rounded)
+    state = states(store)[-1]
+    assert state.withheld == {"QQQ": {"unexplained_revision": 1}}
+    assert state.revised == {"QQQ": dict.fromkeys(PRICES, 1)}
 
 
 def test_withheld_sessions_are_counted_by_reason(model: Model) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from pipeline.bars import Bars
+from pipeline.columns import where
 from pipeline.evaluation.score_table import FORECASTER
 from pipeline.forecasting.model import Model
 from pipeline.record.chain import find_head
@@ -14,6 +15,7 @@ from pipeline.record.state import State, read_state
 from tests.support.fakes import MemoryObjects
 from tests.support.records import (
     SESSIONS,
+    TICKERS,
     market,
     run_day,
     run_days,
@@ -37,6 +39,17 @@ def test_a_session_counts_once_when_a_ticker_comes_in_later(model: Model) -> Non
     assert late.tickers["SPY"] == clean.tickers["SPY"]
     # QQQ was withheld in one session, of whose forecasts there is nothing to score.
     assert late.tickers["QQQ"].scored == clean.tickers["QQQ"].scored - 1
+
+
+def test_a_session_in_sample_counts_once_when_a_ticker_comes_in_later(model: Model) -> None:
+    scores, issued = one_session(model)
+    issued["model_version"] = np.full(len(issued["ticker"]), "2030-01-02-made", object)
+    track = RunningScores()
+    for ticker in TICKERS:
+        rows = scores["ticker"] == ticker
+        track = add_scores(track, where(scores, rows), where(issued, rows))
+    assert list(track.tickers) == list(TICKERS)
+    assert (track.sessions, track.in_sample) == (1, 1)
 
 
 def test_only_the_last_250_sessions_are_kept_one_by_one(model: Model) -> None:

@@ -139,6 +139,19 @@ def test_a_split_between_origin_and_target_changes_no_score() -> None:
         np.testing.assert_allclose(after.scores[name], found.scores[name], rtol=1e-12, err_msg=name)
 
 
+@pytest.mark.parametrize(("lower", "upper"), [(1.0, 2.0), (0.5, 1.0), (1.0, 1.0)])
+def test_a_close_on_an_end_of_its_interval_is_inside(lower: float, upper: float) -> None:
+    first = score_realised(ISSUED, LIVE, [SPY])
+    assert first is not None
+    close = first.scores["realised_close"]
+    ends = {"lower_95": lower * close, "upper_95": upper * close}
+    found = score_realised(first.issued | ends, first.mode, [SPY])
+    assert found is not None
+    assert found.scores["covered_95"].all()
+    width = np.full(len(close), np.log(upper / lower))
+    np.testing.assert_allclose(found.scores["interval_score_95"], width, rtol=1e-9, atol=1e-15)
+
+
 def test_scores_lie_in_the_month_of_their_targets() -> None:
     found = score_realised(ISSUED, LIVE, [SPY])
     assert found is not None

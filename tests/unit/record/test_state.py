@@ -21,7 +21,7 @@ from pipeline.record.next_state import apply_scores, start_part
 from pipeline.record.scoring import recover_quantiles
 from pipeline.record.state import Outstanding, State
 from tests.support.builders import bars
-from tests.support.fakes import MemoryObjects
+from tests.support.fakes import Crash, MemoryObjects
 from tests.support.records import (
     DAYS,
     SESSIONS,
@@ -205,6 +205,20 @@ def test_the_same_model_with_another_manifest_keeps_its_gains(model: Model) -> N
     run_days(again, SPAN[10:11], store=store)
     before, after = states(store)[-2:]
     assert np.abs(gains_of(after, "SPY") - gains_of(before, "SPY")).max() <= STEP
+
+
+def test_a_part_that_another_bundle_ends_goes_with_the_state_that_is_stored(model: Model) -> None:
+    store = MemoryObjects(crash_after=4)
+    with pytest.raises(Crash):
+        run_days(model, SPAN[:1], store=store)
+    assert store.written[-1].startswith("calibration/")
+    other = renewed(model, gains=dict.fromkeys(TICKERS, ((0.8,) * 11,) * 5))
+    run_days(other, SPAN[:1], store=store)
+    (state,) = states(store)
+    known = [bars(ticker, 420, session=DAYS).as_of(SPAN[0]) for ticker in TICKERS]
+    expected = forecast(known, other, state.calibration).log_return_quantiles
+    found = recover_quantiles(table(store, "forecasts")).reshape(expected.shape)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize(

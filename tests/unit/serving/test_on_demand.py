@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pipeline.bars import Bars
 from pipeline.errors import InvalidField, NotFound, NotPublished, StoreError
 from pipeline.forecasting.calibration import NEUTRAL, Calibration
+from pipeline.forecasting.features import FEATURE_NAMES
 from pipeline.forecasting.forecast import forecast
 from pipeline.forecasting.model import Model
 from pipeline.serving.cached_views import CachedViews
@@ -56,8 +58,10 @@ def all_prices(answer: Any) -> np.ndarray:
     return np.array(rows)
 
 
-def spine_prices(model: Model, calibration: Calibration = NEUTRAL, vix: Any = None) -> np.ndarray:
-    made = forecast([BARS], model, calibration, vix)
+def spine_prices(
+    model: Model, calibration: Calibration = NEUTRAL, vix: Any = None, of: Bars = BARS
+) -> np.ndarray:
+    made = forecast([of], model, calibration, vix)
     limits = [made.interval(coverage) for coverage in (50, 80, 90, 95, 98)]
     columns = [made.median[0], *(side[0] for both in limits for side in both)]
     return np.stack(columns, axis=1)
@@ -204,6 +208,17 @@ def test_the_row_that_breaks_a_rule_is_named(
 
 def test_a_bad_price_before_the_window_is_no_harm(model: Model) -> None:
     assert ask(model, {"bars": replaced(73, 1, 1.0)}) == ask(model, {"bars": ROWS})
+
+
+def test_a_saturday_is_a_session_where_the_caller_says_so(model: Model) -> None:
+    # The function knows no calendar; two days lie before the next weekday instead of three.
+    days = BARS.session.copy()
+    days[-1] += 1
+    saturday = bars(session=days)
+    answer = ask(model, {"bars": bar_rows(saturday)})
+    assert str(answer.origin_date) == "2024-12-28"
+    assert window_rows(saturday)[-1][FEATURE_NAMES.index("days_to_next")] == 2.0
+    assert np.array_equal(all_prices(answer), spine_prices(model, of=saturday))
 
 
 class TestKeptViews:

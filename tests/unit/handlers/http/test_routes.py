@@ -1,0 +1,109 @@
+"""What every answer says of how long it may be kept, and when to ask again."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from handlers.http.messages import Request
+from handlers.http.routes import Service, to_problem_response
+from pipeline.errors import ForecasterError, StoreError
+from pipeline.forecasting.model import Model
+from pipeline.serving.cached_views import CachedViews
+from pipeline.serving.on_demand import OnDemand
+from tests.support.builders import bar_rows, bars, latest_view, url_event, window_rows
+from tests.support.fakes import MemoryObjects
+
+BARS = bars()
+KEPT, NOT_KEPT = "private, max-age=60", "no-store"
+SPY = latest_view()["tickers"]["SPY"]
+STORED = {
+    "latest.json": json.dumps(latest_view(**{"^VIX": SPY})).encode(),
+    "track_record.json": b"{}",
+    "index.html": b"<!doctype html>",
+}
+
+
+class BrokenObjects(MemoryObjects):
+    """A store that fails at every read."""
+
+    def read(self, key: str) -> bytes | None:
+        raise StoreError(f"expected {key}, got a time-out")
+
+
+def ask(model: Model, store: MemoryObjects, *event: Any, **others: Any) -> dict[str, Any]:
+    service = Service(OnDemand(model, CachedViews(store.read, lambda: 0.0)), None)
+    try:
+        return service.answer(Request.of(url_event(*event, **others))).event()
+    except ForecasterError as exc:
+        return to_problem_response(exc)[0].event()
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/", "/forecasts", "/forecasts/SPY", "/track-record", "/health", "/openapi.json"],
+)
+def test_what_is_read_may_be_kept_for_a_minute_by_who_asked(model: Model, path: str) -> None:
+    store = MemoryObjects(STORED)
+    answer = ask(model, store, "GET", path)
+    assert (answer["statusCode"], answer["headers"]["cache-control"]) == (200, KEPT)
+    known = {"If-None-Match": answer["headers"]["etag"]}
+    again = ask(model, store, "GET", path, headers=known)
+    assert (again["statusCode"], again["headers"]["cache-control"]) == (304, KEPT)
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [({"data": window_rows(BARS)}, 200), ({"bars": bar_rows(BARS)}, 200), ({"ticker": "SPY"}, 200),
+     ({"ticker": "IWM"}, 503), ({"ticker": "QQQ"}, 404), ({}, 422), ("{", 400)],
+)  # fmt: skip
+def test_what_is_posted_is_never_kept(model: Model, body: Any, status: int) -> None:
+    answer = ask(model, MemoryObjects(STORED), "POST", "/predict", body)
+    assert (answer["statusCode"], answer["headers"]["cache-control"]) == (status, NOT_KEPT)
+
+
+@pytest.mark.parametrize("event", [("GET", "/forecasts/IWM"), ("GET", "/none"), ("PUT", "/health")])
+def test_a_refusal_is_never_kept(model: Model, event: tuple[str, str]) -> None:
+    answer = ask(model, MemoryObjects(STORED), *event)
+    assert answer["statusCode"] >= 400
+    assert answer["headers"]["cache-control"] == NOT_KEPT
+
+
+WITHHELD = [("GET", "/forecasts/IWM"), ("POST", "/predict", {"ticker": "IWM"})]
+
+
+@pytest.mark.parametrize("event", [*WITHHELD, ("GET", "/forecasts"), ("GET", "/track-record")])
+def test_what_is_not_published_is_asked_for_again_in_a_quarter_of_an_hour(
+    model: Model, event: tuple[Any, ...]
+) -> None:
+    store = MemoryObjects(STORED if event in WITHHELD else {})
+    answer = ask(model, store, *event)
+    assert json.loads(answer["body"])["code"] == "not_published"
+    assert (answer["statusCode"], answer["headers"]["retry-after"]) == (503, "900")
+
+
+@pytest.mark.parametrize("event", [("GET", "/"), ("GET", "/forecasts"), *WITHHELD])
+def test_a_store_that_fails_is_asked_again_in_five_seconds(
+    model: Model, event: tuple[Any, ...]
+) -> None:
+    answer = ask(model, BrokenObjects(), *event)
+    assert json.loads(answer["body"])["code"] == "store_unavailable"
+    assert (answer["statusCode"], answer["headers"]["retry-after"]) == (503, "5")
+
+
+@pytest.mark.parametrize("event", [("GET", "/none"), ("POST", "/predict", {}), ("PUT", "/")])
+def test_what_can_never_be_answered_is_not_to_be_asked_again(
+    model: Model, event: tuple[Any, ...]
+) -> None:
+    assert "retry-after" not in ask(model, MemoryObjects(STORED), *event)["headers"]
+
+
+@pytest.mark.parametrize(
+    ("path", "ticker"), [("%53PY", "SPY"), ("%73py", "SPY"), ("%5EVIX", "^VIX"), ("%5evix", "^VIX")]
+)
+def test_a_ticker_may_be_percent_encoded(model: Model, path: str, ticker: str) -> None:
+    answer = ask(model, MemoryObjects(STORED), "GET", f"/forecasts/{path}")
+    assert answer["statusCode"] == 200
+    assert json.loads(answer["body"])["ticker"] == ticker
