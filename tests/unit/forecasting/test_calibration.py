@@ -56,7 +56,7 @@ def test_a_ticker_without_gains_is_neutral() -> None:
 
 def test_gains_stored_in_a_manifest_are_the_gains_of_their_ticker() -> None:
     rows = [[1.0 + horizon + level / 100 for level in range(11)] for horizon in range(5)]
-    gains = Calibration.from_stored({"SPY": rows}).of(["QQQ", "SPY"], 5)
+    gains = Calibration.from_stored({"SPY": rows}).gains_of(["QQQ", "SPY"], 5)
     assert gains.tolist() == [[[1.0] * 11] * 5, rows]
 
 

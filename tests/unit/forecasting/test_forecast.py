@@ -43,7 +43,7 @@ def test_the_pairs_chosen_keep_everything_said_of_them(model: Model, of_four: Fo
 
 
 def test_gains_widen_the_ticker_they_are_of_and_no_other(of_four: Forecast) -> None:
-    wider = of_four.calibrated(Calibration({"QQQ": np.full((5, 11), 1.5)}))
+    wider = of_four.calibrate(Calibration({"QQQ": np.full((5, 11), 1.5)}))
     changed = (wider.log_return_quantiles != of_four.log_return_quantiles).any(axis=(1, 2))
     assert changed.tolist() == [False, True, False, False]
     lower, upper = wider.interval(95)
