@@ -17,7 +17,7 @@ from pipeline.forecasting.model import Model
 from pipeline.forecasting.windows import Windows, all_windows, log_returns_ahead
 from pipeline.training.bundles import bundle_of, check_trainable
 from pipeline.training.graph.inputs import derive
-from pipeline.training.members.ensemble import HAR, FittedEnsemble, fit_ensemble, with_spread
+from pipeline.training.members.ensemble import HAR, FittedEnsemble, fit_ensemble, fit_spread
 from pipeline.training.members.har import fit_har
 from pipeline.training.members.member import TrainingRows
 from pipeline.training.tracking import NoTracking, Tracker
@@ -39,7 +39,7 @@ def range_har_alone(bars: Sequence[Bars], vix: RawBars | None) -> Trained:
     check_trainable(bars)
     windows, rows = _training_rows(bars, vix)
     neutral = np.ones((len(bars), rows.returns.shape[1], len(LEVELS)))
-    fitted = with_spread({HAR: fit_har(rows)}, {HAR: 1.0}, neutral, rows)
+    fitted = fit_spread({HAR: fit_har(rows)}, {HAR: 1.0}, neutral, rows)
     return Trained(_bundle(fitted, bars, vix, (windows, rows)))
 
 
@@ -59,7 +59,7 @@ def ensemble(
     windows, rows = _training_rows(bars, vix)
     fitted = fit_ensemble(rows, seed, tracker or NoTracking())
     learnt = (windows, rows)
-    alone = {name: _bundle(fitted.alone(name), bars, vix, learnt) for name in fitted.members}
+    alone = {name: _bundle(fitted.isolate(name), bars, vix, learnt) for name in fitted.members}
     return Trained(_bundle(fitted, bars, vix, learnt), alone)
 
 
@@ -95,7 +95,7 @@ def _check_parity(
     model = Model(bundle)
     for n in PARITY_BATCHES:
         came = model.predict(windows[-n:])
-        quantiles = fitted.quantiles(rows.inputs.rows(np.arange(len(windows) - n, len(windows))))
+        quantiles = fitted.quantiles(rows.inputs.select(np.arange(len(windows) - n, len(windows))))
         worst = max(
             np.abs(came.log_return_quantiles - quantiles).max(),
             np.abs(came.sigma - fitted.sigma(quantiles)).max(),

@@ -62,12 +62,12 @@ def test_inputs_equal_their_definitions() -> None:
         expected[f"falls_half_life_{half_life}"] = falls
     came = derive(window)
     for name, value in expected.items():
-        assert came.column(name)[0] == pytest.approx(value, abs=1e-9), name
+        assert came.select_column(name)[0] == pytest.approx(value, abs=1e-9), name
     assert came.vix_known[0, 0] == 1
 
 
 def test_a_missing_vix_is_what_without_vix_says() -> None:
-    missing, hidden = derive(windows(vix=False)), derive(windows()).without_vix()
+    missing, hidden = derive(windows(vix=False)), derive(windows()).hide_vix()
     assert (missing.vix_known == 0).all()
     assert np.array_equal(missing.columns, hidden.columns)
     assert np.array_equal(missing.channels, hidden.channels)

@@ -52,9 +52,11 @@ def test_equal_bars_give_an_equal_bundle(trained: ModelBundle) -> None:
 
 
 def test_a_graph_that_differs_from_python_is_no_bundle(monkeypatch: pytest.MonkeyPatch) -> None:
-    graph = FittedHar.graph
+    graph = FittedHar.build_graph
     monkeypatch.setattr(
-        FittedHar, "graph", lambda self: graph(dataclasses.replace(self, bias=self.bias + 0.01))
+        FittedHar,
+        "build_graph",
+        lambda self: graph(dataclasses.replace(self, bias=self.bias + 0.01)),
     )
     with pytest.raises(ModelError, match=r"expected the ONNX graph within 1e-05 of Python, got"):
         range_har_alone(MARKET, None)
