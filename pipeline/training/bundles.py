@@ -27,7 +27,7 @@ from pipeline.forecasting.bundle import (
 from pipeline.forecasting.features import FEATURE_NAMES, LOOKBACK
 from pipeline.forecasting.levels import LEVELS
 from pipeline.training.adjustment_check import check_unmixed
-from pipeline.training.baselines.garch import garch_t_parameters
+from pipeline.training.baselines.garch import fit_garch_t
 
 LIBRARIES = ("numpy", "torch", "scikit-learn", "onnx", "skl2onnx", "onnxruntime", "arch")
 MIN_TRAINING_SESSIONS = 1000
@@ -113,7 +113,7 @@ def bundle_of(
 
 
 def _garch(bars: Bars) -> dict[str, float]:
-    return dict(garch_t_parameters(np.diff(np.log(bars.close))))
+    return dict(fit_garch_t(np.diff(np.log(bars.close))))
 
 
 def _digest(bars: Sequence[Bars]) -> str:
