@@ -131,11 +131,11 @@ def fit_spread(
 
 def _fit_members(rows: TrainingRows, seed: int, tracker: Tracker) -> dict[str, FittedMember]:
     common: dict[str, object] = {"rows": len(rows.origin), "seed": seed}
-    with tracker.member(HAR, {**common, **list_har_params()}):
+    with tracker.start_member(HAR, {**common, **list_har_params()}):
         har = fit_har(rows)
-    with tracker.member(LSTM, {**common, **list_lstm_params()}) as run:
-        lstm = fit_lstm(rows, har, seed, run.metric)
-    with tracker.member(TREES, {**common, **TREES_PARAMS}):
+    with tracker.start_member(LSTM, {**common, **list_lstm_params()}) as run:
+        lstm = fit_lstm(rows, har, seed, run.log_metric)
+    with tracker.start_member(TREES, {**common, **TREES_PARAMS}):
         trees = fit_trees(rows, seed)
     return {HAR: har, LSTM: lstm, TREES: trees}
 
