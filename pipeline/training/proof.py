@@ -37,7 +37,7 @@ class Proof:
     def rows(self) -> list[Row]:
         """The forecaster at horizon 1, over all tickers and over each."""
         return [
-            self.board.overall(FORECASTER),
+            self.board.select_overall(FORECASTER),
             *self.board.select("ticker", 1, FORECASTER),
         ]
 

@@ -78,7 +78,7 @@ def keep_scores(run: Run, board: Leaderboard, model: str) -> None:
     Ratios where the leaderboard has them; `coverage_95` is a share.
     """
     horizon = board.horizons[0]
-    for name, value in _list_metrics(board.overall(model, horizon)).items():
+    for name, value in _list_metrics(board.select_overall(model, horizon)).items():
         run.log_metric(name, value)
     for row in board.select("year", horizon, model):
         for name, value in _list_metrics(row).items():

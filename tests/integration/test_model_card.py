@@ -56,7 +56,7 @@ def test_the_card_says_what_a_reader_asks(card: str, bundle: ModelBundle) -> Non
 
 def test_the_first_lines_are_the_leaderboards(card: str) -> None:
     board = summarise(SCORES)
-    row = board.overall("forecaster")
+    row = board.select_overall("forecaster")
     for when in ("from 2021-12-06 to 2024-12-26", "from 2019 on"):
         assert f"- {when}: CRPS {row.ratios['crps']:.3f}, 95 % interval score" in card
     assert f"Diebold-Mariano t of the CRPS {row.against['garch_t']['crps'].t:.1f}\n" in card

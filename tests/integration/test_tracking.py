@@ -91,7 +91,7 @@ def test_parameters_are_kept(runs: dict[str, Any]) -> None:
 def test_metrics_are_kept_per_epoch_and_per_year(runs: dict[str, Any]) -> None:
     assert runs["histories"]["lstm"] == {"loss": {0: 0.5, 1: 0.25, 2: 0.2}}
     kept = runs["histories"]["ensemble"]
-    overall, years = BOARD.overall("forecaster"), BOARD.select("year", 1, "forecaster")
+    overall, years = BOARD.select_overall("forecaster"), BOARD.select("year", 1, "forecaster")
     assert kept["crps_ratio"] == {0: overall.ratios["crps"]}
     assert kept["coverage_95"] == {0: overall.coverage[95]}
     assert kept["year/crps"] == {int(row.value): row.crps for row in years}

@@ -156,7 +156,7 @@ def test_the_proof_scores_both_models_on_the_same_days_and_never_before_the_date
     days = int(np.sum(MARKET[0].session >= np.datetime64(first))) - 1
     for model in (FORECASTER, REFERENCE):
         assert [row.forecasts for row in board.select("ticker", 1, model)] == [days, days]
-    assert 0.8 < board.overall(FORECASTER).ratios["crps"] < 1.2
+    assert 0.8 < board.select_overall(FORECASTER).ratios["crps"] < 1.2
 
 
 GOOD = {
