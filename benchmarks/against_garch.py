@@ -17,7 +17,7 @@ from pipeline.evaluation.score_table import FORECASTER
 from pipeline.forecasting.levels import INTERVALS
 from pipeline.training.job import read_all
 from pipeline.training.proof import Proof, prove
-from pipeline.training.trainers import ensemble
+from pipeline.training.trainers import train_ensemble
 
 TICKERS = ("SPY", "QQQ", "DIA", "IWM")
 FIRST, LAST = date(2019, 1, 1), date(2024, 12, 31)
@@ -33,7 +33,7 @@ def main() -> None:
         bars, vix = read_all(FolderBars(Path(sys.argv[1])), TICKERS, date(1970, 1, 1), LAST)
     except ForecasterError as exc:
         sys.exit(str(exc))
-    proof = prove(bars, vix, FIRST, ensemble)
+    proof = prove(bars, vix, FIRST, train_ensemble)
     print(f"origins from {FIRST} on, {proof.rows[0].days} days, horizon 1")
     show_ratios(proof)
     show_coverage(proof)

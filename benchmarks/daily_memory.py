@@ -20,37 +20,41 @@ BUDGET_MB = 512
 def main() -> None:
     print(f"{'source':<22} {'peak MB':>8} {'import s':>9} {'run s':>7}")
     for source in ("simulated", "yahoo"):
-        came = measured(source)
-        shown = "yahoo, over loopback" if source == "yahoo" else source
-        print(f"{shown:<22} {came['mb']:>8.0f} {came['import']:>9.2f} {came['run']:>7.2f}")
+        measures = measure_process(source)
+        title = "yahoo, over loopback" if source == "yahoo" else source
+        print(
+            f"{title:<22} {measures['mb']:>8.0f} {measures['import']:>9.2f} {measures['run']:>7.2f}"
+        )
     print(f"budget: {BUDGET_MB} MB; the loopback server lives in the measured process")
 
 
-def measured(source: str) -> dict[str, float]:
+def measure_process(source: str) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         environment = {**os.environ, "FORECASTER_BARS": source, "FORECASTER_STORE": folder}
         command = [sys.executable, "-m", "benchmarks.daily_memory", source]
-        done = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
-    came: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return came
+        completed = subprocess.run(
+            command, env=environment, check=True, capture_output=True, text=True
+        )
+    measures: dict[str, float] = json.loads(completed.stdout.splitlines()[-1])
+    return measures
 
 
-def child(source: str) -> None:
+def run_child(source: str) -> None:
     started = time.perf_counter()
     from handlers import daily
     from handlers.local.invoke import LocalContext
 
     imported = time.perf_counter()
     if source == "yahoo":
-        over_loopback(lambda: daily.handler(EVENT, LocalContext()))
+        run_over_loopback(lambda: daily.handler(EVENT, LocalContext()))
     else:
         daily.handler(EVENT, LocalContext())
-    done = time.perf_counter()
+    ended = time.perf_counter()
     mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({"mb": mb, "import": imported - started, "run": done - imported}))
+    print(json.dumps({"mb": mb, "import": imported - started, "run": ended - imported}))
 
 
-def over_loopback(call: Any) -> None:
+def run_over_loopback(call: Any) -> None:
     import pytest
 
     from pipeline.adapters.exchange_calendar import ExchangeCalendar
@@ -65,4 +69,4 @@ def over_loopback(call: Any) -> None:
 
 
 if __name__ == "__main__":
-    child(sys.argv[1]) if sys.argv[1:] else main()
+    run_child(sys.argv[1]) if sys.argv[1:] else main()

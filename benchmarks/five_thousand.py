@@ -35,64 +35,66 @@ BUDGET_SECONDS, BUDGET_MB = 3.0, 512
 
 def main() -> None:
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-    known, model = list(series()), Model(load_bundle(ROOT / "models" / "default"))
-    print(f"{resident():.0f} MB resident with the libraries and {len(known)} series loaded")
-    print(f"{len(known)} different series, one core, median of {REPEATS}")
+    series, model = list(read_series()), Model(load_bundle(ROOT / "models" / "default"))
+    print(f"{peak_mb():.0f} MB resident with the libraries and {len(series)} series loaded")
+    print(f"{len(series)} different series, one core, median of {REPEATS}")
     print(f"{'series':>8} {'seconds':>8} {'ms each':>8}   stages")
     for size in SIZES:
-        many = [dataclasses.replace(known[i % len(known)], ticker=f"S{i}") for i in range(size)]
-        runs = [stages(many, model) for _ in range(REPEATS)]
+        many = [dataclasses.replace(series[i % len(series)], ticker=f"S{i}") for i in range(size)]
+        runs = [time_stages(many, model) for _ in range(REPEATS)]
         median = {name: float(np.median([run[name] for run in runs])) for name in runs[0]}
         total = sum(median.values())
-        each = "  ".join(f"{name} {seconds:.3f}" for name, seconds in median.items())
-        print(f"{size:>8} {total:>8.3f} {1000 * total / size:>8.4f}   {each}")
-    print(f"budget at 5,000: {BUDGET_SECONDS} s, {BUDGET_MB} MB; peak {resident():.0f} MB resident")
+        stages = "  ".join(f"{name} {seconds:.3f}" for name, seconds in median.items())
+        print(f"{size:>8} {total:>8.3f} {1000 * total / size:>8.4f}   {stages}")
+    print(f"budget at 5,000: {BUDGET_SECONDS} s, {BUDGET_MB} MB; peak {peak_mb():.0f} MB resident")
 
 
-def resident() -> float:
+def peak_mb() -> float:
     """Peak so far, MB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def stages(bars: list[Bars], model: Model) -> dict[str, float]:
+def time_stages(bars: list[Bars], model: Model) -> dict[str, float]:
     """Run the spine stage by stage, its whole call last to see that nothing is left out."""
-    took: dict[str, float] = {}
+    seconds: dict[str, float] = {}
 
     @contextmanager
-    def timed(name: str) -> Iterator[None]:
+    def time_stage(name: str) -> Iterator[None]:
         started = time.perf_counter()
         yield
-        took[name] = time.perf_counter() - started
+        seconds[name] = time.perf_counter() - started
 
-    with timed("features"):
+    with time_stage("features"):
         panel = Panel.of(bars, MIN_SESSIONS)
         features = compute_features(panel)
-    with timed("model"):
-        tickers = tuple(one.ticker for one in bars)
+    with time_stage("model"):
+        tickers = tuple(ticker_bars.ticker for ticker_bars in bars)
         windows = latest_windows(features)
-        made = forecast_windows(
+        forecasts = forecast_windows(
             windows, tickers, panel.session[:, -1], panel.close[:, -1], model, NEUTRAL
         )
-    with timed("columns"):
-        columns = columns_of(made)
-    with timed("parquet"):
+    with time_stage("columns"):
+        columns = build_columns(forecasts)
+    with time_stage("parquet"):
         data = ParquetTables().encode("forecasts", columns, {})
-    if data != ParquetTables().encode("forecasts", columns_of(forecast(bars, model, NEUTRAL)), {}):
+    if data != ParquetTables().encode(
+        "forecasts", build_columns(forecast(bars, model, NEUTRAL)), {}
+    ):
         raise AssertionError("the stages measured are not the spine")
-    return took
+    return seconds
 
 
-def columns_of(made: Forecast) -> dict[str, np.ndarray]:
+def build_columns(forecasts: Forecast) -> dict[str, np.ndarray]:
     stamp = Stamp(date(2024, 12, 31), TARGETS, "bench", "0" * 64, datetime(2025, 1, 1, tzinfo=UTC))
-    return dict(build_forecast_columns(made, {}, stamp))
+    return dict(build_forecast_columns(forecasts, {}, stamp))
 
 
-def series() -> Iterator[Bars]:
+def read_series() -> Iterator[Bars]:
     """Yield the last bars of every stock of the universe, or of a random walk without it."""
     if not UNIVERSE.exists():
         random = np.random.default_rng(1)
         for i in range(500):
-            yield walk(f"W{i}", random)
+            yield simulate_walk(f"W{i}", random)
         return
     table = pq.read_table(UNIVERSE, filters=[("Date", ">=", datetime(2024, 5, 1))])
     names = np.asarray(table["Ticker"].to_pandas())
@@ -111,7 +113,7 @@ def series() -> Iterator[Bars]:
             print(f"left out: {exc}")
 
 
-def walk(ticker: str, random: np.random.Generator) -> Bars:
+def simulate_walk(ticker: str, random: np.random.Generator) -> Bars:
     close = 100 * np.exp(np.cumsum(random.normal(0, 0.01, MIN_SESSIONS)))
     session = np.busday_offset(np.datetime64("2024-12-31"), np.arange(-MIN_SESSIONS + 1, 1))
     zeros = np.zeros(MIN_SESSIONS)

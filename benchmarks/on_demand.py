@@ -32,14 +32,14 @@ BUDGETS = (
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
-        environ = prepared(Path(folder))
-        came: dict[str, list[dict[str, float]]] = {BARE: [], OURS: [], TWIN: [], PRICES: []}
+        environ = prepare(Path(folder))
+        measurements: dict[str, list[dict[str, float]]] = {BARE: [], OURS: [], TWIN: [], PRICES: []}
         for _ in range(ROUNDS):
-            for name, rounds in came.items():
-                rounds.append(measured(name, environ))
+            for name, rounds in measurements.items():
+                rounds.append(measure_process(name, environ))
     medians = {
-        name: {m: float(np.median([one[m] for one in rounds])) for m in rounds[0]}
-        for name, rounds in came.items()
+        name: {m: float(np.median([measurement[m] for measurement in rounds])) for m in rounds[0]}
+        for name, rounds in measurements.items()
     }
     print(f"median of {ROUNDS} fresh processes each; cold = import + first answer to a window;")
     print(f"warm = median, p99 of {WARM_CALLS} more; MB = peak resident")
@@ -55,7 +55,7 @@ def main() -> None:
         )
 
 
-def prepared(folder: Path) -> dict[str, str]:
+def prepare(folder: Path) -> dict[str, str]:
     """Write the event and the twin's scaler; give the environment of all processes."""
     import joblib
     from sklearn.preprocessing import StandardScaler
@@ -86,19 +86,19 @@ def prepared(folder: Path) -> dict[str, str]:
     }
 
 
-def measured(name: str, environ: Mapping[str, str]) -> dict[str, float]:
+def measure_process(name: str, environ: Mapping[str, str]) -> dict[str, float]:
     """Run one row in a process of its own."""
     prices = {"TWIN_READS_PRICES": "1"} if name == PRICES else {}
     kind = TWIN if name == PRICES else name
-    done = subprocess.run(
+    completed = subprocess.run(
         [sys.executable, "-m", "benchmarks.on_demand_child", kind],
         env={**environ, **prices},
         check=True,
         capture_output=True,
         text=True,
     )
-    came: dict[str, float] = json.loads(done.stdout)
-    return came
+    measures: dict[str, float] = json.loads(completed.stdout)
+    return measures
 
 
 if __name__ == "__main__":

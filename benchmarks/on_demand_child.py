@@ -33,24 +33,24 @@ def main(kind: str) -> dict[str, float]:
 
         return {"cold_ms": 1000 * (time.perf_counter() - started), "mb": peak_mb()}
     handler = importlib.import_module(MODULES[kind]).handler
-    check(handler(event, CONTEXT))
+    check_answer(handler(event, CONTEXT))
     cold = time.perf_counter() - started
-    took = sorted(timed(handler, event) for _ in range(WARM_CALLS))
+    seconds = sorted(time_call(handler, event) for _ in range(WARM_CALLS))
     return {
         "cold_ms": 1000 * cold,
-        "warm_ms": 1000 * took[WARM_CALLS // 2],
-        "p99_ms": 1000 * took[WARM_CALLS * 99 // 100],
+        "warm_ms": 1000 * seconds[WARM_CALLS // 2],
+        "p99_ms": 1000 * seconds[WARM_CALLS * 99 // 100],
         "mb": peak_mb(),
     }
 
 
-def timed(handler: Any, event: Any) -> float:
+def time_call(handler: Any, event: Any) -> float:
     started = time.perf_counter()
     handler(event, CONTEXT)
     return time.perf_counter() - started
 
 
-def check(answer: Any) -> None:
+def check_answer(answer: Any) -> None:
     if answer["statusCode"] != 200 or "interval_95" not in json.loads(answer["body"]):
         raise SystemExit(f"expected a forecast, got {answer}")
 

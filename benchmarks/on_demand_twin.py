@@ -63,7 +63,7 @@ def predict(request: PredictRequest) -> PredictAnswer:
     scaled = scaler.transform(window).astype(np.float32)[None]
     quantiles, sigmas = session.run(None, {"window": scaled})
     prices = float(np.exp(window[-1, 0])) * np.exp(quantiles[0])
-    horizons = [horizon(i, prices[i], float(sigmas[0, i])) for i in range(len(prices))]
+    horizons = [build_horizon(i, prices[i], float(sigmas[0, i])) for i in range(len(prices))]
     lower, upper = horizons[0].intervals["95"]
     return PredictAnswer(
         prediction=horizons[0].prediction,
@@ -75,7 +75,7 @@ def predict(request: PredictRequest) -> PredictAnswer:
     )
 
 
-def horizon(i: int, prices: Any, sigma: float) -> Horizon:
+def build_horizon(i: int, prices: Any, sigma: float) -> Horizon:
     intervals = {c: (float(prices[lo]), float(prices[hi])) for c, (lo, hi) in COVERAGES.items()}
     return Horizon(
         horizon=i + 1, prediction=float(prices[MEDIAN]), sigma=sigma, intervals=intervals

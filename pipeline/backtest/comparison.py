@@ -1,4 +1,4 @@
-"""Two leaderboards side by side: what the proof of the current bundle said, and a new one's."""
+"""Two leaderboards side by side: the proof of the current bundle, and a new one's."""
 
 from __future__ import annotations
 

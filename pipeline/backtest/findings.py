@@ -43,7 +43,7 @@ def name_model(model: str) -> str:
 
 def describe_scores(board: Leaderboard) -> list[str]:
     """Return sentences that say what was scored."""
-    row = board.overall(board.models[0], board.horizons[0])
+    row = board.select_overall(board.models[0], board.horizons[0])
     lines = [
         f"Origins from {board.first_origin} to {board.last_origin}: {row.days} days and "
         f"{row.forecasts} forecasts of {len(board.tickers)} tickers at horizon {row.horizon}, "
@@ -60,7 +60,7 @@ def describe_findings(board: Leaderboard) -> Iterator[str]:
     """Yield what a hurried reader must know, at the first horizon."""
     ours, horizon = board.models[0], board.horizons[0]
     years = board.select("year", horizon, ours)
-    overall = board.overall(ours, horizon)
+    overall = board.select_overall(ours, horizon)
     if overall.ratios and ours != REFERENCE:
         whole = f"from {board.first_origin} to {board.last_origin}"
         confirmed = [row for row in board.select("period", horizon, ours) if row.value == CONFIRMED]

@@ -87,7 +87,7 @@ class Leaderboard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             if (row.cut, row.horizon) == (cut, horizon) and model in (None, row.model)
         ]
 
-    def overall(self, model: str, horizon: int = 1) -> Row:
+    def select_overall(self, model: str, horizon: int = 1) -> Row:
         """Return a model's row over all forecasts of a horizon."""
         return self.select("all", horizon, model)[0]
 

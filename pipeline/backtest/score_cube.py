@@ -66,7 +66,7 @@ class ScoreCube:
         common, left_out = _find_common(positions, shape)
         targets = np.full(shape[2:], "NaT", "datetime64[D]")
         targets[positions[2:]] = scores["target_date"]
-        values = {name: _spread(scores[name], positions, common, shape) for name in VALUES}
+        values = {name: _fill(scores[name], positions, common, shape) for name in VALUES}
         return cls(
             models=models,
             tickers=tickers,
@@ -140,7 +140,7 @@ def _find_common(positions: Positions, shape: Shape) -> tuple[Flags, int]:
     return common, int((scored.any(axis=0) & ~common).sum())
 
 
-def _spread(column: NDArray[Any], positions: Positions, common: Flags, shape: Shape) -> Floats:
+def _fill(column: NDArray[Any], positions: Positions, common: Flags, shape: Shape) -> Floats:
     values = np.full(shape, np.nan)
     values[positions] = column
     values[:, ~common] = np.nan

@@ -41,7 +41,7 @@ def build_tables(board: Leaderboard) -> list[TextTable]:
 
 def _build_overall(board: Leaderboard, horizon: int) -> TextTable:
     ours = board.models[0]
-    against = board.overall(ours, horizon).against
+    against = board.select_overall(ours, horizon).against
     rows = [
         (name_model(row.model), *_format_scores(row), *_format_tests(against.get(row.model)))
         for row in board.select("all", horizon)
@@ -87,7 +87,7 @@ def _describe_opponent(board: Leaderboard) -> str:
 
 def _build_by_horizon(board: Leaderboard) -> TextTable:
     ours = board.models[0]
-    rows = [board.overall(ours, horizon) for horizon in board.horizons]
+    rows = [board.select_overall(ours, horizon) for horizon in board.horizons]
     return TextTable(
         f"{name_model(ours).capitalize()} by horizon",
         ("Horizon", *_DETAIL_NAMES),

@@ -38,7 +38,7 @@ def train(
             source = options.open_bars(bars, calendar)
             newest = calendar.last_closed(at)
             read, vix = training.read_all(source, names, EARLIEST, newest)
-            task = training.Task(read, vix, prove_from)
+            task = training.TrainingTask(read, vix, prove_from)
             trained = training.train_and_prove(task, out, tracker(), phase.update)
     except WorseModel as exc:
         _print_comparison(exc, json=json)

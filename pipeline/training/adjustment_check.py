@@ -1,4 +1,4 @@
-"""Adjusted: prices of which some are adjusted for dividends and others are not, found before use.
+"""Adjustment check: prices of which some are adjusted for dividends and others are not.
 
 Mixed prices teach jumps that nobody traded. Bars alone show them in two ways:
 
@@ -34,15 +34,15 @@ MOST, FEW = 0.9, 0.5
 
 def check_unmixed(bars: Sequence[RawBars]) -> None:
     """Raise InvalidBars if some prices are adjusted for dividends where others are not."""
-    for one in filter(len, bars):
-        _check_close(one)
-    shares = {one.ticker: _shares_in_cents(one) for one in bars}
+    for ticker_bars in filter(len, bars):
+        _check_close(ticker_bars)
+    shares = {ticker_bars.ticker: _shares_in_cents(ticker_bars) for ticker_bars in bars}
     in_cents = [t for t, years in shares.items() if any(s >= MOST for s in years.values())]
-    for one in bars:
-        off = [year for year, share in shares[one.ticker].items() if share < FEW]
+    for ticker_bars in bars:
+        off = [year for year, share in shares[ticker_bars.ticker].items() if share < FEW]
         if off and in_cents:
-            like = "the rest of it" if one.ticker in in_cents else in_cents[0]
-            raise _off_cents(one, off[0], like)
+            like = "the rest of it" if ticker_bars.ticker in in_cents else in_cents[0]
+            raise _report_off_cents(ticker_bars, off[0], like)
 
 
 def _check_close(bars: RawBars) -> None:
@@ -64,15 +64,15 @@ def _check_close(bars: RawBars) -> None:
 def _shares_in_cents(bars: RawBars) -> dict[int, float]:
     """Return the share of prices in cents, or in one small part of them, of each full year."""
     years = bars.session.astype("datetime64[Y]").astype(int) + 1970
-    found = {}
+    shares = {}
     for year in range(FIRST_IN_CENTS, int(years.max(initial=0)) + 1):
         inside = years == year
         if inside.sum() >= FULL_YEAR:
-            found[year] = max(_in_cents(bars, inside, k).mean() for k in SPLITS)
-    return found
+            shares[year] = max(_is_in_cents(bars, inside, k).mean() for k in SPLITS)
+    return shares
 
 
-def _in_cents(bars: RawBars, chosen: Flags, split: int) -> Flags:
+def _is_in_cents(bars: RawBars, chosen: Flags, split: int) -> Flags:
     """Return which prices are whole cents divided by `split`, bool (n_prices, n_chosen)."""
     prices: Floats = np.stack([getattr(bars, name) for name in PRICES])
     later = np.cumprod(np.where(bars.split > 0, bars.split, 1.0)[::-1])[::-1]
@@ -83,13 +83,13 @@ def _in_cents(bars: RawBars, chosen: Flags, split: int) -> Flags:
     return near
 
 
-def _off_cents(bars: RawBars, year: int, like: str) -> InvalidBars:
+def _report_off_cents(bars: RawBars, year: int, like: str) -> InvalidBars:
     of_year = np.flatnonzero(bars.session.astype("datetime64[Y]") == np.datetime64(str(year)))
-    in_cents = _in_cents(bars, np.isin(np.arange(len(bars)), of_year), 1).all(axis=0)
+    in_cents = _is_in_cents(bars, np.isin(np.arange(len(bars)), of_year), 1).all(axis=0)
     at = of_year[int(np.argmin(in_cents))]
-    came = ", ".join(f"{name} {getattr(bars, name)[at]:.10g}" for name in PRICES)
+    prices = ", ".join(f"{name} {getattr(bars, name)[at]:.10g}" for name in PRICES)
     return InvalidBars(
         f"{bars.ticker}: expected prices in cents, like {like}, got on {bars.session[at]} and most "
-        f"of that year {came}; are these adjusted for dividends and the others not?",
+        f"of that year {prices}; are these adjusted for dividends and the others not?",
         Reason.UNREADABLE,
     )

@@ -1,4 +1,4 @@
-"""Bundles: made of a graph and what it was trained on, and written."""
+"""Bundles: built of a graph and the data it was trained on, and written."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from pipeline.forecasting.bundle import (
 from pipeline.forecasting.features import FEATURE_NAMES, LOOKBACK
 from pipeline.forecasting.levels import LEVELS
 from pipeline.training.adjustment_check import check_unmixed
-from pipeline.training.baselines.garch import garch_t_parameters
+from pipeline.training.baselines.garch import fit_garch_t
 
 LIBRARIES = ("numpy", "torch", "scikit-learn", "onnx", "skl2onnx", "onnxruntime", "arch")
 MIN_TRAINING_SESSIONS = 1000
@@ -45,12 +45,12 @@ def save_bundle(bundle: ModelBundle, folder: Path) -> None:
 
 def check_trainable(bars: Sequence[Bars]) -> None:
     """Raise DataError for bars unfit to learn from: too few, constant, or adjusted in part."""
-    for one in bars:
-        _check_trainable(one)
+    for ticker_bars in bars:
+        _check_ticker(ticker_bars)
     check_unmixed(bars)
 
 
-def _check_trainable(bars: Bars) -> None:
+def _check_ticker(bars: Bars) -> None:
     if len(bars) < MIN_TRAINING_SESSIONS:
         raise DataError(
             f"{bars.ticker}: expected at least {MIN_TRAINING_SESSIONS} bars to train on, "
@@ -64,13 +64,13 @@ def _check_trainable(bars: Bars) -> None:
         )
 
 
-def learnable_before(bars: Sequence[Bars], day: date) -> bool:
+def is_trainable_before(bars: Sequence[Bars], day: date) -> bool:
     """Return whether every ticker has bars enough to train on before `day`."""
-    before = (int((one.session < np.datetime64(day)).sum()) for one in bars)
+    before = (int((ticker_bars.session < np.datetime64(day)).sum()) for ticker_bars in bars)
     return min(before) >= MIN_TRAINING_SESSIONS
 
 
-def bundle_of(
+def build_bundle(
     onnx: bytes,
     bars: Sequence[Bars],
     members: Mapping[str, float],
@@ -84,7 +84,7 @@ def bundle_of(
     members : name -> share
     gains : float64 (n_tickers, n_horizons, n_levels), tickers in the order of `bars`
     """
-    last: date = max(one.session[-1] for one in bars).item()
+    last: date = max(ticker_bars.session[-1] for ticker_bars in bars).item()
     manifest = Manifest(
         schema_version=SCHEMA_VERSION,
         model_version=name_version(last, onnx),
@@ -95,31 +95,39 @@ def bundle_of(
         levels=LEVELS,
         covariates=tuple(covariates),
         training=Training(
-            first_session=min(one.session[0] for one in bars).item(),
+            first_session=min(ticker_bars.session[0] for ticker_bars in bars).item(),
             last_session=last,
-            tickers=tuple(one.ticker for one in bars),
-            data_sha256=_digest(bars),
+            tickers=tuple(ticker_bars.ticker for ticker_bars in bars),
+            data_sha256=_digest_data(bars),
         ),
         members=members,
-        baselines={"garch_t": {one.ticker: _garch(one) for one in bars}},
+        baselines={
+            "garch_t": {ticker_bars.ticker: _fit_garch(ticker_bars) for ticker_bars in bars}
+        },
         scores={},
         gains={
-            one.ticker: tuple(map(tuple, np.round(of_one, 6).tolist()))
-            for one, of_one in zip(bars, gains, strict=True)
+            ticker_bars.ticker: tuple(map(tuple, np.round(ticker_gains, 6).tolist()))
+            for ticker_bars, ticker_gains in zip(bars, gains, strict=True)
         },
         libraries={name: version(name) for name in LIBRARIES},
     )
     return ModelBundle(manifest, onnx)
 
 
-def _garch(bars: Bars) -> dict[str, float]:
-    return dict(garch_t_parameters(np.diff(np.log(bars.close))))
+def _fit_garch(bars: Bars) -> dict[str, float]:
+    return dict(fit_garch_t(np.diff(np.log(bars.close))))
 
 
-def _digest(bars: Sequence[Bars]) -> str:
+def _digest_data(bars: Sequence[Bars]) -> str:
     digest = hashlib.sha256()
-    for one in sorted(bars, key=lambda each: each.ticker):
-        digest.update(one.ticker.encode())
-        for column in (one.session.astype(np.int64), one.open, one.high, one.low, one.close):
+    for ticker_bars in sorted(bars, key=lambda ticker_bars: ticker_bars.ticker):
+        digest.update(ticker_bars.ticker.encode())
+        for column in (
+            ticker_bars.session.astype(np.int64),
+            ticker_bars.open,
+            ticker_bars.high,
+            ticker_bars.low,
+            ticker_bars.close,
+        ):
             digest.update(np.ascontiguousarray(column).tobytes())
     return digest.hexdigest()

@@ -19,7 +19,7 @@ CRPS_TOLERANCE, COVERAGE_TOLERANCE = 0.002, 0.005
 BUDGET = 0.01
 
 
-def current_scores(folder: Path) -> Scores:
+def read_current_scores(folder: Path) -> Scores:
     """Return the scores of the bundle in `folder`, none without one; BundleMismatch if damaged."""
     return load_bundle(folder).manifest.scores if (folder / MANIFEST).exists() else {}
 
@@ -31,7 +31,7 @@ def refuse_worse(new: Scores, current: Scores) -> None:
     interval, may cover more than a point beside its promise unless the current one does so too.
     Without current scores there is nothing to be worse than.
     """
-    problems = list(_worse(new, current)) if current else []
+    problems = list(_find_worse(new, current)) if current else []
     if problems:
         raise WorseModel(
             "expected a bundle not worse than the current one, which stays; got "
@@ -41,21 +41,21 @@ def refuse_worse(new: Scores, current: Scores) -> None:
         )
 
 
-def _worse(new: Scores, current: Scores) -> Iterator[str]:
+def _find_worse(new: Scores, current: Scores) -> Iterator[str]:
     if not new:
         yield "one without proof, while the current one has it; another folder takes it"
         return
     if new[CRPS] > current[CRPS] + CRPS_TOLERANCE:
         yield f"CRPS {new[CRPS]:.4f} against {current[CRPS]:.4f} of GARCH(1,1)-t's"
     for name, share in new.items():
-        found = COVERAGE.fullmatch(name)
-        if found is None or (found["ticker"] and found["nominal"] != "95"):
+        match = COVERAGE.fullmatch(name)
+        if match is None or (match["ticker"] and match["nominal"] != "95"):
             continue
-        nominal = int(found["nominal"]) / 100
-        before = current.get(name, nominal)
-        if _outside(share, nominal) > _outside(before, nominal) + COVERAGE_TOLERANCE:
-            yield f"{name} {share:.4f} against {before:.4f}"
+        nominal = int(match["nominal"]) / 100
+        current_share = current.get(name, nominal)
+        if _miscoverage(share, nominal) > _miscoverage(current_share, nominal) + COVERAGE_TOLERANCE:
+            yield f"{name} {share:.4f} against {current_share:.4f}"
 
 
-def _outside(share: float, nominal: float) -> float:
+def _miscoverage(share: float, nominal: float) -> float:
     return max(abs(share - nominal) - BUDGET, 0.0)

@@ -19,18 +19,18 @@ from pipeline.evaluation.score_table import FORECASTER
 from pipeline.ports import BarSource
 from pipeline.training.adjustment_check import check_unmixed
 from pipeline.training.bundles import MIN_TRAINING_SESSIONS, save_bundle
-from pipeline.training.gate import current_scores, refuse_worse
+from pipeline.training.gate import read_current_scores, refuse_worse
 from pipeline.training.proof import Proof, prove
-from pipeline.training.report.plots import plots
-from pipeline.training.tracking import Run, Tracker, WithScores, keep_scores
-from pipeline.training.trainers import ensemble
+from pipeline.training.report.plots import draw_plots
+from pipeline.training.tracking import Run, ScoringTracker, Tracker, keep_scores
+from pipeline.training.trainers import train_ensemble
 
 MIN_PROOF_SESSIONS = 22
 PLOTS = "plots"
 
 
 @dataclass(frozen=True, slots=True)
-class Trained:
+class TrainingOutcome:
     """The bundle's version, its scores, and why there are none where there are none."""
 
     model_version: str
@@ -39,8 +39,8 @@ class Trained:
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
-    """What to train on, and from which origin on to score a model that saw only what is before."""
+class TrainingTask:
+    """What to train on, and from which origin on to score a model that saw only bars before it."""
 
     bars: Sequence[Bars]
     vix: RawBars | None
@@ -65,13 +65,13 @@ def read_all(
 
 
 def train_and_prove(
-    task: Task, folder: Path, tracker: Tracker, say: Callable[[str], None]
-) -> Trained:
+    task: TrainingTask, folder: Path, tracker: Tracker, say: Callable[[str], None]
+) -> TrainingOutcome:
     """Write to `folder` a bundle trained on all bars, with the scores of one trained before a date.
 
     Parameters
     ----------
-    say : told of each phase
+    say : called with the name of each phase
 
     Raises
     ------
@@ -84,52 +84,52 @@ def train_and_prove(
     StoreError
         When the folder or the run cannot be written.
     """
-    with tracker.ensemble("ensemble", _params(task)) as run:
-        note = why_no_proof(task.bars, task.prove_from)
-        proof = None if note else _proven(task, run, say)
-        scores = proof.scores() if proof else {}
-        refuse_worse(scores, current_scores(folder))
+    with tracker.start_ensemble("ensemble", _list_params(task)) as run:
+        note = explain_no_proof(task.bars, task.prove_from)
+        proof = None if note else _prove(task, run, say)
+        scores = proof.collect_scores() if proof else {}
+        refuse_worse(scores, read_current_scores(folder))
         say("Training")
-        members = WithScores(tracker, proof.board) if proof else tracker
-        bundle = ensemble(task.bars, task.vix, task.seed, members).bundle
+        members = ScoringTracker(tracker, proof.board) if proof else tracker
+        bundle = train_ensemble(task.bars, task.vix, task.seed, members).bundle
         manifest = msgspec.structs.replace(bundle.manifest, scores=scores)
         save_bundle(replace(bundle, manifest=manifest), folder)
         for name, share in manifest.members.items():
-            run.metric(f"share/{name}", share)
-        run.artifact(folder)
-    return Trained(bundle.version, scores, note)
+            run.log_metric(f"share/{name}", share)
+        run.log_artifact(folder)
+    return TrainingOutcome(bundle.version, scores, note)
 
 
-def _params(task: Task) -> dict[str, object]:
+def _list_params(task: TrainingTask) -> dict[str, object]:
     return {
         "seed": task.seed,
-        "tickers": ",".join(one.ticker for one in task.bars),
+        "tickers": ",".join(ticker_bars.ticker for ticker_bars in task.bars),
         "vix": task.vix is not None,
-        "last_session": max(one.session[-1] for one in task.bars),
+        "last_session": max(ticker_bars.session[-1] for ticker_bars in task.bars),
         "prove_from": task.prove_from,
     }
 
 
-def _proven(task: Task, run: Run, say: Callable[[str], None]) -> Proof:
+def _prove(task: TrainingTask, run: Run, say: Callable[[str], None]) -> Proof:
     say(f"Proving, origins from {task.prove_from} on")
-    proof = prove(task.bars, task.vix, task.prove_from, ensemble)
+    proof = prove(task.bars, task.vix, task.prove_from, train_ensemble)
     keep_scores(run, proof.board, FORECASTER)
     with TemporaryDirectory() as folder:
-        drawn = FolderObjects(Path(folder) / PLOTS)
-        for name, data in plots(ScoreCube.from_scores(proof.scored)).items():
-            drawn.replace(name, data)
-        run.artifact(Path(folder) / PLOTS)
+        plots = FolderObjects(Path(folder) / PLOTS)
+        for name, data in draw_plots(ScoreCube.from_scores(proof.scores)).items():
+            plots.replace(name, data)
+        run.log_artifact(Path(folder) / PLOTS)
     return proof
 
 
-def why_no_proof(bars: Sequence[Bars], first: date) -> str | None:
+def explain_no_proof(bars: Sequence[Bars], first: date) -> str | None:
     """Return why nothing can be proven from `first` on, None where it can."""
-    for one in bars:
-        before = int((one.session < np.datetime64(first)).sum())
-        after = len(one) - before
+    for ticker_bars in bars:
+        before = int((ticker_bars.session < np.datetime64(first)).sum())
+        after = len(ticker_bars) - before
         if before < MIN_TRAINING_SESSIONS or after < MIN_PROOF_SESSIONS:
             return (
-                f"{one.ticker}: expected at least {MIN_TRAINING_SESSIONS} bars before {first} "
-                f"and {MIN_PROOF_SESSIONS} from then on, got {before} and {after}"
+                f"{ticker_bars.ticker}: expected at least {MIN_TRAINING_SESSIONS} bars before "
+                f"{first} and {MIN_PROOF_SESSIONS} from then on, got {before} and {after}"
             )
     return None

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-# MLflow reports to its maker unless told otherwise before it is imported.
+# MLflow reports to its maker unless it is forbidden before it is imported.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
 from mlflow.exceptions import MlflowException
@@ -42,11 +42,11 @@ class MlflowTracker:
     """
 
     def __init__(self, uri: str | None = None, experiment: str = EXPERIMENT) -> None:
-        with _translated():
-            self._client = _client(uri)
-            known = self._client.get_experiment_by_name(experiment)
+        with _translate_errors():
+            self._client = _make_client(uri)
+            stored = self._client.get_experiment_by_name(experiment)
             self._experiment: str = (
-                known.experiment_id if known else self._client.create_experiment(experiment)
+                stored.experiment_id if stored else self._client.create_experiment(experiment)
             )
         self._parent: str | None = None
 
@@ -57,8 +57,8 @@ class MlflowTracker:
         return uri
 
     @contextmanager
-    def ensemble(self, name: str, params: Mapping[str, object]) -> Iterator[Run]:
-        with self._run(name, params, {KIND: "ensemble"}) as run:
+    def start_ensemble(self, name: str, params: Mapping[str, object]) -> Iterator[Run]:
+        with self._start_run(name, params, {KIND: "ensemble"}) as run:
             self._parent = run.id
             try:
                 yield run
@@ -66,18 +66,18 @@ class MlflowTracker:
                 self._parent = None
 
     @contextmanager
-    def member(self, name: str, params: Mapping[str, object]) -> Iterator[Run]:
+    def start_member(self, name: str, params: Mapping[str, object]) -> Iterator[Run]:
         parent = {MLFLOW_PARENT_RUN_ID: self._parent} if self._parent else {}
-        with self._run(name, params, {KIND: "member", **parent}) as run:
+        with self._start_run(name, params, {KIND: "member", **parent}) as run:
             yield run
 
     @contextmanager
-    def _run(
+    def _start_run(
         self, name: str, params: Mapping[str, object], tags: dict[str, str]
     ) -> Iterator[MlflowRun]:
-        with _translated():
-            made = self._client.create_run(self._experiment, run_name=name, tags=tags)
-            run = MlflowRun(self._client, made.info.run_id)
+        with _translate_errors():
+            created = self._client.create_run(self._experiment, run_name=name, tags=tags)
+            run = MlflowRun(self._client, created.info.run_id)
             for key, value in params.items():
                 self._client.log_param(run.id, key, value)
         ended = FAILED
@@ -85,7 +85,7 @@ class MlflowTracker:
             yield run
             ended = FINISHED
         finally:
-            with _translated():
+            with _translate_errors():
                 self._client.set_terminated(run.id, ended)
 
 
@@ -96,20 +96,20 @@ class MlflowRun:
     client: Any
     id: str
 
-    def metric(self, name: str, value: float, step: int = 0) -> None:
-        with _translated():
+    def log_metric(self, name: str, value: float, step: int = 0) -> None:
+        with _translate_errors():
             self.client.log_metric(self.id, name, float(value), step=step)
 
-    def artifact(self, path: Path) -> None:
-        with _translated():
+    def log_artifact(self, path: Path) -> None:
+        with _translate_errors():
             if path.is_dir():
                 self.client.log_artifacts(self.id, str(path), path.name)
             else:
                 self.client.log_artifact(self.id, str(path))
 
 
-def _client(uri: str | None) -> Any:
-    # A new file's tables are told of one migration at a time.
+def _make_client(uri: str | None) -> Any:
+    # A new file's tables are logged one migration at a time.
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
     with warnings.catch_warnings():
         # MLflow 3.17 still loads relations in a way that SQLAlchemy 2.1 will drop.
@@ -118,7 +118,7 @@ def _client(uri: str | None) -> Any:
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def _translate_errors() -> Iterator[None]:
     try:
         yield
     except (MlflowException, OSError) as exc:

@@ -1,4 +1,4 @@
-"""Proof: what would have been published by a bundle trained before a date, beside GARCH(1,1)-t."""
+"""Proof: how a bundle trained before a date forecasts from then on, beside GARCH(1,1)-t."""
 
 from __future__ import annotations
 
@@ -26,47 +26,50 @@ class Proof:
     Attributes
     ----------
     board : the forecaster, its members and GARCH(1,1)-t
-    scored : columns of the scores contract, what `board` was made of
+    scores : columns of the scores contract, which `board` summarises
     """
 
     first: date
     board: Leaderboard
-    scored: Columns
+    scores: Columns
 
     @property
     def rows(self) -> list[Row]:
         """The forecaster at horizon 1, over all tickers and over each."""
         return [
-            self.board.overall(FORECASTER),
+            self.board.select_overall(FORECASTER),
             *self.board.select("ticker", 1, FORECASTER),
         ]
 
-    def scores(self) -> dict[str, float]:
+    def collect_scores(self) -> dict[str, float]:
         """Return ratios to GARCH(1,1)-t and empirical coverages, of all and by ticker."""
         scores: dict[str, float] = {}
         for row in self.rows:
-            of = "" if row.cut == "all" else f"_{row.value}"
-            scores |= {f"{name}_ratio_vs_garch_t{of}": ratio for name, ratio in row.ratios.items()}
-            scores |= {f"coverage_{c}{of}": share for c, share in row.coverage.items()}
+            suffix = "" if row.cut == "all" else f"_{row.value}"
+            scores |= {
+                f"{name}_ratio_vs_garch_t{suffix}": ratio for name, ratio in row.ratios.items()
+            }
+            scores |= {f"coverage_{c}{suffix}": share for c, share in row.coverage.items()}
         return scores
 
 
 def prove(bars: Sequence[Bars], vix: RawBars | None, first: date, trainer: Trainer) -> Proof:
-    """Train on what came before `first`, then score every origin from `first` on.
+    """Train on the bars before `first`, then score every origin from `first` on.
 
     GARCH is refitted every 21 sessions on all returns so far; the bundle is not refitted at all.
     """
-    known, last = first - timedelta(days=1), max(one.session[-1] for one in bars).item()
-    known_vix = None if vix is None else vix.as_of(known)
-    trained = trainer([one.as_of(known) for one in bars], known_vix)
+    cutoff = first - timedelta(days=1)
+    last = max(ticker_bars.session[-1] for ticker_bars in bars).item()
+    vix_before = None if vix is None else vix.as_of(cutoff)
+    trained = trainer([ticker_bars.as_of(cutoff) for ticker_bars in bars], vix_before)
 
-    def published(bundle: ModelBundle) -> Baseline:
+    def forecast_with(bundle: ModelBundle) -> Baseline:
         model, calibration = Model(bundle), Calibration.from_stored(bundle.manifest.gains)
-        return lambda one, start: forecast_span(one, model, (start, last), vix, calibration)
+        return lambda bars, start: forecast_span(bars, model, (start, last), vix, calibration)
 
-    ours = {FORECASTER: trained.bundle, **trained.members}
-    methods = {name: published(bundle) for name, bundle in ours.items()}
+    bundles = {FORECASTER: trained.bundle, **trained.members}
+    methods = {name: forecast_with(bundle) for name, bundle in bundles.items()}
     methods[REFERENCE] = BASELINES[REFERENCE]
-    scores = [score_baseline(bars, f, first, last, name) for name, f in methods.items()]
-    scored = concatenate(scores)
-    return Proof(first, summarise(scored, vix), scored)
+    parts = [score_baseline(bars, method, first, last, name) for name, method in methods.items()]
+    scores = concatenate(parts)
+    return Proof(first, summarise(scores, vix), scores)

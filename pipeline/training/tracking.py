@@ -1,4 +1,4 @@
-"""Tracking: what a training run tells of itself while it runs, to whoever keeps it."""
+"""Tracking: the metrics and files of a training run, kept while it runs."""
 
 from __future__ import annotations
 
@@ -12,57 +12,61 @@ from pipeline.backtest.score_cube import LOSSES
 
 
 class Run(Protocol):
-    """One model in the making.
+    """The run that trains one model.
 
-    `metric` keeps a value of a step: the epoch or the calendar year. `artifact` keeps a file or
-    all files of a folder; what is given twice is kept once, as it was last.
+    `log_metric` keeps a value of a step: the epoch or the calendar year. `log_artifact` keeps a
+    file or all files of a folder; of a name logged twice the last is kept.
     """
 
-    def metric(self, name: str, value: float, step: int = 0) -> None: ...
+    def log_metric(self, name: str, value: float, step: int = 0) -> None: ...
 
-    def artifact(self, path: Path) -> None: ...
+    def log_artifact(self, path: Path) -> None: ...
 
 
 class Tracker(Protocol):
     """Where runs are kept.
 
-    Members begun within an ensemble belong to it. A run whose block raises is kept as failed.
+    Members started within an ensemble belong to it. A run whose block raises is kept as failed.
     Raises StoreError when runs cannot be kept.
     """
 
-    def ensemble(self, name: str, params: Mapping[str, object]) -> AbstractContextManager[Run]: ...
+    def start_ensemble(
+        self, name: str, params: Mapping[str, object]
+    ) -> AbstractContextManager[Run]: ...
 
-    def member(self, name: str, params: Mapping[str, object]) -> AbstractContextManager[Run]: ...
+    def start_member(
+        self, name: str, params: Mapping[str, object]
+    ) -> AbstractContextManager[Run]: ...
 
 
 class NoTracking:
     """Tracker, and run, that keeps nothing."""
 
     @contextmanager
-    def ensemble(self, name: str, params: Mapping[str, object]) -> Iterator[Run]:
+    def start_ensemble(self, name: str, params: Mapping[str, object]) -> Iterator[Run]:
         yield self
 
     @contextmanager
-    def member(self, name: str, params: Mapping[str, object]) -> Iterator[Run]:
+    def start_member(self, name: str, params: Mapping[str, object]) -> Iterator[Run]:
         yield self
 
-    def metric(self, name: str, value: float, step: int = 0) -> None:
+    def log_metric(self, name: str, value: float, step: int = 0) -> None:
         pass
 
-    def artifact(self, path: Path) -> None:
+    def log_artifact(self, path: Path) -> None:
         pass
 
 
-class WithScores:
+class ScoringTracker:
     """Tracker that also keeps, in the run of each member, how that member scored on `board`."""
 
     def __init__(self, tracker: Tracker, board: Leaderboard) -> None:
         self._tracker, self._board = tracker, board
-        self.ensemble = tracker.ensemble
+        self.start_ensemble = tracker.start_ensemble
 
     @contextmanager
-    def member(self, name: str, params: Mapping[str, object]) -> Iterator[Run]:
-        with self._tracker.member(name, params) as run:
+    def start_member(self, name: str, params: Mapping[str, object]) -> Iterator[Run]:
+        with self._tracker.start_member(name, params) as run:
             if name in self._board.models:
                 keep_scores(run, self._board, name)
             yield run
@@ -74,14 +78,14 @@ def keep_scores(run: Run, board: Leaderboard, model: str) -> None:
     Ratios where the leaderboard has them; `coverage_95` is a share.
     """
     horizon = board.horizons[0]
-    for name, value in _kept(board.overall(model, horizon)).items():
-        run.metric(name, value)
+    for name, value in _list_metrics(board.select_overall(model, horizon)).items():
+        run.log_metric(name, value)
     for row in board.select("year", horizon, model):
-        for name, value in _kept(row).items():
-            run.metric(f"year/{name}", value, int(row.value))
+        for name, value in _list_metrics(row).items():
+            run.log_metric(f"year/{name}", value, int(row.value))
 
 
-def _kept(row: Row) -> dict[str, float]:
+def _list_metrics(row: Row) -> dict[str, float]:
     ratios = {f"{name}_ratio": ratio for name, ratio in row.ratios.items()}
     scores = {name: float(getattr(row, name)) for name in LOSSES}
     return {**scores, **ratios, "coverage_95": row.coverage[95]}

@@ -15,9 +15,9 @@ from pipeline.forecasting.features import compute_features
 from pipeline.forecasting.levels import LEVELS
 from pipeline.forecasting.model import Model
 from pipeline.forecasting.windows import Windows, all_windows, log_returns_ahead
-from pipeline.training.bundles import bundle_of, check_trainable
+from pipeline.training.bundles import build_bundle, check_trainable
 from pipeline.training.graph.inputs import derive
-from pipeline.training.members.ensemble import HAR, FittedEnsemble, fit_ensemble, with_spread
+from pipeline.training.members.ensemble import HAR, FittedEnsemble, fit_ensemble, fit_spread
 from pipeline.training.members.har import fit_har
 from pipeline.training.members.member import TrainingRows
 from pipeline.training.tracking import NoTracking, Tracker
@@ -27,25 +27,25 @@ PARITY_BATCHES = (1, 2, 4, 7, 500)
 
 
 @dataclass(frozen=True, slots=True)
-class Trained:
+class TrainedEnsemble:
     """The bundle to publish, and each member alone as a bundle, where there are several."""
 
     bundle: ModelBundle
     members: Mapping[str, ModelBundle] = field(default_factory=dict)
 
 
-def range_har_alone(bars: Sequence[Bars], vix: RawBars | None) -> Trained:
+def train_range_har(bars: Sequence[Bars], vix: RawBars | None) -> TrainedEnsemble:
     """Train the range-HAR alone, uncalibrated; raises as `ensemble` does."""
     check_trainable(bars)
-    windows, rows = _training_rows(bars, vix)
+    windows, rows = _build_training_rows(bars, vix)
     neutral = np.ones((len(bars), rows.returns.shape[1], len(LEVELS)))
-    fitted = with_spread({HAR: fit_har(rows)}, {HAR: 1.0}, neutral, rows)
-    return Trained(_bundle(fitted, bars, vix, (windows, rows)))
+    fitted = fit_spread({HAR: fit_har(rows)}, {HAR: 1.0}, neutral, rows)
+    return TrainedEnsemble(_build_checked_bundle(fitted, bars, vix, (windows, rows)))
 
 
-def ensemble(
+def train_ensemble(
     bars: Sequence[Bars], vix: RawBars | None, seed: int = 0, tracker: Tracker | None = None
-) -> Trained:
+) -> TrainedEnsemble:
     """Train range-HAR, LSTM and trees on all of `bars` and average them.
 
     Raises
@@ -56,37 +56,40 @@ def ensemble(
         When graph and Python ensemble differ by more than 1e-5 anywhere.
     """
     check_trainable(bars)
-    windows, rows = _training_rows(bars, vix)
+    windows, rows = _build_training_rows(bars, vix)
     fitted = fit_ensemble(rows, seed, tracker or NoTracking())
-    learnt = (windows, rows)
-    alone = {name: _bundle(fitted.alone(name), bars, vix, learnt) for name in fitted.members}
-    return Trained(_bundle(fitted, bars, vix, learnt), alone)
+    training_data = (windows, rows)
+    members = {
+        name: _build_checked_bundle(fitted.isolate(name), bars, vix, training_data)
+        for name in fitted.members
+    }
+    return TrainedEnsemble(_build_checked_bundle(fitted, bars, vix, training_data), members)
 
 
-def _bundle(
+def _build_checked_bundle(
     fitted: FittedEnsemble,
     bars: Sequence[Bars],
     vix: RawBars | None,
-    learnt: tuple[Windows, TrainingRows],
+    training_data: tuple[Windows, TrainingRows],
 ) -> ModelBundle:
     covariates = () if vix is None else (VIX,)
-    made = bundle_of(fitted.to_onnx(), bars, fitted.shares, covariates, fitted.gains)
-    _check_parity(made, fitted, *learnt)
-    return made
+    bundle = build_bundle(fitted.to_onnx(), bars, fitted.shares, covariates, fitted.gains)
+    _check_parity(bundle, fitted, *training_data)
+    return bundle
 
 
-def _training_rows(bars: Sequence[Bars], vix: RawBars | None) -> tuple[Windows, TrainingRows]:
+def _build_training_rows(bars: Sequence[Bars], vix: RawBars | None) -> tuple[Windows, TrainingRows]:
     windows, returns, origins = [], [], []
-    for one in bars:
-        panel = Panel.of([one], len(one), vix)
-        made = all_windows(compute_features(panel))[0]
-        windows.append(made)
-        returns.append(log_returns_ahead(panel.close, HORIZONS)[0, -len(made) :])
-        origins.append(panel.session[0, -len(made) :])
-    ticker = np.repeat(np.arange(len(bars)), [len(made) for made in windows])
-    together = np.concatenate(windows)
-    rows = TrainingRows(derive(together), np.concatenate(returns), np.concatenate(origins), ticker)
-    return together, rows
+    for ticker_bars in bars:
+        panel = Panel.of([ticker_bars], len(ticker_bars), vix)
+        ticker_windows = all_windows(compute_features(panel))[0]
+        windows.append(ticker_windows)
+        returns.append(log_returns_ahead(panel.close, HORIZONS)[0, -len(ticker_windows) :])
+        origins.append(panel.session[0, -len(ticker_windows) :])
+    ticker = np.repeat(np.arange(len(bars)), [len(ticker_windows) for ticker_windows in windows])
+    all_rows = np.concatenate(windows)
+    rows = TrainingRows(derive(all_rows), np.concatenate(returns), np.concatenate(origins), ticker)
+    return all_rows, rows
 
 
 def _check_parity(
@@ -94,11 +97,11 @@ def _check_parity(
 ) -> None:
     model = Model(bundle)
     for n in PARITY_BATCHES:
-        came = model.predict(windows[-n:])
-        quantiles = fitted.quantiles(rows.inputs.rows(np.arange(len(windows) - n, len(windows))))
+        forecast = model.predict(windows[-n:])
+        quantiles = fitted.quantiles(rows.inputs.select(np.arange(len(windows) - n, len(windows))))
         worst = max(
-            np.abs(came.log_return_quantiles - quantiles).max(),
-            np.abs(came.sigma - fitted.sigma(quantiles)).max(),
+            np.abs(forecast.log_return_quantiles - quantiles).max(),
+            np.abs(forecast.sigma - fitted.sigma(quantiles)).max(),
         )
         if not worst <= PARITY:
             raise ModelError(f"expected the ONNX graph within {PARITY} of Python, got {worst:g}")

@@ -95,7 +95,7 @@ def test_a_backtest_refits_every_year_beside_every_baseline(
 ) -> None:
     from pipeline.training import trainers
 
-    monkeypatch.setattr(trainers, "ensemble", trainers.range_har_alone)
+    monkeypatch.setattr(trainers, "train_ensemble", trainers.train_range_har)
     monkeypatch.setattr(cli_backtest, "DRAWN_FROM", date(2024, 10, 1))
     args = ("backtest", "--bars", history, "--tickers", "SPY", "--workers", "1", "--json")
     args = (*args, "--card", "docs")
@@ -126,12 +126,12 @@ BEGINS = {
 
 
 def test_pictures_begin_early_only_where_every_ticker_has_bars_to_learn_from() -> None:
-    from pipeline.training.bundles import learnable_before
+    from pipeline.training.bundles import is_trainable_before
 
     old, young = raw_bars("OLD", 1500), raw_bars("YOUNG", 1100)
-    assert learnable_before([old], date(2023, 6, 1))
-    assert not learnable_before([old, young], date(2023, 6, 1))
-    assert learnable_before([old, young], date(2024, 12, 1))
+    assert is_trainable_before([old], date(2023, 6, 1))
+    assert not is_trainable_before([old, young], date(2023, 6, 1))
+    assert is_trainable_before([old, young], date(2024, 12, 1))
 
 
 @pytest.mark.training

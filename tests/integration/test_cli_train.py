@@ -64,8 +64,8 @@ def test_a_worse_bundle_is_refused_with_both_leaderboards(
 ) -> None:
     from pipeline.training import job, trainers
 
-    quick = trainers.range_har_alone
-    monkeypatch.setattr(job, "ensemble", lambda bars, vix, *_: quick(bars, vix))
+    quick = trainers.train_range_har
+    monkeypatch.setattr(job, "train_ensemble", lambda bars, vix, *_: quick(bars, vix))
     shutil.copytree(DEFAULT_BUNDLE, "bundle")
     manifest = Path("bundle/manifest.json")
     better = {"crps_ratio_vs_garch_t": 0.5, "coverage_95": 0.95, "crps_ratio_vs_garch_t_QQQ": 0.6}

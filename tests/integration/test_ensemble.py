@@ -15,7 +15,7 @@ from pipeline.forecasting.windows import all_windows
 from pipeline.training.graph.inputs import derive
 from pipeline.training.graph.window_graph import HALF_LIVES, INPUT_NAMES
 from pipeline.training.members import lstm_fit
-from pipeline.training.trainers import Trained, ensemble
+from pipeline.training.trainers import TrainedEnsemble, train_ensemble
 from tests.support.builders import bars, raw_bars
 
 MARKET = [bars("SPY", 1100, seed=3), bars("QQQ", 1100, seed=4)]
@@ -24,10 +24,10 @@ FEATURE = {name: i for i, name in enumerate(FEATURE_NAMES)}
 
 
 @pytest.fixture(scope="module")
-def trained() -> Trained:
+def trained() -> TrainedEnsemble:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(lstm_fit, "STEPS", 30)
-        return ensemble(MARKET, VIX)
+        return train_ensemble(MARKET, VIX)
 
 
 def windows(vix: bool = True) -> np.ndarray:
@@ -62,19 +62,19 @@ def test_inputs_equal_their_definitions() -> None:
         expected[f"falls_half_life_{half_life}"] = falls
     came = derive(window)
     for name, value in expected.items():
-        assert came.column(name)[0] == pytest.approx(value, abs=1e-9), name
+        assert came.select_column(name)[0] == pytest.approx(value, abs=1e-9), name
     assert came.vix_known[0, 0] == 1
 
 
 def test_a_missing_vix_is_what_without_vix_says() -> None:
-    missing, hidden = derive(windows(vix=False)), derive(windows()).without_vix()
+    missing, hidden = derive(windows(vix=False)), derive(windows()).hide_vix()
     assert (missing.vix_known == 0).all()
     assert np.array_equal(missing.columns, hidden.columns)
     assert np.array_equal(missing.channels, hidden.channels)
     assert len(INPUT_NAMES) == missing.columns.shape[1]
 
 
-def test_a_bundle_of_all_members_keeps_the_contract(trained: Trained) -> None:
+def test_a_bundle_of_all_members_keeps_the_contract(trained: TrainedEnsemble) -> None:
     manifest = trained.bundle.manifest
     assert set(manifest.members) == {"range_har", "lstm", "trees"}
     assert sum(manifest.members.values()) == pytest.approx(1.0)
@@ -84,7 +84,7 @@ def test_a_bundle_of_all_members_keeps_the_contract(trained: Trained) -> None:
 
 
 @pytest.mark.parametrize("vix", [True, False])
-def test_rows_do_not_depend_on_their_batch(trained: Trained, vix: bool) -> None:
+def test_rows_do_not_depend_on_their_batch(trained: TrainedEnsemble, vix: bool) -> None:
     model, many = Model(trained.bundle), windows(vix)
     together = model.predict(many)
     for n in (1, 2, 4, 7):
@@ -95,7 +95,7 @@ def test_rows_do_not_depend_on_their_batch(trained: Trained, vix: bool) -> None:
     assert (together.sigma > 0).all()
 
 
-def test_a_forecast_without_vix_works_and_differs(trained: Trained) -> None:
+def test_a_forecast_without_vix_works_and_differs(trained: TrainedEnsemble) -> None:
     model = Model(trained.bundle)
     with_, without = (forecast(MARKET, model, NEUTRAL, vix) for vix in (VIX, None))
     assert with_.finite.all()
@@ -103,7 +103,7 @@ def test_a_forecast_without_vix_works_and_differs(trained: Trained) -> None:
     assert not np.array_equal(with_.log_return_quantiles, without.log_return_quantiles)
 
 
-def test_a_member_alone_has_all_the_say(trained: Trained) -> None:
+def test_a_member_alone_has_all_the_say(trained: TrainedEnsemble) -> None:
     many = windows()
     parts = {
         name: Model(bundle).predict(many).log_return_quantiles
@@ -116,13 +116,13 @@ def test_a_member_alone_has_all_the_say(trained: Trained) -> None:
 
 
 def test_equal_bars_and_seed_give_an_equal_bundle(
-    trained: Trained, monkeypatch: pytest.MonkeyPatch
+    trained: TrainedEnsemble, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lstm_fit, "STEPS", 30)
-    assert ensemble(MARKET, VIX).bundle == trained.bundle
-    assert ensemble(MARKET, VIX, seed=1).bundle != trained.bundle
+    assert train_ensemble(MARKET, VIX).bundle == trained.bundle
+    assert train_ensemble(MARKET, VIX, seed=1).bundle != trained.bundle
 
 
 def test_too_little_history_is_said_before_anything_is_trained() -> None:
     with pytest.raises(DataError, match="QQQ: expected at least 1000 bars to train on, got 300"):
-        ensemble([MARKET[0], bars("QQQ", 300)], None)
+        train_ensemble([MARKET[0], bars("QQQ", 300)], None)

@@ -17,7 +17,7 @@ from pipeline.columns import Columns
 from pipeline.errors import StoreError
 from pipeline.forecasting.bundle import ModelBundle
 from pipeline.training.report.model_card import write_model_card
-from pipeline.training.report.plots import plots
+from pipeline.training.report.plots import draw_plots
 from tests.support.builders import scores_table
 
 SCORES = scores_table({"forecaster": 1.0, "lstm": 1.05, "garch_t": 1.2, "ewma": 1.21}, n=800)
@@ -56,7 +56,7 @@ def test_the_card_says_what_a_reader_asks(card: str, bundle: ModelBundle) -> Non
 
 def test_the_first_lines_are_the_leaderboards(card: str) -> None:
     board = summarise(SCORES)
-    row = board.overall("forecaster")
+    row = board.select_overall("forecaster")
     for when in ("from 2021-12-06 to 2024-12-26", "from 2019 on"):
         assert f"- {when}: CRPS {row.ratios['crps']:.3f}, 95 % interval score" in card
     assert f"Diebold-Mariano t of the CRPS {row.against['garch_t']['crps'].t:.1f}\n" in card
@@ -93,8 +93,8 @@ def test_plots_are_svg_without_a_date_whatever_the_users_style() -> None:
     import matplotlib as mpl
 
     with mpl.rc_context({"axes.facecolor": "black", "font.size": 30, "svg.hashsalt": None}):
-        styled = plots(ScoreCube.from_scores(SCORES))
-    assert styled == plots(ScoreCube.from_scores(SCORES))
+        styled = draw_plots(ScoreCube.from_scores(SCORES))
+    assert styled == draw_plots(ScoreCube.from_scores(SCORES))
     for data in styled.values():
         assert ElementTree.fromstring(data).tag == "{http://www.w3.org/2000/svg}svg"
         assert b"dc:date" not in data
@@ -114,7 +114,7 @@ def test_pictures_may_begin_before_the_leaderboard(bundle: ModelBundle, tmp_path
 
 def test_without_the_reference_there_is_no_skill_over_time() -> None:
     ours = {name: column[SCORES["model"] == "lstm"] for name, column in SCORES.items()}
-    assert set(plots(ScoreCube.from_scores(ours))) == {
+    assert set(draw_plots(ScoreCube.from_scores(ours))) == {
         "pit.svg",
         "coverage-by-year.svg",
         "worst-days.svg",

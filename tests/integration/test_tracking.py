@@ -26,13 +26,13 @@ def train(tracker: Tracker, folder: Path) -> None:
     (bundle / "model.onnx").write_bytes(b"graph")
     plot = folder / "pit.svg"
     plot.write_text("<svg/>")
-    with tracker.ensemble("ensemble", {"seed": 7, "until": "2018-12-31"}) as ensemble:
-        with tracker.member("lstm", {"hidden": 32}) as member:
+    with tracker.start_ensemble("ensemble", {"seed": 7, "until": "2018-12-31"}) as ensemble:
+        with tracker.start_member("lstm", {"hidden": 32}) as member:
             for epoch, loss in enumerate((0.5, 0.25, 0.2)):
-                member.metric("loss", loss, epoch)
+                member.log_metric("loss", loss, epoch)
         keep_scores(ensemble, BOARD, "forecaster")
-        ensemble.artifact(bundle)
-        ensemble.artifact(plot)
+        ensemble.log_artifact(bundle)
+        ensemble.log_artifact(plot)
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def runs(place: Path) -> dict[str, Any]:
         patch.setenv("MLFLOW_TRACKING_URI", uri)
         tracker = MlflowTracker()
         train(tracker, place)
-        with pytest.raises(ZeroDivisionError), tracker.member("broken", {}):
+        with pytest.raises(ZeroDivisionError), tracker.start_member("broken", {}):
             raise ZeroDivisionError
         assert tracker.uri == uri
         from mlflow.tracking import MlflowClient
@@ -91,7 +91,7 @@ def test_parameters_are_kept(runs: dict[str, Any]) -> None:
 def test_metrics_are_kept_per_epoch_and_per_year(runs: dict[str, Any]) -> None:
     assert runs["histories"]["lstm"] == {"loss": {0: 0.5, 1: 0.25, 2: 0.2}}
     kept = runs["histories"]["ensemble"]
-    overall, years = BOARD.overall("forecaster"), BOARD.select("year", 1, "forecaster")
+    overall, years = BOARD.select_overall("forecaster"), BOARD.select("year", 1, "forecaster")
     assert kept["crps_ratio"] == {0: overall.ratios["crps"]}
     assert kept["coverage_95"] == {0: overall.coverage[95]}
     assert kept["year/crps"] == {int(row.value): row.crps for row in years}
@@ -130,6 +130,6 @@ def test_mlflow_reports_nothing_to_its_maker(tmp_path: Path) -> None:
 
 def test_without_tracking_a_trainer_runs_the_same(tmp_path: Path) -> None:
     train(NoTracking(), tmp_path)
-    with NoTracking().member("lstm", {}) as run:
+    with NoTracking().start_member("lstm", {}) as run:
         kept: Run = run
-        assert kept.metric("loss", 1.0) is None  # type: ignore[func-returns-value]
+        assert kept.log_metric("loss", 1.0) is None  # type: ignore[func-returns-value]

@@ -20,14 +20,14 @@ from pipeline.forecasting.model import Model
 from pipeline.forecasting.windows import Windows
 from pipeline.training import trainers
 from pipeline.training.bundles import save_bundle
-from pipeline.training.gate import current_scores, refuse_worse
+from pipeline.training.gate import read_current_scores, refuse_worse
 from pipeline.training.graph.inputs import Inputs
 from pipeline.training.graph.window_graph import INPUT_NAMES
 from pipeline.training.job import read_all
 from pipeline.training.members.har import FittedHar, fit_har
 from pipeline.training.members.member import TrainingRows
 from pipeline.training.proof import prove
-from pipeline.training.trainers import ensemble, range_har_alone
+from pipeline.training.trainers import train_ensemble, train_range_har
 from tests.support.builders import bars
 
 MARKET = [bars("SPY", 1200, seed=3), bars("QQQ", 1200, seed=4)]
@@ -35,7 +35,7 @@ MARKET = [bars("SPY", 1200, seed=3), bars("QQQ", 1200, seed=4)]
 
 @pytest.fixture(scope="module")
 def trained() -> ModelBundle:
-    return range_har_alone(MARKET, None).bundle
+    return train_range_har(MARKET, None).bundle
 
 
 def test_a_trained_bundle_can_be_saved_and_loaded(trained: ModelBundle, tmp_path: Path) -> None:
@@ -48,16 +48,18 @@ def test_a_trained_bundle_can_be_saved_and_loaded(trained: ModelBundle, tmp_path
 
 
 def test_equal_bars_give_an_equal_bundle(trained: ModelBundle) -> None:
-    assert range_har_alone(MARKET, None).bundle == trained
+    assert train_range_har(MARKET, None).bundle == trained
 
 
 def test_a_graph_that_differs_from_python_is_no_bundle(monkeypatch: pytest.MonkeyPatch) -> None:
-    graph = FittedHar.graph
+    graph = FittedHar.build_graph
     monkeypatch.setattr(
-        FittedHar, "graph", lambda self: graph(dataclasses.replace(self, bias=self.bias + 0.01))
+        FittedHar,
+        "build_graph",
+        lambda self: graph(dataclasses.replace(self, bias=self.bias + 0.01)),
     )
     with pytest.raises(ModelError, match=r"expected the ONNX graph within 1e-05 of Python, got"):
-        range_har_alone(MARKET, None)
+        train_range_har(MARKET, None)
 
 
 def test_a_known_volatility_law_is_found_again() -> None:
@@ -84,7 +86,7 @@ def test_targets_after_the_last_bar_are_not_learnt(monkeypatch: pytest.MonkeyPat
         return fit_har(rows)
 
     monkeypatch.setattr(trainers, "fit_har", remember)
-    trainers.range_har_alone(MARKET, None)
+    trainers.train_range_har(MARKET, None)
     returns = learnt[0].returns
     assert np.isnan(returns[len(returns) // 2 - 1]).all()
     assert np.isnan(returns).sum() == 2 * (1 + 2 + 3 + 4 + 5)
@@ -92,14 +94,14 @@ def test_targets_after_the_last_bar_are_not_learnt(monkeypatch: pytest.MonkeyPat
 
 def test_too_little_history_is_said_before_anything_is_trained() -> None:
     with pytest.raises(DataError, match="QQQ: expected at least 1000 bars to train on, got 300"):
-        range_har_alone([MARKET[0], bars("QQQ", 300)], None)
+        train_range_har([MARKET[0], bars("QQQ", 300)], None)
 
 
 def test_a_constant_series_is_said_before_anything_is_trained() -> None:
     flat = np.full(1200, 10.0)
     constant = bars("FLAT", 1200, open=flat, high=flat, low=flat, close=flat)
     with pytest.raises(DataError, match="FLAT: expected prices that move, got a constant close"):
-        range_har_alone([constant], None)
+        train_range_har([constant], None)
 
 
 def write_csv(folder: Path, of: RawBars, **columns: np.ndarray) -> None:
@@ -138,7 +140,7 @@ def test_closes_adjusted_among_raw_prices_stop_the_training(tmp_path: Path) -> N
 def test_a_ticker_adjusted_among_raw_ones_is_said_before_anything_is_trained() -> None:
     cents = {name: np.round(getattr(MARKET[0], name), 2) for name in PRICES}
     with pytest.raises(DataError, match="QQQ: expected prices in cents, like SPY, got on 2021-01"):
-        range_har_alone([dataclasses.replace(MARKET[0], **cents), MARKET[1]], None)
+        train_range_har([dataclasses.replace(MARKET[0], **cents), MARKET[1]], None)
 
 
 def test_the_proof_scores_both_models_on_the_same_days_and_never_before_the_date() -> None:
@@ -147,14 +149,14 @@ def test_the_proof_scores_both_models_on_the_same_days_and_never_before_the_date
 
     def trainer(of: list, vix: None) -> object:
         seen.extend(one.session[-1] for one in of)
-        return range_har_alone(of, vix)
+        return train_range_har(of, vix)
 
     board = prove(MARKET, None, first, trainer).board
     assert max(seen) < np.datetime64(first)
     days = int(np.sum(MARKET[0].session >= np.datetime64(first))) - 1
     for model in (FORECASTER, REFERENCE):
         assert [row.forecasts for row in board.select("ticker", 1, model)] == [days, days]
-    assert 0.8 < board.overall(FORECASTER).ratios["crps"] < 1.2
+    assert 0.8 < board.select_overall(FORECASTER).ratios["crps"] < 1.2
 
 
 GOOD = {
@@ -213,12 +215,12 @@ def test_the_gate_lets_nothing_unproven_replace_what_is_proven() -> None:
 def test_the_current_scores_are_those_of_the_folders_bundle(
     bundle: ModelBundle, tmp_path: Path
 ) -> None:
-    assert current_scores(tmp_path) == {}
+    assert read_current_scores(tmp_path) == {}
     save_bundle(bundle, tmp_path)
-    assert current_scores(tmp_path) == bundle.manifest.scores
+    assert read_current_scores(tmp_path) == bundle.manifest.scores
     (tmp_path / "model.onnx").write_bytes(b"damaged")
     with pytest.raises(BundleMismatch):
-        current_scores(tmp_path)
+        read_current_scores(tmp_path)
 
 
 @pytest.mark.slow
@@ -229,7 +231,7 @@ def test_the_shipped_bundle_is_what_this_repository_trains(
     tickers = bundle.manifest.training.tickers
     span = (date(1970, 1, 1), date(2024, 12, 31))
     of, vix = read_all(FolderBars(real_bars), tickers, *span)
-    again = ensemble(of, vix).bundle
+    again = train_ensemble(of, vix).bundle
     assert again.manifest.training == bundle.manifest.training
     assert again.manifest.covariates == bundle.manifest.covariates
     windows = windows_of(of[0], vix)

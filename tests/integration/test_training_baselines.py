@@ -21,7 +21,7 @@ from pipeline.errors import DataError
 from pipeline.evaluation.scoring_rules import pinball_loss
 from pipeline.forecasting.levels import INTERVALS, LEVELS, MEDIAN
 from pipeline.training.baselines.auto_ets import auto_ets
-from pipeline.training.baselines.garch import fitted, garch_t, garch_t_parameters, walk_forward
+from pipeline.training.baselines.garch import fit_garch_t, fit_or_keep, garch_t, refit_and_filter
 from pipeline.training.baselines.gjr import gjr_skew_t
 from pipeline.training.baselines.registry import BASELINES
 from tests.support.builders import bars
@@ -191,7 +191,7 @@ def test_a_fit_is_made_at_the_first_origin_and_every_21_sessions_on_what_is_know
     def forecast(returns: np.ndarray, parameters: Any) -> np.ndarray:
         return np.full((len(returns), 5, 11), parameters["refit"])
 
-    made = walk_forward(one, day(one, 330), fit, forecast)
+    made = refit_and_filter(one, day(one, 330), fit, forecast)
     assert lengths == [330, 351, 372, 393]
     assert (
         made.log_return_quantiles[:, 0, 0].tolist()
@@ -203,18 +203,18 @@ def test_a_fit_is_made_at_the_first_origin_and_every_21_sessions_on_what_is_know
 def test_a_fit_that_fails_keeps_the_parameters_before(flag: int, nu: float) -> None:
     result = SimpleNamespace(convergence_flag=flag, params=pd.Series({"mu": 0.1, "nu": nu}))
     model = SimpleNamespace(fit=lambda **_: result)
-    assert fitted(model, {"mu": 0.0, "nu": 5.0}) == {"mu": 0.0, "nu": 5.0}
+    assert fit_or_keep(model, {"mu": 0.0, "nu": 5.0}) == {"mu": 0.0, "nu": 5.0}
 
 
 def test_a_fit_that_converges_replaces_them() -> None:
     result = SimpleNamespace(convergence_flag=0, params=pd.Series({"mu": 0.1, "nu": 7.0}))
     model = SimpleNamespace(fit=lambda **_: result)
-    assert fitted(model, {"mu": 0.0, "nu": 5.0}) == {"mu": 0.1, "nu": 7.0}
+    assert fit_or_keep(model, {"mu": 0.0, "nu": 5.0}) == {"mu": 0.1, "nu": 7.0}
 
 
 def test_garch_parameters_are_named() -> None:
     names = {"mu", "omega", "alpha[1]", "beta[1]", "nu"}
-    assert set(garch_t_parameters(percent(market(1200)) / 100)) == names
+    assert set(fit_garch_t(percent(market(1200)) / 100)) == names
 
 
 def test_leverage_is_found_and_moves_the_interval_after_a_fall() -> None:

@@ -14,7 +14,7 @@ from pipeline.forecasting.features import compute_features
 from pipeline.forecasting.levels import LEVELS
 from pipeline.forecasting.windows import all_windows, log_returns_ahead
 from pipeline.training.graph.inputs import Inputs, derive
-from pipeline.training.graph.onnx_graph import finished
+from pipeline.training.graph.onnx_graph import serialise
 from pipeline.training.members import trees
 from pipeline.training.members.member import TrainingRows
 from pipeline.training.members.trees import FittedTrees, fit_trees
@@ -70,12 +70,12 @@ def test_the_graph_equals_python_and_rows_do_not_depend_on_their_batch(
 ) -> None:
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
-    session = ort.InferenceSession(finished(fitted.graph()), options)
-    inputs = rows.inputs if vix else rows.inputs.without_vix()
+    session = ort.InferenceSession(serialise(fitted.build_graph()), options)
+    inputs = rows.inputs if vix else rows.inputs.hide_vix()
     together = said_by_graph(session, inputs)
     np.testing.assert_allclose(together, fitted.quantiles(inputs), rtol=0, atol=1e-6)
     for n in (1, 2, 4, 7, 500):
-        alone = said_by_graph(session, inputs.rows(np.arange(n)))
+        alone = said_by_graph(session, inputs.select(np.arange(n)))
         np.testing.assert_allclose(alone, together[:n], rtol=1e-14)
 
 
@@ -93,8 +93,8 @@ def test_quantiles_increase_and_cover_what_they_promise(
 def test_the_vix_sharpens_and_a_missing_one_costs_no_more_than_never_having_had_one(
     fitted: FittedTrees, never_saw_vix: FittedTrees, rows: TrainingRows
 ) -> None:
-    never = loss(never_saw_vix.quantiles(rows.inputs.without_vix()), rows)
-    missing = loss(fitted.quantiles(rows.inputs.without_vix()), rows)
+    never = loss(never_saw_vix.quantiles(rows.inputs.hide_vix()), rows)
+    missing = loss(fitted.quantiles(rows.inputs.hide_vix()), rows)
     assert loss(fitted.quantiles(rows.inputs), rows) < 0.97 * missing
     assert missing < 1.02 * never
 
@@ -102,13 +102,13 @@ def test_the_vix_sharpens_and_a_missing_one_costs_no_more_than_never_having_had_
 def test_trees_that_never_saw_a_vix_are_not_moved_by_one(
     never_saw_vix: FittedTrees, rows: TrainingRows
 ) -> None:
-    without = never_saw_vix.quantiles(rows.inputs.without_vix())
+    without = never_saw_vix.quantiles(rows.inputs.hide_vix())
     np.testing.assert_array_equal(never_saw_vix.quantiles(rows.inputs), without)
 
 
 def test_equal_rows_give_an_equal_and_small_graph(fitted: FittedTrees, rows: TrainingRows) -> None:
-    data = finished(fitted.graph())
-    assert finished(fit_trees(rows).graph()) == data
+    data = serialise(fitted.build_graph())
+    assert serialise(fit_trees(rows).build_graph()) == data
     assert len(data) < 100_000
 
 
@@ -116,7 +116,7 @@ def test_rows_not_realised_at_all_horizons_teach_nothing(
     fitted: FittedTrees, rows: TrainingRows
 ) -> None:
     realised = np.arange(len(rows.origin)) < len(rows.origin) - 5
-    without = fit_trees(rows.rows(realised))
+    without = fit_trees(rows.select(realised))
     np.testing.assert_array_equal(without.quantiles(rows.inputs), fitted.quantiles(rows.inputs))
 
 
@@ -137,6 +137,6 @@ def test_sizes_behind_the_quantiles_come_from_fits_on_other_sessions(
         return SimpleNamespace(predict=predict)
 
     monkeypatch.setattr(trees, "_fit", fit)
-    fitted = trees._sizes_unseen(position[:, None], position, origin, 0)
+    fitted = trees._predict_unseen_sizes(position[:, None], position, origin, 0)
     assert sorted(told) == list(range(len(origin)))
     assert (fitted == 1).all()

@@ -17,7 +17,7 @@ from pipeline.columns import Columns
 from pipeline.errors import ConfigError, DataError, StoreError
 from pipeline.forecasting.bundle import load_bundle
 from pipeline.forecasting.model import Model
-from pipeline.training.walk_forward.run import WalkForward, bundle_folder, walk_forward
+from pipeline.training.walk_forward.run import WalkForward, find_bundle_folder, walk_forward
 from tests.support.builders import bars, raw_bars
 from tests.support.walks import (
     FIRST,
@@ -52,7 +52,7 @@ def test_each_year_is_forecast_by_the_bundle_trained_on_what_came_before(
 ) -> None:
     scores, folder = walked
     for year in YEARS:
-        bundle = load_bundle(bundle_folder(folder, year))
+        bundle = load_bundle(find_bundle_folder(folder, year))
         before = SPY.session[SPY.session < np.datetime64(f"{year}-01-01")]
         assert bundle.manifest.training.last_session == before[-1].item()
         span = max(FIRST, date(year, 1, 1)), min(LAST, date(year, 12, 31))
@@ -92,7 +92,9 @@ def test_what_comes_after_the_cut_is_not_learnt(
         MarketHistory((changed, QQQ)), range_har, {}, date(2023, 1, 3), date(2023, 1, 31)
     )
     scores = walk_forward(walk, tmp_path)
-    assert load_bundle(bundle_folder(tmp_path, 2023)) == load_bundle(bundle_folder(walked[1], 2023))
+    assert load_bundle(find_bundle_folder(tmp_path, 2023)) == load_bundle(
+        find_bundle_folder(walked[1], 2023)
+    )
     assert not np.isin(scores["crps"], walked[0]["crps"]).all()
 
 

@@ -28,7 +28,7 @@ SESSIONS: list[date] = DAYS.tolist()
 CALENDAR = FixedCalendar(weekdays(900, "2025-02-28").tolist())
 TABLES = ParquetTables()
 LONG_AFTER = datetime(2025, 2, 3, 12, tzinfo=UTC)
-Market = Mapping[str, RawBars]
+BarsByTicker = Mapping[str, RawBars]
 Change = Callable[[DailyJob], DailyJob]
 
 
@@ -61,7 +61,9 @@ def evening(session: date, hour: int = 22) -> datetime:
     return datetime.combine(session, time(hour, tzinfo=UTC))
 
 
-def job_on(model: Model, store: ObjectStore, bars: Market | BarSource, **changed: Any) -> DailyJob:
+def job_on(
+    model: Model, store: ObjectStore, bars: BarsByTicker | BarSource, **changed: Any
+) -> DailyJob:
     source = ScriptedSource.of(*bars.values()) if isinstance(bars, Mapping) else bars
     return replace(DailyJob(TICKERS, source, CALENDAR, store, TABLES, model), **changed)
 
@@ -69,7 +71,7 @@ def job_on(model: Model, store: ObjectStore, bars: Market | BarSource, **changed
 def run_days(
     model: Model,
     sessions: Iterable[date],
-    bars: Market | None = None,
+    bars: BarsByTicker | None = None,
     store: Any = None,
     **job: Any,
 ) -> MemoryObjects:
@@ -80,12 +82,14 @@ def run_days(
     return store
 
 
-def run_day(model: Model, store: ObjectStore, session: date, bars: Market, **job: Any) -> Summary:
+def run_day(
+    model: Model, store: ObjectStore, session: date, bars: BarsByTicker, **job: Any
+) -> Summary:
     return run(job_on(model, store, bars, **job), evening(session))
 
 
 def backfilled(
-    model: Model, first: date, last: date, bars: Market | None = None, store: Any = None
+    model: Model, first: date, last: date, bars: BarsByTicker | None = None, store: Any = None
 ) -> MemoryObjects:
     """Return the store after a backfill of the sessions from `first` to `last`."""
     store = MemoryObjects() if store is None else store

@@ -15,7 +15,7 @@ from pipeline.bars import Bars, RawBars
 from pipeline.baselines.full_history import ewma, persistence
 from pipeline.columns import Columns
 from pipeline.forecasting.bundle import ModelBundle, load_bundle
-from pipeline.training.trainers import range_har_alone
+from pipeline.training.trainers import train_range_har
 from pipeline.training.walk_forward.run import WalkForward
 from tests.conftest import DEFAULT_BUNDLE
 from tests.support.builders import bars
@@ -37,7 +37,7 @@ class Alone:
 
 def range_har(of: Sequence[Bars], vix: RawBars | None) -> Alone:
     """Train what takes a second."""
-    return Alone(range_har_alone(of, vix).bundle)
+    return Alone(train_range_har(of, vix).bundle)
 
 
 def shipped(of: Sequence[Bars], vix: RawBars | None) -> Alone:

@@ -16,7 +16,7 @@ from pipeline.forecasting.levels import INTERVALS, LEVELS, MEDIAN
 
 REFIT_EVERY = 21
 # A year of sessions: more of them make the width, which is constant, worse.
-WINDOW = 250
+FITTED_SESSIONS = 250
 # Additive errors of a logarithm, the trend free, no season.
 COMPONENTS = "AZN"
 
@@ -32,16 +32,16 @@ def auto_ets(bars: Bars, first: date) -> OriginQuantiles:
     DataError
         When there are fewer than 250 bars up to the first origin.
     """
-    start = find_first_origin(bars, first, WINDOW)
+    start = find_first_origin(bars, first, FITTED_SESSIONS)
     log_close = np.log(bars.close)
     origins = range(start, len(bars), REFIT_EVERY)
-    blocks = [_block(log_close[: origin + REFIT_EVERY], origin) for origin in origins]
+    blocks = [_forecast_block(log_close[: origin + REFIT_EVERY], origin) for origin in origins]
     return OriginQuantiles(bars.session[start:], np.concatenate(blocks))
 
 
-def _block(log_close: Floats, origin: int) -> Floats:
+def _forecast_block(log_close: Floats, origin: int) -> Floats:
     """Fit at `origin` and forecast from there to the end, float64 (n, 5, 11)."""
-    begin = origin - WINDOW + 1
+    begin = origin - FITTED_SESSIONS + 1
     model = AutoETS(season_length=1, model=COMPONENTS)
     model.fit(log_close[begin : origin + 1])
     ends = range(origin, len(log_close))
@@ -50,10 +50,13 @@ def _block(log_close: Floats, origin: int) -> Floats:
 
 def _quantiles(model: AutoETS, log_close: Floats) -> Floats:
     """Return quantiles of the log return over each horizon, float64 (5, 11)."""
-    made = model.forward(log_close, h=max(HORIZONS), level=list(INTERVALS))
+    forecast = model.forward(log_close, h=max(HORIZONS), level=list(INTERVALS))
     quantiles = np.empty((len(HORIZONS), len(LEVELS)))
-    quantiles[:, MEDIAN] = made["mean"]
+    quantiles[:, MEDIAN] = forecast["mean"]
     for coverage, (lower, upper) in INTERVALS.items():
-        quantiles[:, lower], quantiles[:, upper] = made[f"lo-{coverage}"], made[f"hi-{coverage}"]
+        quantiles[:, lower], quantiles[:, upper] = (
+            forecast[f"lo-{coverage}"],
+            forecast[f"hi-{coverage}"],
+        )
     moves: Floats = quantiles - log_close[-1]
     return moves

@@ -37,15 +37,15 @@ def garch_t(bars: Bars, first: date) -> OriginQuantiles:
     DataError
         When there are fewer than 251 bars up to the first origin.
     """
-    return walk_forward(bars, first, _fit, _filter)
+    return refit_and_filter(bars, first, _fit, _filter)
 
 
-def garch_t_parameters(returns: Floats) -> Parameters:
+def fit_garch_t(returns: Floats) -> Parameters:
     """Return mu, omega, alpha[1], beta[1] and nu fitted to log returns float64 (n,), in percent."""
     return _fit(returns * PERCENT, None)
 
 
-def walk_forward(bars: Bars, first: date, fit: Fit, forecast: Filter) -> OriginQuantiles:
+def refit_and_filter(bars: Bars, first: date, fit: Fit, forecast: Filter) -> OriginQuantiles:
     """Fit at the first origin and every 21 sessions, filter through the origins between.
 
     Raises
@@ -59,12 +59,12 @@ def walk_forward(bars: Bars, first: date, fit: Fit, forecast: Filter) -> OriginQ
     blocks = []
     for origin in range(start, len(bars), REFIT_EVERY):
         parameters = fit(returns[:origin] * PERCENT, parameters)
-        known = returns[: origin + REFIT_EVERY - 1]
-        blocks.append(forecast(known, parameters)[origin - 1 :])
+        returns_so_far = returns[: origin + REFIT_EVERY - 1]
+        blocks.append(forecast(returns_so_far, parameters)[origin - 1 :])
     return OriginQuantiles(bars.session[start:], np.concatenate(blocks))
 
 
-def fitted(model: Any, before: Parameters) -> Parameters:
+def fit_or_keep(model: Any, before: Parameters) -> Parameters:
     """Return the parameters of arch's fit of `model`, or `before` if it does not converge."""
     with np.errstate(divide="ignore", invalid="ignore"):  # a price that does not move
         fit = model.fit(disp="off", show_warning=False)
@@ -73,7 +73,7 @@ def fitted(model: Any, before: Parameters) -> Parameters:
     return {name: float(value) for name, value in fit.params.items()}
 
 
-def plain_parameters(percent: Floats) -> dict[str, float]:
+def guess_parameters(percent: Floats) -> dict[str, float]:
     """Return usual GARCH parameters at the level of these returns, for want of a fit."""
     alpha, beta = 0.05, 0.90
     omega = float(percent.var()) * (1.0 - alpha - beta)
@@ -82,7 +82,7 @@ def plain_parameters(percent: Floats) -> dict[str, float]:
 
 def _fit(percent: Floats, before: Parameters | None) -> Parameters:
     model = arch_model(percent, vol="GARCH", p=1, q=1, dist="t", rescale=False)
-    return fitted(model, before or plain_parameters(percent) | {"nu": 8.0})
+    return fit_or_keep(model, before or guess_parameters(percent) | {"nu": 8.0})
 
 
 def _filter(returns: Floats, parameters: Parameters) -> Floats:

@@ -21,10 +21,15 @@ from pipeline.baselines.volatility import (
     scale_quantiles,
     summed_variance,
 )
-from pipeline.training.baselines.garch import Parameters, fitted, plain_parameters, walk_forward
+from pipeline.training.baselines.garch import (
+    Parameters,
+    fit_or_keep,
+    guess_parameters,
+    refit_and_filter,
+)
 
 SHAPE = ("eta", "lambda")
-PLAIN_SHAPE = {"gamma[1]": 0.0, "eta": 8.0, "lambda": 0.0}
+USUAL_SHAPE = {"gamma[1]": 0.0, "eta": 8.0, "lambda": 0.0}
 
 
 def gjr_skew_t(bars: Bars, first: date) -> OriginQuantiles:
@@ -37,12 +42,12 @@ def gjr_skew_t(bars: Bars, first: date) -> OriginQuantiles:
     DataError
         When there are fewer than 251 bars up to the first origin.
     """
-    return walk_forward(bars, first, _fit, _filter)
+    return refit_and_filter(bars, first, _fit, _filter)
 
 
 def _fit(percent: Floats, before: Parameters | None) -> Parameters:
     model = arch_model(percent, vol="GARCH", p=1, o=1, q=1, dist="skewt", rescale=False)
-    return fitted(model, before or plain_parameters(percent) | PLAIN_SHAPE)
+    return fit_or_keep(model, before or guess_parameters(percent) | USUAL_SHAPE)
 
 
 def _filter(returns: Floats, parameters: Parameters) -> Floats:

@@ -1,4 +1,4 @@
-"""Inputs: what the members make of a window, written once, as the graph that is shipped.
+"""Inputs: what the members read of a window, written once, as the graph that is shipped.
 
 Training runs the same ONNX nodes that every bundle begins with, so the two cannot differ.
 """
@@ -15,15 +15,15 @@ from numpy.typing import NDArray
 
 from pipeline.bars import Floats
 from pipeline.forecasting.windows import Windows
-from pipeline.training.graph.onnx_graph import finished
-from pipeline.training.graph.window_graph import INPUT_NAMES, VIX_NAMES, inputs_graph
+from pipeline.training.graph.onnx_graph import serialise
+from pipeline.training.graph.window_graph import INPUT_NAMES, VIX_NAMES, build_inputs_graph
 
 BATCH = 2048
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Inputs:
-    """What the graph makes of n windows.
+    """The graph's outputs for n windows.
 
     Attributes
     ----------
@@ -36,39 +36,39 @@ class Inputs:
     channels: NDArray[np.float32]
     vix_known: Floats
 
-    def column(self, name: str) -> Floats:
+    def select_column(self, name: str) -> Floats:
         """Return one input, float64 (n,)."""
         return self.columns[:, INPUT_NAMES.index(name)]
 
-    def without_vix(self) -> Inputs:
+    def hide_vix(self) -> Inputs:
         """Return the same windows as if no VIX were known."""
         columns, channels = self.columns.copy(), self.channels.copy()
         columns[:, -len(VIX_NAMES) :] = 0.0
         channels[..., -2:] = 0.0
         return Inputs(columns, channels, np.zeros_like(self.vix_known))
 
-    def rows(self, chosen: NDArray[np.intp] | NDArray[np.bool_]) -> Inputs:
+    def select(self, chosen: NDArray[np.intp] | NDArray[np.bool_]) -> Inputs:
         """Return some of the windows."""
         return Inputs(self.columns[chosen], self.channels[chosen], self.vix_known[chosen])
 
 
 def derive(windows: Windows) -> Inputs:
     """Return the inputs of windows float32 (n, 60, 12), by the graph that bundles begin with."""
-    columns, channels, known = (
-        np.concatenate(part) for part in zip(*_batches(windows), strict=True)
+    columns, channels, vix_known = (
+        np.concatenate(part) for part in zip(*_run_batches(windows), strict=True)
     )
-    return Inputs(columns, channels, known)
+    return Inputs(columns, channels, vix_known)
 
 
-def _batches(windows: Windows) -> Iterator[list[NDArray[np.float64]]]:
-    session = _session()
+def _run_batches(windows: Windows) -> Iterator[list[NDArray[np.float64]]]:
+    session = _open_session()
     for start in range(0, len(windows), BATCH):
         feed = {"window": np.ascontiguousarray(windows[start : start + BATCH])}
         yield session.run(["columns", "channels", "vix_known"], feed)
 
 
 @cache
-def _session() -> ort.InferenceSession:
+def _open_session() -> ort.InferenceSession:
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1
-    return ort.InferenceSession(finished(inputs_graph()), options)
+    return ort.InferenceSession(serialise(build_inputs_graph()), options)

@@ -16,7 +16,7 @@ DOUBLE = onnx.TensorProto.DOUBLE
 FLOAT = onnx.TensorProto.FLOAT
 
 
-def model_of(
+def build_model(
     function: Any,
     inputs: Mapping[str, tuple[int, list[Any]]],
     outputs: Mapping[str, tuple[int, list[Any]]],
@@ -33,15 +33,15 @@ def model_of(
     model = function.to_model_proto()
     graph = model.graph
     del graph.value_info[:], graph.input[:], graph.output[:]
-    graph.input.extend(_infos(inputs))
-    graph.output.extend(_infos(outputs))
+    graph.input.extend(_describe_values(inputs))
+    graph.output.extend(_describe_values(outputs))
     for name, value in (constants or {}).items():
         graph.initializer.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
     model.ir_version = IR_VERSION
     return model
 
 
-def joined(
+def join_models(
     first: onnx.ModelProto, second: onnx.ModelProto, prefix: str, links: Mapping[str, str] = {}
 ) -> onnx.ModelProto:
     """Return a model that feeds the outputs of `first` to the inputs of `second`.
@@ -50,12 +50,12 @@ def joined(
     Everything of `second` gets the prefix; the outputs of `first` stay outputs.
     """
     renamed = compose.add_prefix(second, prefix)
-    taken = [(links.get(i.name, i.name), prefix + i.name) for i in second.graph.input]
+    io_map = [(links.get(i.name, i.name), prefix + i.name) for i in second.graph.input]
     outputs = [*(o.name for o in first.graph.output), *(o.name for o in renamed.graph.output)]
-    return compose.merge_models(first, renamed, io_map=taken, outputs=outputs)
+    return compose.merge_models(first, renamed, io_map=io_map, outputs=outputs)
 
 
-def finished(model: onnx.ModelProto, outputs: Mapping[str, str] | None = None) -> bytes:
+def serialise(model: onnx.ModelProto, outputs: Mapping[str, str] | None = None) -> bytes:
     """Return the bytes of a checked model; equal models give equal bytes.
 
     `outputs` maps the outputs to keep to their final names; without it all are kept.
@@ -68,17 +68,17 @@ def finished(model: onnx.ModelProto, outputs: Mapping[str, str] | None = None) -
 
 
 def _keep_outputs(graph: onnx.GraphProto, names: Mapping[str, str]) -> None:
-    found = {output.name: output for output in graph.output}
-    kept = [found[name] for name in names]
+    by_name = {output.name: output for output in graph.output}
+    keep = [by_name[name] for name in names]
     del graph.output[:]
-    graph.output.extend(kept)
+    graph.output.extend(keep)
     for output in graph.output:
         output.name = names[output.name]
     for node in graph.node:
         node.output[:] = [names.get(name, name) for name in node.output]
 
 
-def _infos(values: Mapping[str, tuple[int, list[Any]]]) -> list[onnx.ValueInfoProto]:
+def _describe_values(values: Mapping[str, tuple[int, list[Any]]]) -> list[onnx.ValueInfoProto]:
     return [
         helper.make_tensor_value_info(name, kind, shape) for name, (kind, shape) in values.items()
     ]

@@ -14,7 +14,7 @@ from onnxscript import script
 
 from pipeline.bars import Floats
 from pipeline.forecasting.features import LOOKBACK, N_FEATURES
-from pipeline.training.graph.onnx_graph import DOUBLE, FLOAT, model_of
+from pipeline.training.graph.onnx_graph import DOUBLE, FLOAT, build_model
 
 HALF_LIVES = (1, 3, 8, 20)
 VOLATILITIES = (
@@ -47,9 +47,9 @@ INPUT_NAMES = (
 N_CHANNELS = 14
 
 
-def inputs_graph() -> onnx.ModelProto:
+def build_inputs_graph() -> onnx.ModelProto:
     """Return the model window -> columns, channels, vix_known, with which every bundle begins."""
-    return model_of(
+    return build_model(
         read_window,
         {"window": (FLOAT, ["n", LOOKBACK, N_FEATURES])},
         {
@@ -58,11 +58,11 @@ def inputs_graph() -> onnx.ModelProto:
             "vix_known": (DOUBLE, ["n", 1]),
         },
         # The VIX is in percent a year.
-        {"smooth": smoothers(), "log_vix_unit": np.log(100 * np.sqrt(252))},
+        {"smooth": smoothing_weights(), "log_vix_unit": np.log(100 * np.sqrt(252))},
     )
 
 
-def smoothers() -> Floats:
+def smoothing_weights() -> Floats:
     """Return weights float64 (60, 4) of exponential means by half-life, newest session last."""
     age = np.arange(LOOKBACK - 1, -1, -1)[:, None]
     weights = 0.5 ** (age / np.array(HALF_LIVES))

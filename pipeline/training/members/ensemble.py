@@ -16,10 +16,10 @@ from pipeline.forecasting.calibration import calibrate_history
 from pipeline.forecasting.levels import LEVELS
 from pipeline.forecasting.model import OUTPUTS
 from pipeline.training.graph.inputs import Inputs
-from pipeline.training.graph.onnx_graph import IR_VERSION, OPSET, finished, joined
-from pipeline.training.graph.window_graph import inputs_graph
-from pipeline.training.members.har import fit_har, har_params
-from pipeline.training.members.lstm_fit import fit_lstm, lstm_params
+from pipeline.training.graph.onnx_graph import IR_VERSION, OPSET, join_models, serialise
+from pipeline.training.graph.window_graph import build_inputs_graph
+from pipeline.training.members.har import fit_har, list_har_params
+from pipeline.training.members.lstm_fit import fit_lstm, list_lstm_params
 from pipeline.training.members.member import FittedMember, TrainingRows
 from pipeline.training.members.trees import PARAMS as TREES_PARAMS
 from pipeline.training.members.trees import fit_trees
@@ -70,26 +70,28 @@ class FittedEnsemble:
 
     def quantiles(self, inputs: Inputs) -> Floats:
         """Return quantiles of the log return, float64 (n, n_horizons, n_levels)."""
-        return _mean({n: m.quantiles(inputs) for n, m in self.members.items()}, self.shares)
+        return _weighted_mean(
+            {n: m.quantiles(inputs) for n, m in self.members.items()}, self.shares
+        )
 
     def sigma(self, quantiles: Floats) -> Floats:
         """Return the standard deviation of the log return, float64 (n, n_horizons)."""
         return _width(quantiles) * self.spread
 
-    def alone(self, name: str) -> FittedEnsemble:
-        """Return the ensemble in which one member has all the say."""
+    def isolate(self, name: str) -> FittedEnsemble:
+        """Return the ensemble in which one member has the whole share."""
         return replace(self, shares={n: float(n == name) for n in self.shares})
 
     def to_onnx(self) -> bytes:
         """Return the graph of the whole, window to log_return_quantiles and sigma."""
-        graph = inputs_graph()
+        graph = build_inputs_graph()
         for name, member in self.members.items():
             links = {"log_sigma": f"{HAR}_log_sigma"}
-            graph = joined(graph, member.graph(), f"{name}_", links)
-        graph = joined(graph, self._average(), AVERAGE)
-        return finished(graph, {AVERAGE + name: name for name in OUTPUTS})
+            graph = join_models(graph, member.build_graph(), f"{name}_", links)
+        graph = join_models(graph, self._build_average(), AVERAGE)
+        return serialise(graph, {AVERAGE + name: name for name in OUTPUTS})
 
-    def _average(self) -> onnx.ModelProto:
+    def _build_average(self) -> onnx.ModelProto:
         names = list(self.members)
         text = AVERAGE_GRAPH.format(
             ir=IR_VERSION,
@@ -110,12 +112,12 @@ class FittedEnsemble:
 
 def fit_ensemble(rows: TrainingRows, seed: int, tracker: Tracker) -> FittedEnsemble:
     """Learn shares and gains on the newest part of the rows, then fit the members on all."""
-    shares, gains = _validated(rows, seed)
+    shares, gains = _fit_shares_and_gains(rows, seed)
     members = _fit_members(rows, seed, tracker)
-    return with_spread(members, shares, gains, rows)
+    return fit_spread(members, shares, gains, rows)
 
 
-def with_spread(
+def fit_spread(
     members: Mapping[str, FittedMember],
     shares: Mapping[str, float],
     gains: Floats,
@@ -129,62 +131,61 @@ def with_spread(
 
 def _fit_members(rows: TrainingRows, seed: int, tracker: Tracker) -> dict[str, FittedMember]:
     common: dict[str, object] = {"rows": len(rows.origin), "seed": seed}
-    with tracker.member(HAR, {**common, **har_params()}):
+    with tracker.start_member(HAR, {**common, **list_har_params()}):
         har = fit_har(rows)
-    with tracker.member(LSTM, {**common, **lstm_params()}) as run:
-        lstm = fit_lstm(rows, har, seed, run.metric)
-    with tracker.member(TREES, {**common, **TREES_PARAMS}):
+    with tracker.start_member(LSTM, {**common, **list_lstm_params()}) as run:
+        lstm = fit_lstm(rows, har, seed, run.log_metric)
+    with tracker.start_member(TREES, {**common, **TREES_PARAMS}):
         trees = fit_trees(rows, seed)
     return {HAR: har, LSTM: lstm, TREES: trees}
 
 
-def _validated(rows: TrainingRows, seed: int) -> tuple[dict[str, float], Floats]:
-    """Return shares and gains from what members fitted on older rows said of the newest."""
+def _fit_shares_and_gains(rows: TrainingRows, seed: int) -> tuple[dict[str, float], Floats]:
+    """Return shares and gains by the forecasts of the newest rows from fits on older ones."""
     sessions = np.unique(rows.origin)
     cut = sessions[int(len(sessions) * (1 - VALIDATION))]
     # No target learnt from may lie among the validated origins.
     embargo = sessions[np.searchsorted(sessions, cut) - rows.returns.shape[1]]
-    members = _fit_members(rows.rows(rows.origin < embargo), seed, NoTracking())
-    newest = rows.rows(rows.origin >= cut)
+    members = _fit_members(rows.select(rows.origin < embargo), seed, NoTracking())
+    newest = rows.select(rows.origin >= cut)
     quantiles = {name: member.quantiles(newest.inputs) for name, member in members.items()}
-    shares = _best_shares(quantiles, newest)
-    return shares, _gains(_mean(quantiles, shares), newest)
+    shares = _fit_shares(quantiles, newest)
+    return shares, _fit_gains(_weighted_mean(quantiles, shares), newest)
 
 
-def _gains(quantiles: Floats, rows: TrainingRows) -> Floats:
+def _fit_gains(quantiles: Floats, rows: TrainingRows) -> Floats:
     """Return each ticker's gains after its last row, shrunk halfway to neutral."""
-    of_each = [rows.ticker == ticker for ticker in range(rows.ticker.max() + 1)]
-    gains = [calibrate_history(quantiles[one], rows.returns[one], _slowly)[1] for one in of_each]
+    of_tickers = [rows.ticker == ticker for ticker in range(rows.ticker.max() + 1)]
+    gains = [
+        calibrate_history(quantiles[chosen], rows.returns[chosen], lambda _: GAIN_STEP)[1]
+        for chosen in of_tickers
+    ]
     shrunk: Floats = np.stack(gains) ** (1 - SHRINKAGE)
     return shrunk
 
 
-def _slowly(horizon: int) -> float:
-    return GAIN_STEP
-
-
-def _best_shares(quantiles: Mapping[str, Floats], rows: TrainingRows) -> dict[str, float]:
+def _fit_shares(quantiles: Mapping[str, Floats], rows: TrainingRows) -> dict[str, float]:
     """Return shares of least pinball loss in units of volatility, shrunk to equal ones."""
     names, levels = list(quantiles), np.array(LEVELS)
 
-    def shares_of(logits: Floats) -> Floats:
+    def softmax(logits: Floats) -> Floats:
         weights = np.exp(logits - logits.max())
         shares: Floats = weights / weights.sum()
         return shares
 
     def loss(logits: Floats) -> float:
-        mean = _mean(quantiles, dict(zip(names, shares_of(logits), strict=True)))
+        mean = _weighted_mean(quantiles, dict(zip(names, softmax(logits), strict=True)))
         losses = pinball_loss(mean, rows.returns[..., None], levels) / rows.unit[..., None]
         return float(np.nanmean(losses))
 
     simplex = np.vstack([np.zeros(len(names)), 1.5 * np.eye(len(names))])
     options = {"maxiter": 100, "xatol": 0.02, "fatol": 1e-7, "initial_simplex": simplex}
-    found = minimize(loss, simplex[0], method="Nelder-Mead", options=options)
-    learned = (1 - SHRINKAGE) * shares_of(found.x) + SHRINKAGE / len(names)
+    optimum = minimize(loss, simplex[0], method="Nelder-Mead", options=options)
+    learned = (1 - SHRINKAGE) * softmax(optimum.x) + SHRINKAGE / len(names)
     return {name: float(share) for name, share in zip(names, learned, strict=True)}
 
 
-def _mean(quantiles: Mapping[str, Floats], shares: Mapping[str, float]) -> Floats:
+def _weighted_mean(quantiles: Mapping[str, Floats], shares: Mapping[str, float]) -> Floats:
     parts: Sequence[Floats] = [shares[name] * values for name, values in quantiles.items()]
     mean: Floats = np.sum(parts, axis=0)
     return mean

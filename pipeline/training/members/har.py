@@ -22,7 +22,7 @@ from torch import nn
 from pipeline.bars import Floats
 from pipeline.forecasting.levels import LEVELS
 from pipeline.training.graph.inputs import Inputs
-from pipeline.training.graph.onnx_graph import DOUBLE, model_of
+from pipeline.training.graph.onnx_graph import DOUBLE, build_model
 from pipeline.training.graph.window_graph import FALLS, INPUT_NAMES, VOLATILITIES
 from pipeline.training.members.member import TrainingRows
 
@@ -51,7 +51,7 @@ class FittedHar:
     @property
     def z(self) -> Floats:
         """Quantiles of z on the grid, float64 (2, n_horizons, n_levels)."""
-        z: Floats = np.round(increasing(self.steps) * GRID) / GRID
+        z: Floats = np.round(accumulate_steps(self.steps) * GRID) / GRID
         return z
 
     def log_sigma(self, inputs: Inputs) -> Floats:
@@ -66,10 +66,10 @@ class FittedHar:
         quantiles: Floats = np.exp(self.log_sigma(inputs))[..., None] * z
         return quantiles
 
-    def graph(self) -> onnx.ModelProto:
+    def build_graph(self) -> onnx.ModelProto:
         """Return columns, vix_known -> quantiles (n, n_horizons, n_levels), log_sigma."""
         horizons, levels = self.z.shape[1:]
-        return model_of(
+        return build_model(
             har_graph,
             {"columns": (DOUBLE, ["n", len(INPUT_NAMES)]), "vix_known": (DOUBLE, ["n", 1])},
             {
@@ -112,20 +112,20 @@ def fit_har(rows: TrainingRows) -> FittedHar:
 
     Where no row knows the VIX, the fit without it serves for both.
     """
-    known = rows.inputs.vix_known[:, 0] > 0
-    with one_thread():
+    vix_known = rows.inputs.vix_known[:, 0] > 0
+    with use_one_thread():
         without = _fit(rows, WITHOUT_VIX)
-        with_ = _fit(rows.rows(known), WITH_VIX) if known.any() else without
+        with_ = _fit(rows.select(vix_known), WITH_VIX) if vix_known.any() else without
     parts = zip(without, with_, strict=True)
     return FittedHar(*(np.stack(pair) for pair in parts))
 
 
-def har_params() -> dict[str, float]:
+def list_har_params() -> dict[str, float]:
     """Return what was set by hand: name -> value."""
     return {"ridge": RIDGE, "inputs": len(WITHOUT_VIX), "inputs_with_vix": len(WITH_VIX)}
 
 
-def increasing(steps: Floats) -> Floats:
+def accumulate_steps(steps: Floats) -> Floats:
     """Return non-decreasing quantiles: the first step, then rises of softplus of the others."""
     rises = np.logaddexp(0.0, steps[..., 1:])
     first = steps[..., :1]
@@ -133,7 +133,7 @@ def increasing(steps: Floats) -> Floats:
 
 
 @contextmanager
-def one_thread() -> Iterator[None]:
+def use_one_thread() -> Iterator[None]:
     """Keep sums in one order whatever the machine, and no threads waiting for each other."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -153,17 +153,17 @@ def _fit(rows: TrainingRows, names: tuple[str, ...]) -> tuple[Floats, Floats, Fl
 
 
 def _fit_horizon(columns: Floats, returns: Floats, unit: Floats) -> tuple[Floats, float, Floats]:
-    known = np.isfinite(returns)
-    x, y = columns[known], returns[known]
+    realised = np.isfinite(returns)
+    x, y = columns[realised], returns[realised]
     centre = x.mean(axis=0)
     scale = np.where(np.ptp(x, axis=0) > 0, x.std(axis=0), 1.0)
-    module = _Scaled(x.shape[1], float(np.log(y.std())))
-    _minimise(module, *(torch.from_numpy(a) for a in ((x - centre) / scale, y, unit[known])))
+    module = _ScaledQuantiles(x.shape[1], float(np.log(y.std())))
+    _minimise(module, *(torch.from_numpy(a) for a in ((x - centre) / scale, y, unit[realised])))
     weights = module.weights.detach().numpy() / scale
     return weights, module.bias.item() - float(centre @ weights), module.steps.detach().numpy()
 
 
-class _Scaled(nn.Module):
+class _ScaledQuantiles(nn.Module):
     """Quantiles exp(bias + x @ weights) * z, z increasing by construction."""
 
     def __init__(self, n_inputs: int, bias: float) -> None:
@@ -181,7 +181,7 @@ class _Scaled(nn.Module):
         return torch.exp(self.bias + x @ self.weights)[:, None] * z
 
 
-def _minimise(module: _Scaled, x: Any, y: Any, unit: Any) -> None:
+def _minimise(module: _ScaledQuantiles, x: Any, y: Any, unit: Any) -> None:
     """Minimise the pinball loss in units of recent volatility, so that calm years count too."""
     levels = torch.tensor(LEVELS, dtype=torch.float64)
     optimiser = torch.optim.LBFGS(

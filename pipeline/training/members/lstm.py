@@ -22,9 +22,9 @@ from pipeline.bars import Floats
 from pipeline.forecasting.features import LOOKBACK
 from pipeline.forecasting.levels import LEVELS
 from pipeline.training.graph.inputs import Inputs
-from pipeline.training.graph.onnx_graph import DOUBLE, FLOAT, model_of
+from pipeline.training.graph.onnx_graph import DOUBLE, FLOAT, build_model
 from pipeline.training.graph.window_graph import N_CHANNELS
-from pipeline.training.members.har import FittedHar, increasing, one_thread
+from pipeline.training.members.har import FittedHar, accumulate_steps, use_one_thread
 
 HIDDEN = 16
 DROPOUT = 0.2
@@ -61,23 +61,23 @@ class FittedLstm:
 
     def quantiles(self, inputs: Inputs) -> Floats:
         """Return quantiles of the log return, float64 (n, n_horizons, n_levels)."""
-        with torch.no_grad(), one_thread():
-            said = self.net(torch.from_numpy(inputs.channels))[:, -1].double().numpy()
-        said = np.round(said * GRID) / GRID
-        shift, bend, steps = self._shape()
+        with torch.no_grad(), use_one_thread():
+            correction = self.net(torch.from_numpy(inputs.channels))[:, -1].double().numpy()
+        correction = np.round(correction * GRID) / GRID
+        shift, bend, steps = self._split_parameters()
         horizons = len(shift)
-        moved = LIMIT * np.tanh(said[:, :horizons] / LIMIT) + shift
+        moved = LIMIT * np.tanh(correction[:, :horizons] / LIMIT) + shift
         base = np.where(inputs.vix_known[..., None] > 0, steps[1], steps[0])
-        z = increasing(base + said[:, None, horizons:] + bend)
+        z = accumulate_steps(base + correction[:, None, horizons:] + bend)
         quantiles: Floats = np.exp(self.har.log_sigma(inputs) + moved)[..., None] * z
         return quantiles
 
-    def graph(self) -> onnx.ModelProto:
+    def build_graph(self) -> onnx.ModelProto:
         """Return channels, vix_known and the range-HAR's log_sigma -> quantiles."""
-        shift, bend, steps = self._shape()
+        shift, bend, steps = self._split_parameters()
         horizons, levels = bend.shape
         state = {name: value.numpy() for name, value in self.net.state_dict().items()}
-        return model_of(
+        return build_model(
             lstm_graph,
             {
                 "channels": (FLOAT, ["n", LOOKBACK, N_CHANNELS]),
@@ -86,10 +86,10 @@ class FittedLstm:
             },
             {"quantiles": (DOUBLE, ["n", horizons, levels])},
             {
-                "weights": _onnx_gates(state["lstm.weight_ih_l0"])[None],
-                "recurrence": _onnx_gates(state["lstm.weight_hh_l0"])[None],
+                "weights": _reorder_gates(state["lstm.weight_ih_l0"])[None],
+                "recurrence": _reorder_gates(state["lstm.weight_hh_l0"])[None],
                 "biases": np.concatenate(
-                    [_onnx_gates(state[f"lstm.bias_{kind}_l0"]) for kind in ("ih", "hh")]
+                    [_reorder_gates(state[f"lstm.bias_{kind}_l0"]) for kind in ("ih", "hh")]
                 )[None],
                 "scale_head": state["head.weight"][:horizons].T,
                 "scale_bias": state["head.bias"][:horizons],
@@ -103,7 +103,7 @@ class FittedLstm:
             },
         )
 
-    def _shape(self) -> tuple[Floats, Floats, Floats]:
+    def _split_parameters(self) -> tuple[Floats, Floats, Floats]:
         shift = self.net.shift.detach().double().numpy()
         return shift, self.net.bend.detach().double().numpy(), self.har.steps
 
@@ -134,7 +134,7 @@ def lstm_graph(  # type: ignore[no-untyped-def]  # noqa: PLR0913, PLR0917
     return quantiles  # noqa: RET504  # the name is the output's
 
 
-def _onnx_gates(values: NDArray[np.float32]) -> NDArray[np.float32]:
+def _reorder_gates(values: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return gates in ONNX's order, input output forget cell, from torch's i f c o."""
     i, f, c, o = np.split(values, 4)
     return np.concatenate([i, o, f, c])

@@ -15,7 +15,7 @@ from pipeline.training.graph.inputs import Inputs
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrainingRows:
-    """What every member learns from: n windows of all tickers and what became of them.
+    """What every member learns from: n windows of all tickers and their realised returns.
 
     Attributes
     ----------
@@ -34,13 +34,16 @@ class TrainingRows:
     def unit(self) -> Floats:
         """Recent volatility over each horizon, float64 (n, 5): what losses are measured in."""
         horizons = np.arange(1, self.returns.shape[1] + 1)
-        unit: Floats = np.exp(self.inputs.column("level"))[:, None] * np.sqrt(horizons)
+        unit: Floats = np.exp(self.inputs.select_column("level"))[:, None] * np.sqrt(horizons)
         return unit
 
-    def rows(self, chosen: NDArray[np.bool_]) -> TrainingRows:
+    def select(self, chosen: NDArray[np.bool_]) -> TrainingRows:
         """Return some of the rows."""
         return TrainingRows(
-            self.inputs.rows(chosen), self.returns[chosen], self.origin[chosen], self.ticker[chosen]
+            self.inputs.select(chosen),
+            self.returns[chosen],
+            self.origin[chosen],
+            self.ticker[chosen],
         )
 
 
@@ -48,10 +51,11 @@ class FittedMember(Protocol):
     """One fitted member.
 
     `quantiles` are those of the log return, float64 (n, 5, 11), non-decreasing along levels.
-    `graph` says the same in ONNX: from some of columns (n, n_inputs), channels (n, 60, 14) and
-    vix_known (n, 1), double but for channels in single precision, to quantiles double (n, 5, 11).
+    `build_graph` returns the same in ONNX: from some of columns (n, n_inputs), channels
+    (n, 60, 14) and vix_known (n, 1), double but for channels in single precision, to quantiles
+    double (n, 5, 11).
     """
 
     def quantiles(self, inputs: Inputs) -> Floats: ...
 
-    def graph(self) -> onnx.ModelProto: ...
+    def build_graph(self) -> onnx.ModelProto: ...

@@ -2,7 +2,7 @@
 
 A Poisson regression (log link) of |z|, z being the return in units of its recent volatility: one
 for all horizons, as its mean hardly depends on the horizon. The quantiles of z / size are per
-horizon, from sizes that fits said of sessions they had not seen. Every row is learnt twice, with
+horizon, from sizes that fits predict of sessions they had not seen. Every row is learnt twice, with
 and without its VIX, so that a missing one costs little.
 """
 
@@ -27,7 +27,7 @@ from threadpoolctl import threadpool_limits
 from pipeline.bars import Flags, Floats, Sessions
 from pipeline.forecasting.levels import LEVELS
 from pipeline.training.graph.inputs import Inputs
-from pipeline.training.graph.onnx_graph import DOUBLE, OPSET, model_of
+from pipeline.training.graph.onnx_graph import DOUBLE, OPSET, build_model
 from pipeline.training.graph.window_graph import INPUT_NAMES, VIX_NAMES
 from pipeline.training.members.member import TrainingRows
 
@@ -56,7 +56,7 @@ class FittedTrees:
 
     Attributes
     ----------
-    regressor : says the size, which is the expected |z|
+    regressor : predicts the size, which is the expected |z|
     z : float64 (n_horizons, n_levels), quantiles of the return in units of its expected size
     """
 
@@ -65,21 +65,21 @@ class FittedTrees:
 
     def quantiles(self, inputs: Inputs) -> Floats:
         """Return quantiles of the log return, float64 (n, n_horizons, n_levels)."""
-        size = np.exp(inputs.column("level")) * self.regressor.predict(_matrix(inputs))
-        made: Floats = size[:, None, None] * self._reach
-        return made
+        size = np.exp(inputs.select_column("level")) * self.regressor.predict(_build_matrix(inputs))
+        quantiles: Floats = size[:, None, None] * self._reach
+        return quantiles
 
-    def graph(self) -> onnx.ModelProto:
+    def build_graph(self) -> onnx.ModelProto:
         """Return columns, vix_known -> quantiles (n, n_horizons, n_levels)."""
         horizons, levels = self.z.shape
-        model = model_of(
+        model = build_model(
             trees_graph,
             {"columns": (DOUBLE, ["n", len(INPUT_NAMES)]), "vix_known": (DOUBLE, ["n", 1])},
             {"quantiles": (DOUBLE, ["n", horizons, levels])},
             {"grid": np.array(GRID), "reach": self._reach},
         )
         [score] = [node for node in model.graph.node if node.op_type == "TreeEnsembleRegressor"]
-        score.attribute.extend(_exported(self.regressor).attribute)
+        score.attribute.extend(_export(self.regressor).attribute)
         return model
 
     @property
@@ -92,21 +92,21 @@ class FittedTrees:
 def fit_trees(rows: TrainingRows, seed: int = 0) -> FittedTrees:
     """Fit on the rows of which all horizons are realised; equal rows and seeds give equal fits."""
     realised: Flags = np.isfinite(rows.returns.sum(axis=1))
-    rows = rows.rows(realised)
+    rows = rows.select(realised)
     z = rows.returns / rows.unit
-    x = _matrix(rows.inputs)
+    x = _build_matrix(rows.inputs)
     y = np.minimum(np.abs(z), Z_LIMIT).mean(axis=1)
     # Keeps sums in one order whatever the machine, and no threads waiting for each other.
     with threadpool_limits(1):
-        unseen = _sizes_unseen(x, y, rows.origin, seed)
+        unseen = _predict_unseen_sizes(x, y, rows.origin, seed)
         regressor = _fit(x, y, seed)
     return FittedTrees(regressor, np.quantile(z / unseen[:, None], LEVELS, axis=0).T)
 
 
-def _matrix(inputs: Inputs) -> Floats:
+def _build_matrix(inputs: Inputs) -> Floats:
     """Return what the trees see, float64 (n, n_inputs + 1)."""
-    both = np.concatenate([inputs.columns, inputs.vix_known], axis=1)
-    on_grid: Floats = np.round(both * GRID) / GRID
+    columns = np.concatenate([inputs.columns, inputs.vix_known], axis=1)
+    on_grid: Floats = np.round(columns * GRID) / GRID
     return on_grid
 
 
@@ -116,7 +116,7 @@ def _fit(x: Floats, y: Floats, seed: int) -> HistGradientBoostingRegressor:
     return regressor.fit(np.concatenate([x, without_vix]), np.concatenate([y, y]))
 
 
-def _sizes_unseen(x: Floats, y: Floats, origin: Sessions, seed: int) -> Floats:
+def _predict_unseen_sizes(x: Floats, y: Floats, origin: Sessions, seed: int) -> Floats:
     """Return sizes float64 (n,), each by a fit on other blocks of sessions, purged at the edges."""
     sizes = np.empty(len(x))
     for block in np.array_split(np.unique(origin), FOLDS):
@@ -137,7 +137,7 @@ def trees_graph(columns, vix_known, grid, reach):  # type: ignore[no-untyped-def
     return quantiles  # noqa: RET504 -- its name is the output's
 
 
-def _exported(regressor: HistGradientBoostingRegressor) -> onnx.NodeProto:
+def _export(regressor: HistGradientBoostingRegressor) -> onnx.NodeProto:
     """Return the node that says the logarithm of the regressor's prediction."""
     model = convert_sklearn(
         regressor,

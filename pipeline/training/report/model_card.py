@@ -20,7 +20,7 @@ from pipeline.backtest.text_tables import TextTable, build_tables
 from pipeline.bars import Sessions
 from pipeline.columns import Columns
 from pipeline.forecasting.bundle import Manifest
-from pipeline.training.report.plots import WORST_YEARS, plots
+from pipeline.training.report.plots import WORST_YEARS, draw_plots
 
 CARD, PLOTS = "model-card.md", "model-card"
 CAPTIONS = {
@@ -66,31 +66,31 @@ def write_model_card(
     StoreError
         When the folder cannot be written.
     """
-    drawn = plots(ScoreCube.from_scores(scores))
-    files = {f"{PLOTS}/{name}": data for name, data in drawn.items()}
-    files[CARD] = model_card(scores, board, manifest, what_lost, list(drawn)).encode()
+    plots = draw_plots(ScoreCube.from_scores(scores))
+    files = {f"{PLOTS}/{name}": data for name, data in plots.items()}
+    files[CARD] = render_model_card(scores, board, manifest, what_lost, list(plots)).encode()
     store = FolderObjects(folder)
     for key, data in files.items():
         store.replace(key, data)
     return [folder / key for key in files]
 
 
-def model_card(
-    scores: Columns, board: Leaderboard, manifest: Manifest, what_lost: str, drawn: Sequence[str]
+def render_model_card(
+    scores: Columns, board: Leaderboard, manifest: Manifest, what_lost: str, plots: Sequence[str]
 ) -> str:
-    """Return the card as markdown; `drawn` names the plots that lie in `model-card/`."""
-    shown = build_tables(board)
-    overall, level = shown[0], shown[-1]
-    pictures = (f"![{CAPTIONS[name]}]({PLOTS}/{name})" for name in drawn)
+    """Return the card as markdown; `plots` names the plots that lie in `model-card/`."""
+    tables = build_tables(board)
+    overall, level = tables[0], tables[-1]
+    pictures = (f"![{CAPTIONS[name]}]({PLOTS}/{name})" for name in plots)
     sections = {
         "Model card": [WRITTEN_BY, IS_FOR, *describe_findings(board)],
-        "The model": [_model(manifest)],
-        "How it was scored": [*describe_scores(board), *_refits(scores, board, manifest)],
-        "Leaderboard": _markdown(overall),
-        "Pictures": [*pictures, *_drawn_span(scores["origin_date"], board)],
-        "Every cut": [line for table in shown[1:-1] for line in _titled(table)],
-        "What it cannot do": [CANNOT, *_markdown(level), BLIND],
-        "How much live record proves its skill": _list(describe_proof(board)),
+        "The model": [_render_model(manifest)],
+        "How it was scored": [*describe_scores(board), *_describe_refits(scores, board, manifest)],
+        "Leaderboard": _render_table(overall),
+        "Pictures": [*pictures, *_describe_drawn_span(scores["origin_date"], board)],
+        "Every cut": [line for table in tables[1:-1] for line in _render_titled_table(table)],
+        "What it cannot do": [CANNOT, *_render_table(level), BLIND],
+        "How much live record proves its skill": _render_list(describe_proof(board)),
         "What was tried and lost": [what_lost.strip()],
     }
     text = [
@@ -100,8 +100,8 @@ def model_card(
     return "\n\n".join(text) + "\n"
 
 
-def _model(manifest: Manifest) -> str:
-    learnt, weights = manifest.training, manifest.members.items()
+def _render_model(manifest: Manifest) -> str:
+    training, weights = manifest.training, manifest.members.items()
     libraries = ", ".join(f"{name} {version}" for name, version in manifest.libraries.items())
     facts = {
         "Model version": manifest.model_version,
@@ -109,16 +109,16 @@ def _model(manifest: Manifest) -> str:
         "Input": f"window of {manifest.lookback} sessions x {len(manifest.feature_names)} features",
         "Covariates": ", ".join(manifest.covariates) or "none",
         "Horizons": ", ".join(map(str, manifest.horizons)),
-        "Trained on": f"{', '.join(learnt.tickers)}, {learnt.first_session} to "
-        f"{learnt.last_session}",
-        "Digest of the data": f"`{learnt.data_sha256}`",
+        "Trained on": f"{', '.join(training.tickers)}, {training.first_session} to "
+        f"{training.last_session}",
+        "Digest of the data": f"`{training.data_sha256}`",
         "Digest of the ONNX file": f"`{manifest.onnx_sha256}`",
         "Libraries": libraries,
     }
-    return "\n".join(_rows(("", ""), facts.items(), "| --- | --- |"))
+    return "\n".join(_render_rows(("", ""), facts.items(), "| --- | --- |"))
 
 
-def _refits(scores: Columns, board: Leaderboard, manifest: Manifest) -> Iterator[str]:
+def _describe_refits(scores: Columns, board: Leaderboard, manifest: Manifest) -> Iterator[str]:
     """Yield how many bundles made the forecasts, and a warning where one had seen its targets."""
     since = np.datetime64(board.first_origin)
     ours = (scores["model"] == board.models[0]) & (scores["origin_date"] >= since)
@@ -129,15 +129,15 @@ def _refits(scores: Columns, board: Leaderboard, manifest: Manifest) -> Iterator
         if len(versions) > 1
         else f"One bundle, {next(iter(versions))}, forecast all of these origins."
     )
-    learnt = manifest.training.last_session
-    if manifest.model_version in versions and board.first_origin <= learnt:
+    last_session = manifest.training.last_session
+    if manifest.model_version in versions and board.first_origin <= last_session:
         yield (
-            f"**In sample**: origins up to {learnt} are what this bundle was trained on. These "
-            "scores prove nothing; a walk-forward does."
+            f"**In sample**: origins up to {last_session} are what this bundle was trained on. "
+            "These scores prove nothing; a walk-forward does."
         )
 
 
-def _drawn_span(origins: Sessions, board: Leaderboard) -> Iterator[str]:
+def _describe_drawn_span(origins: Sessions, board: Leaderboard) -> Iterator[str]:
     """Yield where the pictures begin, if not with the leaderboard, and what they cannot show."""
     first = origins.min().item()
     if first != board.first_origin:
@@ -148,19 +148,19 @@ def _drawn_span(origins: Sessions, board: Leaderboard) -> Iterator[str]:
         yield f"Of the worst years, {' and '.join(lacking)} lie outside the origins scored here."
 
 
-def _titled(table: TextTable) -> list[str]:
-    return [f"### {table.title}", *_markdown(table)]
+def _render_titled_table(table: TextTable) -> list[str]:
+    return [f"### {table.title}", *_render_table(table)]
 
 
-def _markdown(table: TextTable) -> list[str]:
+def _render_table(table: TextTable) -> list[str]:
     rule = "| --- |" + " ---: |" * (len(table.columns) - 1)
-    return ["\n".join(_rows(table.columns, table.rows, rule)), *filter(None, [table.note])]
+    return ["\n".join(_render_rows(table.columns, table.rows, rule)), *filter(None, [table.note])]
 
 
-def _rows(head: Sequence[str], rows: Iterable[Sequence[str]], rule: str) -> list[str]:
+def _render_rows(head: Sequence[str], rows: Iterable[Sequence[str]], rule: str) -> list[str]:
     body = [f"| {' | '.join(row)} |" for row in rows]
     return [f"| {' | '.join(head)} |", rule, *body]
 
 
-def _list(lines: Sequence[str]) -> list[str]:
+def _render_list(lines: Sequence[str]) -> list[str]:
     return [*lines[:1], "\n".join(f"- {line}" for line in lines[1:])]

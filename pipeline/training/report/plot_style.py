@@ -48,7 +48,7 @@ STYLE: dict[Any, Any] = {
 
 
 @contextmanager
-def styled() -> Iterator[None]:
+def apply_style() -> Iterator[None]:
     """Make figures in the same style whatever the user's configuration says."""
     with mpl.rc_context():
         mpl.rcdefaults()
@@ -56,25 +56,25 @@ def styled() -> Iterator[None]:
         yield
 
 
-def new_figure(width: float = 8.0, height: float = 3.6) -> Figure:
+def make_figure(width: float = 8.0, height: float = 3.6) -> Figure:
     """Return an empty white figure, in inches."""
     return Figure(figsize=(width, height), layout="constrained", facecolor="white")
 
 
-def svg(figure: Figure) -> bytes:
-    """Return the figure as SVG, with neither date nor random ids; call it within `styled`."""
+def to_svg(figure: Figure) -> bytes:
+    """Return the figure as SVG, with neither date nor random ids; call it within `apply_style`."""
     out = BytesIO()
     figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
     return out.getvalue()
 
 
-def look(model: str) -> dict[str, Any]:
+def style_model(model: str) -> dict[str, Any]:
     """Return colour and marker of a model; a baseline's is hollow, so that none hides another."""
     shape = {"color": COLOURS.get(model, OTHER), "marker": MARKERS.get(model, "D")}
     return shape | (HOLLOW if model in BASELINES else {})
 
 
-def legend_above(figure: Figure, axes: Axes, extra: Mapping[str, BarContainer] = {}) -> None:
+def draw_legend_above(figure: Figure, axes: Axes, extra: Mapping[str, BarContainer] = {}) -> None:
     """Put the legend of `axes` and what else is drawn above the plots, where nothing lies."""
     handles, labels = axes.get_legend_handles_labels()
     bands: Any = list(extra.values())

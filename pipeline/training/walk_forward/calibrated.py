@@ -1,4 +1,4 @@
-"""Calibrated: what the online calibrator would have published over a walk-forward backtest."""
+"""Calibrated: what the online calibrator publishes over a walk-forward backtest."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from pipeline.forecasting.bundle import load_bundle
 from pipeline.forecasting.calibration import calibrate_history
 from pipeline.forecasting.model import Model
 from pipeline.forecasting.windows import log_returns_ahead
-from pipeline.training.walk_forward.run import bundle_folder
+from pipeline.training.walk_forward.run import find_bundle_folder
 
 
-def calibrated(folder: Path, vix: RawBars | None) -> Baseline:
+def calibrate_refits(folder: Path, vix: RawBars | None) -> Baseline:
     """Return the forecaster with the online calibrator on top, from the bundles of each year.
 
     The gains begin neutral at the first origin and run on over the years, as the models change.
@@ -32,26 +32,28 @@ def calibrated(folder: Path, vix: RawBars | None) -> Baseline:
         When called for a year whose bundle is missing.
     """
 
-    def forecasts(bars: Bars, first: date) -> OriginQuantiles:
+    def forecast(bars: Bars, first: date) -> OriginQuantiles:
         last: date = bars.session[-1].item()
-        years = [
-            _of_year(
+        forecasts = [
+            _forecast_year(
                 bars, folder, (max(first, date(year, 1, 1)), min(last, date(year, 12, 31))), vix
             )
             for year in range(first.year, last.year + 1)
         ]
-        origins = np.concatenate([made.origin_date for made in years])
-        quantiles = np.concatenate([made.log_return_quantiles for made in years])
+        origins = np.concatenate([year_forecasts.origin_date for year_forecasts in forecasts])
+        quantiles = np.concatenate(
+            [year_forecasts.log_return_quantiles for year_forecasts in forecasts]
+        )
         at = np.searchsorted(bars.session, origins)
         realised = log_returns_ahead(bars.close[None], HORIZONS)[0, at]
         published, _ = calibrate_history(quantiles, realised)
         return OriginQuantiles(origins, published)
 
-    return forecasts
+    return forecast
 
 
-def _of_year(
+def _forecast_year(
     bars: Bars, folder: Path, span: tuple[date, date], vix: RawBars | None
 ) -> OriginQuantiles:
-    model = Model(load_bundle(bundle_folder(folder, span[0].year)))
+    model = Model(load_bundle(find_bundle_folder(folder, span[0].year)))
     return forecast_span(bars, model, span, vix)

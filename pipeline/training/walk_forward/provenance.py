@@ -17,28 +17,31 @@ from pipeline.bars import PRICES, RawBars
 ROOT = Path(__file__).parents[3]
 
 
-def code_digest(*functions: Callable[..., Any]) -> str:
+def digest_code(*functions: Callable[..., Any]) -> str:
     """Return the sha256 of the functions' names and all code of this project they can reach.
 
     Versions of the libraries that it imports count, comments and layout do not.
     """
-    code = _digest_of(tuple(sorted({function.__module__ for function in functions})))
+    code = _digest_modules(tuple(sorted({function.__module__ for function in functions})))
     names = (f"{function.__module__}.{function.__qualname__}" for function in functions)
     return hashlib.sha256(" ".join((code, *names)).encode()).hexdigest()
 
 
-def bars_digest(bars: Iterable[RawBars]) -> str:
+def digest_bars(bars: Iterable[RawBars]) -> str:
     """Return the sha256 of tickers, sessions and prices, in the order given."""
     digest = hashlib.sha256()
-    for one in bars:
-        digest.update(f"{one.ticker} {len(one)} ".encode())
-        for column in (one.session.astype(np.int64), *(getattr(one, name) for name in PRICES)):
+    for ticker_bars in bars:
+        digest.update(f"{ticker_bars.ticker} {len(ticker_bars)} ".encode())
+        for column in (
+            ticker_bars.session.astype(np.int64),
+            *(getattr(ticker_bars, name) for name in PRICES),
+        ):
             digest.update(np.ascontiguousarray(column).tobytes())
     return digest.hexdigest()
 
 
 @cache
-def _digest_of(modules: tuple[str, ...]) -> str:
+def _digest_modules(modules: tuple[str, ...]) -> str:
     ours: dict[str, str] = {}
     others: set[str] = set()
     waiting = list(modules)
@@ -50,14 +53,14 @@ def _digest_of(modules: tuple[str, ...]) -> str:
         if path.is_file():
             tree = ast.parse(path.read_text())
             ours[name] = ast.dump(tree)
-            waiting += _imported(tree)
+            waiting += _find_imports(tree)
         else:
             others.add(name.split(".")[0])
-    told = [*sorted(ours.items()), *_versions(others)]
-    return hashlib.sha256(repr(told).encode()).hexdigest()
+    sources = [*sorted(ours.items()), *_find_versions(others)]
+    return hashlib.sha256(repr(sources).encode()).hexdigest()
 
 
-def _imported(tree: ast.Module) -> Iterator[str]:
+def _find_imports(tree: ast.Module) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -66,7 +69,7 @@ def _imported(tree: ast.Module) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def _versions(modules: Iterable[str]) -> Iterator[tuple[str, str]]:
+def _find_versions(modules: Iterable[str]) -> Iterator[tuple[str, str]]:
     homes = packages_distributions()
     for name in sorted({home for module in modules for home in homes.get(module, ())}):
         yield name, version(name)

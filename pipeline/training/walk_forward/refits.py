@@ -13,8 +13,8 @@ from pipeline.backtest.score_cube import CALIBRATED
 from pipeline.columns import Columns, concatenate
 from pipeline.training import trainers
 from pipeline.training.baselines.registry import BASELINES
-from pipeline.training.bundles import learnable_before
-from pipeline.training.walk_forward.calibrated import calibrated
+from pipeline.training.bundles import is_trainable_before
+from pipeline.training.walk_forward.calibrated import calibrate_refits
 from pipeline.training.walk_forward.run import WalkForward, walk_forward
 
 
@@ -32,8 +32,8 @@ def score_refits(
     ----------
     drawn_from : score origins from here on, for pictures, where bars enough lie before; what the
         online calibrator makes of the forecasts is scored over `span` alone
-    folder : keeps what is computed, to go on from after an interruption
-    report : called as parts are computed
+    folder : keeps the scores and bundles, to go on from after an interruption
+    report : called as tasks are computed
 
     Raises
     ------
@@ -41,9 +41,9 @@ def score_refits(
         Whatever walk_forward raises.
     """
     first, last = span
-    if drawn_from and learnable_before(market.bars, drawn_from):
+    if drawn_from and is_trainable_before(market.bars, drawn_from):
         first = min(first, drawn_from)
-    plan = WalkForward(market, trainers.ensemble, BASELINES, first, last)
+    plan = WalkForward(market, trainers.train_ensemble, BASELINES, first, last)
     scores = walk_forward(plan, folder, workers, report)
-    published = score_baseline(market.bars, calibrated(folder, market.vix), *span, CALIBRATED)
+    published = score_baseline(market.bars, calibrate_refits(folder, market.vix), *span, CALIBRATED)
     return concatenate([scores, published])

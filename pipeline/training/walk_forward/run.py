@@ -2,8 +2,8 @@
 
 At the start of each year a bundle is trained on the bars up to the last session before it. The
 embargo follows: no target lies after the cut, so that the last h origins before it are dropped
-at horizon h. A year of one method is a part. Parts are computed by processes, written whole, and
-computed again only if their bars, their code or its libraries changed.
+at horizon h. A year of one method is a task. Tasks are computed by processes, their scores written
+whole, and computed again only if their bars, their code or its libraries changed.
 """
 
 from __future__ import annotations
@@ -28,10 +28,16 @@ from pipeline.evaluation.score_table import FORECASTER
 from pipeline.forecasting.bundle import load_bundle
 from pipeline.training.adjustment_check import check_unmixed
 from pipeline.training.bundles import save_bundle
-from pipeline.training.walk_forward.tasks import Filtered, Made, Part, Refitted, Trainer
+from pipeline.training.walk_forward.tasks import (
+    BaselineMethod,
+    RefitMethod,
+    Trainer,
+    YearResult,
+    YearTask,
+)
 from pipeline.training.walk_forward.workers import run_each
 
-# Metadata of a part: what it was computed from, and the version of the model.
+# Metadata of a task's scores: what they were computed from, and the version of the model.
 DIGEST, VERSION = "digest", "model_version"
 
 
@@ -57,21 +63,21 @@ class WalkForward:
     def __post_init__(self) -> None:
         if self.first > self.last:
             raise ConfigError(f"expected a first origin not after {self.last}, got {self.first}")
-        for first, last in self._years():
-            for one in self.market.bars:
-                _check_bars(one, first, last)
+        for first, last in self._split_years():
+            for ticker_bars in self.market.bars:
+                _check_bars(ticker_bars, first, last)
         check_unmixed(self.market.bars)
 
-    def parts(self) -> Iterator[Part]:
-        """Yield all parts, year by year."""
-        methods = {FORECASTER: Refitted(self.trainer)}
-        baselines = {name: Filtered(baseline) for name, baseline in self.baselines.items()}
-        for first, last in self._years():
+    def list_tasks(self) -> Iterator[YearTask]:
+        """Yield all tasks, year by year."""
+        methods = {FORECASTER: RefitMethod(self.trainer)}
+        baselines = {name: BaselineMethod(baseline) for name, baseline in self.baselines.items()}
+        for first, last in self._split_years():
             market = self.market.with_targets(last)
             for name, method in (methods | baselines).items():
-                yield Part(name, method, first, last, market)
+                yield YearTask(name, method, first, last, market)
 
-    def _years(self) -> Iterator[tuple[date, date]]:
+    def _split_years(self) -> Iterator[tuple[date, date]]:
         for year in range(self.first.year, self.last.year + 1):
             yield max(self.first, date(year, 1, 1)), min(self.last, date(year, 12, 31))
 
@@ -82,70 +88,70 @@ def walk_forward(
     workers: int = 1,
     report: Callable[[Progress], None] = lambda _: None,
 ) -> Columns:
-    """Return the scores of all parts, year by year; `folder` keeps them and each year's bundle.
+    """Return the scores of all tasks, year by year; `folder` keeps them and each year's bundle.
 
     Interrupted or killed at any time and started again, it goes on and ends the same.
 
     Parameters
     ----------
     workers : processes; one is this process itself
-    report : told at the start and after each part
+    report : called at the start and after each task
 
     Raises
     ------
     DataError
         When bars are too few or constant.
     ModelError
-        When a bundle cannot be made.
+        When graph and Python model differ.
     StoreError
         When the folder cannot be written.
     """
-    parts = list(plan.parts())
-    digests = {part.key: part.digest() for part in parts}
-    scores = {part.key: _kept(part, folder, digests[part.key]) for part in parts}
-    waiting = [part for part in parts if scores[part.key] is None]
-    pace = Pace(len(parts), [part.name for part in waiting], workers)
+    tasks = list(plan.list_tasks())
+    digests = {task.key: task.digest() for task in tasks}
+    scores = {task.key: _read_scores(task, folder, digests[task.key]) for task in tasks}
+    waiting = [task for task in tasks if scores[task.key] is None]
+    pace = Pace(len(tasks), [task.name for task in waiting], workers)
     report(pace.estimate_progress())
 
-    def done(part: Part, timed: tuple[Made, float]) -> None:
-        made, seconds = timed
-        _keep(part, made, folder, digests[part.key])
-        scores[part.key] = made.scores
-        pace.add_timing(part.name, seconds)
+    def keep_result(task: YearTask, timed: tuple[YearResult, float]) -> None:
+        result, seconds = timed
+        _write_result(task, result, folder, digests[task.key])
+        scores[task.key] = result.scores
+        pace.add_timing(task.name, seconds)
         report(pace.estimate_progress())
 
-    run_each(_timed, waiting, workers, done)
-    return concatenate([of_part for of_part in scores.values() if of_part is not None])
+    run_each(_time_task, waiting, workers, keep_result)
+    return concatenate([task_scores for task_scores in scores.values() if task_scores is not None])
 
 
-def bundle_folder(folder: Path, year: int) -> Path:
-    """Return where a walk-forward backtest keeps the bundle trained on what came before `year`."""
+def find_bundle_folder(folder: Path, year: int) -> Path:
+    """Return where a walk-forward backtest keeps the bundle trained on bars before `year`."""
     return folder / "bundles" / str(year)
 
 
-def _timed(part: Part) -> tuple[Made, float]:
+def _time_task(task: YearTask) -> tuple[YearResult, float]:
     start = perf_counter()
-    return part.method.score(part), perf_counter() - start
+    return task.method.score(task), perf_counter() - start
 
 
-def _keep(part: Part, made: Made, folder: Path, digest: str) -> None:
+def _write_result(task: YearTask, result: YearResult, folder: Path, digest: str) -> None:
     """Write the bundle, then the scores: they count from then on, and name the bundle."""
-    if made.bundle is not None:
-        save_bundle(made.bundle, bundle_folder(folder, part.year))
-    metadata = {DIGEST: digest, VERSION: made.model_version}
-    data = ParquetTables().encode("scores", made.scores, metadata)
-    FolderObjects(folder).replace(part.key, data)
+    if result.bundle is not None:
+        save_bundle(result.bundle, find_bundle_folder(folder, task.year))
+    metadata = {DIGEST: digest, VERSION: result.model_version}
+    data = ParquetTables().encode("scores", result.scores, metadata)
+    FolderObjects(folder).replace(task.key, data)
 
 
-def _kept(part: Part, folder: Path, digest: str) -> Columns | None:
-    """Return the part's scores if an earlier run left just these, and their bundle, whole."""
-    data = FolderObjects(folder).read(part.key)
+def _read_scores(task: YearTask, folder: Path, digest: str) -> Columns | None:
+    """Return the task's scores if an earlier run left just these, and their bundle, whole."""
+    data = FolderObjects(folder).read(task.key)
     if data is None:
         return None
     try:
         scores, metadata = ParquetTables().decode("scores", data)
-        if isinstance(part.method, Refitted):
-            bundle = load_bundle(bundle_folder(folder, part.year))
+        if isinstance(task.method, RefitMethod):
+            bundle = load_bundle(find_bundle_folder(folder, task.year))
             metadata = metadata if metadata.get(VERSION) == bundle.version else {}
     except (StoreError, BundleMismatch):
         return None

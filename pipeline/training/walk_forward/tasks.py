@@ -1,4 +1,4 @@
-"""Parts of a walk-forward backtest: one method on the origins of one year, and what it may see."""
+"""Tasks of a walk-forward backtest: one method on the origins of one year, and what it may see."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from pipeline.columns import Columns, concatenate
 from pipeline.evaluation.score_table import FORECASTER
 from pipeline.forecasting.bundle import ModelBundle
 from pipeline.forecasting.model import Model
-from pipeline.training.walk_forward.provenance import bars_digest, code_digest
+from pipeline.training.walk_forward.provenance import digest_bars, digest_code
 
 
-class Trained(Protocol):
+class TrainedModel(Protocol):
     """What a trainer returns: the bundle to publish, and each member alone as a bundle."""
 
     @property
@@ -29,11 +29,11 @@ class Trained(Protocol):
     def members(self) -> Mapping[str, ModelBundle]: ...
 
 
-Trainer = Callable[[Sequence[Bars], RawBars | None], Trained]
+Trainer = Callable[[Sequence[Bars], RawBars | None], TrainedModel]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Part:
+class YearTask:
     """One method on the origins of one year, from `first` to `last`.
 
     `market` ends with the targets of `last`, so that bars added later change nothing.
@@ -56,17 +56,17 @@ class Part:
     def digest(self) -> str:
         """Return the sha256 of all that the result depends on."""
         vix = [] if self.market.vix is None else [self.market.vix]
-        told = (
-            code_digest(self.method.function, type(self.method).score),
-            bars_digest([*self.market.bars, *vix]),
+        dependencies = (
+            digest_code(self.method.function, type(self.method).score),
+            digest_bars([*self.market.bars, *vix]),
             *(self.name, self.first, self.last),
         )
-        return hashlib.sha256(" ".join(map(str, told)).encode()).hexdigest()
+        return hashlib.sha256(" ".join(map(str, dependencies)).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Made:
-    """What a part comes to: scores, the model's version and, where one was trained, its bundle."""
+class YearResult:
+    """The result of a task: scores, the model's version and, where one was trained, its bundle."""
 
     scores: Columns
     model_version: str
@@ -79,35 +79,35 @@ class Method(Protocol):
     @property
     def function(self) -> Callable[..., Any]: ...
 
-    def score(self, part: Part) -> Made: ...
+    def score(self, task: YearTask) -> YearResult: ...
 
 
 @dataclass(frozen=True, slots=True)
-class Refitted:
-    """The forecaster, trained on what was known before the year; its members are scored beside."""
+class RefitMethod:
+    """The forecaster, trained on the bars before the year; its members are scored beside."""
 
     function: Trainer
 
-    def score(self, part: Part) -> Made:
+    def score(self, task: YearTask) -> YearResult:
         """Train, then forecast through the ONNX graph, as the daily run does."""
-        known = part.market.as_of(date(part.year, 1, 1) - timedelta(days=1))
-        trained = self.function(known.bars, known.vix)
-        bars, vix = part.market.bars, part.market.vix
+        history = task.market.as_of(date(task.year, 1, 1) - timedelta(days=1))
+        trained = self.function(history.bars, history.vix)
+        bars, vix = task.market.bars, task.market.vix
         scores = [
-            backtest(bars, Model(bundle), part.first, part.last, vix, name)
+            backtest(bars, Model(bundle), task.first, task.last, vix, name)
             for name, bundle in {**trained.members, FORECASTER: trained.bundle}.items()
         ]
-        return Made(concatenate(scores), trained.bundle.version, trained.bundle)
+        return YearResult(concatenate(scores), trained.bundle.version, trained.bundle)
 
 
 @dataclass(frozen=True, slots=True)
-class Filtered:
+class BaselineMethod:
     """A baseline, which refits itself by its own rule as the year goes on."""
 
     function: Baseline
 
-    def score(self, part: Part) -> Made:
+    def score(self, task: YearTask) -> YearResult:
         """Forecast each ticker from its bars up to the last origin."""
-        bars, baseline = part.market.bars, self.function
-        scores = score_baseline(bars, baseline, part.first, part.last, part.name)
-        return Made(scores, part.name)
+        bars, baseline = task.market.bars, self.function
+        scores = score_baseline(bars, baseline, task.first, task.last, task.name)
+        return YearResult(scores, task.name)

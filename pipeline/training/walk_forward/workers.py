@@ -25,7 +25,7 @@ THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_
 
 
 def run_each(
-    work: Callable[[T], R], tasks: Sequence[T], workers: int, done: Callable[[T, R], None]
+    work: Callable[[T], R], tasks: Sequence[T], workers: int, on_result: Callable[[T, R], None]
 ) -> None:
     """Call `work` for each task, by `workers` processes, and `done` here as each one ends.
 
@@ -40,14 +40,14 @@ def run_each(
         # One thread here too: sums then have the same order, and equal bits, for any workers.
         with threadpool_limits(1):
             for task in tasks:
-                done(task, work(task))
+                on_result(task, work(task))
         return
-    with _pool(workers) as pool:
-        with _deaf():
+    with _open_pool(workers) as pool:
+        with _ignore_interrupts():
             futures = {pool.submit(work, task): task for task in tasks}
         try:
             for future in as_completed(futures):
-                done(futures[future], future.result())
+                on_result(futures[future], future.result())
         except BrokenProcessPool as exc:
             raise ForecasterError(
                 "expected every worker to end its task, got one that was killed; fewer workers "
@@ -56,18 +56,18 @@ def run_each(
 
 
 @contextmanager
-def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
+def _open_pool(workers: int) -> Iterator[ProcessPoolExecutor]:
     # Forked processes would inherit locks that threads of torch and ONNX Runtime hold.
     context = get_context("spawn")
     theirs, ours = context.Pipe(duplex=False)
-    pool = ProcessPoolExecutor(workers, context, _start, (theirs,))
+    pool = ProcessPoolExecutor(workers, context, _watch_parent, (theirs,))
     # Leaving, our end is closed first: whoever is still at work then works for nobody.
-    with theirs, _one_thread_each(), pool, ours:
+    with theirs, _limit_threads(), pool, ours:
         yield pool
 
 
 @contextmanager
-def _one_thread_each() -> Iterator[None]:
+def _limit_threads() -> Iterator[None]:
     """Have processes started meanwhile use one thread: libraries read this when they load."""
     before = {name: os.environ.get(name) for name in THREADS}
     os.environ.update(dict.fromkeys(THREADS, "1"))
@@ -81,7 +81,7 @@ def _one_thread_each() -> Iterator[None]:
 
 
 @contextmanager
-def _deaf() -> Iterator[None]:
+def _ignore_interrupts() -> Iterator[None]:
     """Have processes started meanwhile ignore an interrupt: this one tells them to stop."""
     if threading.current_thread() is not threading.main_thread():
         yield  # where no interrupt arrives
@@ -93,11 +93,11 @@ def _deaf() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def _start(parent: Connection) -> None:
+def _watch_parent(parent: Connection) -> None:
     """Have this worker end when its parent ends, even if that was killed."""
-    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    threading.Thread(target=_exit_with, args=(parent,), daemon=True).start()
 
 
-def _end_with(parent: Connection) -> None:
+def _exit_with(parent: Connection) -> None:
     wait([parent])
     os._exit(0)

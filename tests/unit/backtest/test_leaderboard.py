@@ -50,7 +50,7 @@ def test_the_forecaster_comes_first_then_ours_then_baselines() -> None:
 @pytest.mark.parametrize(("model", "horizon"), list(product(SCALES, (1, 5))))
 def test_overall_scores_are_means_over_all_forecasts(model: str, horizon: int) -> None:
     rows = where(SCORES, model=model, horizon=horizon)
-    row = BOARD.overall(model, horizon)
+    row = BOARD.select_overall(model, horizon)
     assert row.forecasts == rows.sum() == 2 * row.days
     for name in LOSSES:
         assert getattr(row, name) == pytest.approx(SCORES[name][rows].mean())
@@ -108,7 +108,7 @@ def test_terciles_of_the_vix_hold_a_third_of_the_origins_each() -> None:
 def test_origins_without_a_vix_are_in_no_tercile() -> None:
     half = summarise(SCORES, VIX.tail(300))
     assert sum(row.days for row in half.select("vix", 1, "forecaster")) == 299
-    assert half.overall("forecaster").days == 599
+    assert half.select_overall("forecaster").days == 599
 
 
 @pytest.mark.parametrize("vix", [None, VIX.since(date(2030, 1, 1))])
@@ -131,7 +131,7 @@ def test_a_score_that_is_nan_is_no_forecast() -> None:
     crps[where(SCORES, model="garch_t", horizon=1) & (SCORES["origin_date"] == ORIGINS[3])] = np.nan
     board = summarise(SCORES | {"crps": crps})
     assert board.left_out == 2
-    assert board.overall("forecaster").days == 598
+    assert board.select_overall("forecaster").days == 598
 
 
 def test_a_score_twice_is_refused() -> None:
@@ -152,7 +152,7 @@ def test_differences_are_diebold_mariano_of_the_mean_over_tickers_of_a_day() -> 
     every_other = ~(where(SCORES, ticker="SPY") & np.isin(SCORES["origin_date"], ORIGINS[::2]))
     some = only(SCORES, every_other)
     losses = crps_by_day(some, "forecaster"), crps_by_day(some, "garch_t")
-    came = summarise(some).overall("forecaster").against["garch_t"]["crps"]
+    came = summarise(some).select_overall("forecaster").against["garch_t"]["crps"]
     assert (came.t, came.p) == pytest.approx(diebold_mariano(*losses, lags=hac_lags(599, 1)))
     assert came.t < -3
 
@@ -169,7 +169,7 @@ def test_the_forecaster_meets_every_model_and_others_the_reference() -> None:
 
 def test_models_that_do_not_differ_have_no_difference() -> None:
     board = summarise(scores_table({"forecaster": 1.0, "garch_t": 1.0}))
-    assert board.overall("forecaster").against == {"garch_t": {}}
+    assert board.select_overall("forecaster").against == {"garch_t": {}}
     assert board.days_to_prove == {}
 
 
@@ -240,7 +240,7 @@ def test_a_leaderboard_survives_json() -> None:
 
 def test_without_the_reference_there_are_scores_and_no_ratios() -> None:
     board = summarise(only(SCORES, SCORES["model"] == "forecaster"))
-    assert board.overall("forecaster").ratios == {}
+    assert board.select_overall("forecaster").ratios == {}
     assert "units of log return" in build_tables(board)[0].note
 
 

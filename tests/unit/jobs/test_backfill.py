@@ -25,7 +25,7 @@ from tests.support.records import (
     SESSIONS,
     TABLES,
     TICKERS,
-    Market,
+    BarsByTicker,
     backfilled,
     job_on,
     market,
@@ -61,7 +61,7 @@ def clean(model: Model) -> MemoryObjects:
     return backfilled(model, SPAN[0], SPAN[-1])
 
 
-HISTORIES: dict[str, Market] = {
+HISTORIES: dict[str, BarsByTicker] = {
     "whole": market(),
     "with a hole long ago": market(QQQ=with_column(market()["QQQ"], "close", 150, np.nan)),
     "with a hole in the span": market(QQQ=with_column(market()["QQQ"], "close", -6, np.nan)),
@@ -80,7 +80,7 @@ HISTORIES: dict[str, Market] = {
 
 
 @pytest.mark.parametrize("bars", HISTORIES.values(), ids=HISTORIES.keys())
-def test_a_backfill_equals_daily_runs(model: Model, bars: Market) -> None:
+def test_a_backfill_equals_daily_runs(model: Model, bars: BarsByTicker) -> None:
     made = backfilled(model, SPAN[0], SPAN[-1], bars=bars)
     assert_same_history(made, run_days(model, SPAN, bars=bars, mode="as_of"))
     assert verify(made, TABLES, CALENDAR).findings == ()
