@@ -90,6 +90,8 @@ def _publish_missing(
 ) -> Summary:
     _check_order(job.store, before.session)
     head = newest(job.store)
+    # Where the calendar ends there is nothing to forecast: that comes before anything is written.
+    following = tuple(job.calendar.following(before.session, len(job.model.manifest.horizons)))
     expected = job.calendar.ending(before.session, HISTORY_SESSIONS)
     record = read_before(job.store, job.tables, head, before.session)
     part = len(before.manifests)
@@ -106,8 +108,6 @@ def _publish_missing(
             vintage = vintage.only([bars.ticker for bars in good])
         key = table_key("bars", before.session, part)
         data = create_or_adopt(job.store, key, vintage.encode(job.tables))
-    horizons = len(job.model.manifest.horizons)
-    following = tuple(job.calendar.following(before.session, horizons))
     stored = Vintage.decode(job.tables, data)
     issued = publish(
         Part(part, expected, following, stored, data, record),

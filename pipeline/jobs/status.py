@@ -75,6 +75,4 @@ def _tickers(runs: list[RunManifest]) -> dict[str, str]:
 
 
 def _sessions_between(calendar: Calendar, session: date, closed: date) -> int:
-    # No more sessions than days lie between.
-    after = calendar.following(session, max((closed - session).days, 0))
-    return sum(one <= closed for one in after)
+    return sum(one > session for one in calendar.between(session, closed))
