@@ -65,9 +65,7 @@ def status(store: ObjectStore, calendar: Calendar, now: datetime) -> Status:
 
 def _missing(store: ObjectStore, calendar: Calendar, newest_session: date) -> tuple[date, ...]:
     known = {date.fromisoformat(key[len("runs/") :][:10]) for key in store.keys("runs/")}
-    days = (newest_session - min(known)).days
-    sessions = calendar.ending(newest_session, int(days * 5 / 7) + 7)
-    return tuple(one for one in sessions if one > min(known) and one not in known)
+    return tuple(day for day in calendar.between(min(known), newest_session) if day not in known)
 
 
 def _tickers(runs: list[RunManifest]) -> dict[str, str]:

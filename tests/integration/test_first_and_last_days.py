@@ -72,6 +72,14 @@ def test_a_backfill_ends_with_the_last_origin(forecaster: Forecaster, clock: Clo
     assert answer.document == {"store": "./store", "sessions": 3, "last": str(LAST_ORIGIN)}
 
 
+def test_a_backfill_needs_the_history_of_its_first_session_and_no_more(
+    forecaster: Forecaster,
+) -> None:
+    backfill = ("backfill", "--bars", "simulated", "--to", "1992-06-30", "--from")
+    assert_refused(forecaster(*backfill, "1991-04-05"), 2, "a request for 320 up to 1991-04-05")
+    assert_refused(forecaster(*backfill, "1991-04-08"), 1, "expected bars from 1991-04-08 on")
+
+
 def test_the_status_of_an_old_record_counts_every_session_since(
     forecaster: Forecaster, clock: Clock
 ) -> None:

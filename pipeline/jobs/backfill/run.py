@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Self
 
-import numpy as np
-
 from pipeline.columns import Columns, concatenated
 from pipeline.errors import RequestError
 from pipeline.jobs.backfill.bulk_writer import BulkWriter
@@ -105,10 +103,9 @@ class _History:
 
     @classmethod
     def of(cls, calendar: Calendar, first: date, last: date) -> Self:
-        # More sessions than weekdays there are not; those before are the first one's history.
-        weekdays = max(int(np.busday_count(first, last)), 0) + 1
-        before = calendar.ending(last, weekdays + HISTORY_SESSIONS)
-        return cls([*before, *calendar.following(last, MAX_HORIZON)], last)
+        inside = calendar.between(first, last)
+        before = calendar.ending((inside or [last])[0], HISTORY_SESSIONS)
+        return cls([*before[:-1], *inside, *calendar.following(last, MAX_HORIZON)], last)
 
     def sessions_from(self, first: date) -> list[date]:
         found = [session for session in self.sessions if first <= session <= self.last]
