@@ -44,7 +44,8 @@ class Calendar(Protocol):
 
     `last_closed` is the newest session whose close plus the configured delay is not after `at`
     (an aware datetime). `ending` gives the n sessions up to and including `session`, `following`
-    the n after it, both in order. Raises ConfigError for what lies outside the calendar.
+    the n after it, `between` those from the day `first` to the day `last`, both included; all in
+    order. Raises ConfigError for what lies outside the calendar.
     """
 
     def last_closed(self, at: datetime) -> date: ...
@@ -52,6 +53,8 @@ class Calendar(Protocol):
     def ending(self, session: date, n: int) -> list[date]: ...
 
     def following(self, session: date, n: int) -> list[date]: ...
+
+    def between(self, first: date, last: date) -> list[date]: ...
 
 
 class ObjectStore(Protocol):

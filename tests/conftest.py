@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Generator
+from collections.abc import Callable, Generator
+from datetime import datetime
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -17,17 +18,46 @@ REAL_BARS = Path(__file__).resolve().parents[2] / "shared" / "data" / "etfs"
 
 # What a module imports that needs the libraries of training.
 TRAINING = re.compile(r"^(?:from|import) (?:pipeline\.training|onnx|sklearn|torch)\b", re.MULTILINE)
+INSTALL = "pip install -e '.[dev]' brings it"
 HAS_TRAINING = find_spec("torch") is not None
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--no-skips", action="store_true", help="a skipped test is a failure")
+    parser.addoption("--now", help="run the tests as if they began then, like 2031-08-02T12:00Z")
     parser.addoption("--image", help="test this image; without, one is built on a stand-in base")
 
 
-def pytest_report_header() -> str | None:
-    """Say what is left out; see pytest_ignore_collect."""
-    return None if HAS_TRAINING else "no torch here: the tests of training are left out"
+def pytest_configure(config: pytest.Config) -> None:
+    """Set this process's clock to --now; programs that tests start keep the machine's."""
+    if text := config.getoption("--now"):
+        config.add_cleanup(_travel(text))
+
+
+def _travel(text: str) -> Callable[[], None]:
+    """Set the clock and return what sets it back."""
+    try:
+        moment = datetime.fromisoformat(text)
+        from time_machine import travel
+    except ValueError:
+        raise pytest.UsageError(
+            f"--now: expected a time like 2031-08-02T12:00Z, got {text}"
+        ) from None
+    except ModuleNotFoundError:
+        raise pytest.UsageError(f"--now: expected time-machine here; {INSTALL}") from None
+    if moment.tzinfo is None:
+        raise pytest.UsageError(f"--now: expected a time with its zone, got {text}")
+    # As a number: given a time zone, it would change this process's.
+    travelling = travel(moment.timestamp())
+    travelling.start()
+    return travelling.stop
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    """Say which day it is and what is left out; see pytest_ignore_collect."""
+    lines = [f"the clock began at {now}"] if (now := config.getoption("--now")) else []
+    left_out = [] if HAS_TRAINING else ["no torch here: the tests of training are left out"]
+    return lines + left_out
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

@@ -28,6 +28,8 @@ from pipeline.errors import ConfigError
 # Fixed, so that the same question has the same answer whenever it is asked.
 FIRST = date(1990, 1, 1)
 LAST = date(2049, 12, 31)
+SPAN = f"{FIRST} to {LAST}"
+ADVICE = "check the date and the clock, or widen FIRST and LAST in exchange_calendar.py"
 DELAY = timedelta(minutes=30)
 CLOSURES = Path(__file__).with_name("closures.json")
 
@@ -89,38 +91,46 @@ class ExchangeCalendar:
             raise ConfigError(f"expected a time with its time zone, got {at.isoformat()}")
         self._refuse_outside(at.astimezone(self._zone).date())
         closed = int(np.searchsorted(self._closes, _to_instant(at - self._delay), side="right"))
-        return self._slice_sessions(closed - 1, closed)[0]
+        return self._slice_sessions(closed - 1, closed, f"the newest one at {at}")[0]
 
     def ending(self, session: date, n: int) -> list[date]:
         """Return the n sessions up to and including `session`, in order."""
         after = self._find_position(session) + 1
-        return self._slice_sessions(after - n, after)
+        return self._slice_sessions(after - n, after, f"{n} up to {session}")
 
     def following(self, session: date, n: int) -> list[date]:
         """Return the n sessions after `session`, in order."""
         after = self._find_position(session) + 1
-        return self._slice_sessions(after, after + n)
+        return self._slice_sessions(after, after + n, f"{n} after {session}")
+
+    def between(self, first: date, last: date) -> list[date]:
+        """Return the sessions from the day `first` to the day `last`, in order."""
+        self._refuse_outside(first)
+        self._refuse_outside(last)
+        inside = (self._sessions >= np.datetime64(first)) & (self._sessions <= np.datetime64(last))
+        between: list[date] = self._sessions[inside].tolist()
+        return between
 
     def _find_position(self, day: date) -> int:
         self._refuse_outside(day)
         at = int(np.searchsorted(self._sessions, np.datetime64(day, "D"), side="right")) - 1
-        newest = self._slice_sessions(at, at + 1)[0]
+        newest = self._slice_sessions(at, at + 1, f"the newest one on {day}")[0]
         if newest != day:
             raise ConfigError(f"expected a session of {self.name}, got {day}; before it: {newest}")
         return at
 
-    def _slice_sessions(self, start: int, stop: int) -> list[date]:
+    def _slice_sessions(self, start: int, stop: int, wanted: str) -> list[date]:
         if not 0 <= start <= stop <= len(self._sessions):
             raise ConfigError(
-                f"expected 0 or more sessions of {self.name} from {FIRST} to {LAST}, "
-                f"got a request for {stop - start} that reaches beyond"
+                f"expected 0 or more sessions of {self.name} from {SPAN}, "
+                f"got a request for {wanted} that reaches beyond; {ADVICE}"
             )
         cut: list[date] = self._sessions[start:stop].tolist()
         return cut
 
     def _refuse_outside(self, day: date) -> None:
         if not FIRST <= day <= LAST:
-            raise ConfigError(f"expected a day of {self.name} from {FIRST} to {LAST}, got {day}")
+            raise ConfigError(f"expected a day of {self.name} from {SPAN}, got {day}; {ADVICE}")
 
     def _apply_overrides(self, overrides: list[Override], opens: Instants) -> None:
         for override in overrides:
@@ -179,9 +189,7 @@ def _load_calendar(name: str) -> Any:
     try:
         return exchange_calendars.get_calendar(name, start=FIRST, end=LAST)
     except (exchange_calendars.errors.CalendarError, ValueError) as exc:
-        raise ConfigError(
-            f"expected an exchange open {FIRST} to {LAST}, got {name}: {exc}"
-        ) from exc
+        raise ConfigError(f"expected an exchange open {SPAN}, got {name}: {exc}") from exc
 
 
 def _to_instants(times: Any) -> Instants:

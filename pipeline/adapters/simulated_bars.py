@@ -64,7 +64,10 @@ class SimulatedMarket:
         self._seed = seed
 
     def read(self, tickers: Sequence[str], first: date, last: date) -> Reading:
-        """Return the bars from `first` to `last`; the market opened on 2020-01-02."""
+        """Return the bars from `first` to `last`; the market opened on 2020-01-02.
+
+        It ends with its calendar, which raises ConfigError for a later `last`.
+        """
         market = _simulate(self._list_sessions(last), self._seed)
         bars = {ticker: market[ticker].since(first) for ticker in tickers if ticker in market}
         unknown = (ticker for ticker in tickers if ticker not in market)
@@ -72,9 +75,7 @@ class SimulatedMarket:
 
     def _list_sessions(self, last: date) -> Sessions:
         """Return the sessions from the start to `last`, datetime64[D] (n,)."""
-        weekdays = max(int(np.busday_count(START, last)), 0)
-        sessions = [START, *self._calendar.following(START, weekdays)]
-        return np.array([day for day in sessions if day <= last], "datetime64[D]")
+        return np.array(self._calendar.between(START, last), "datetime64[D]")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

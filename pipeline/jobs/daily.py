@@ -53,11 +53,12 @@ class DailyJob:
 class _Part:
     """The part that a run is about to publish, and what it needs to know of the record.
 
-    `expected` are the exchange's sessions up to the origin.
+    `expected` are the exchange's sessions up to the origin, `target_dates` one per horizon.
     """
 
     number: int
     expected: Sequence[date]
+    target_dates: tuple[date, ...]
     prior: PriorRecord
 
     @property
@@ -105,6 +106,8 @@ def run(job: DailyJob, at: datetime) -> Summary:
         part = _Part(
             len(manifests),
             job.calendar.ending(session, HISTORY_SESSIONS),
+            # Where the calendar ends there is nothing to forecast, and nothing is written.
+            tuple(job.calendar.following(session, len(job.model.manifest.horizons))),
             read_prior_record(job.store, job.tables, head, session),
         )
         data, summary = _fix_vintage(job, part, missing, summary, at)
@@ -165,9 +168,7 @@ def _read_vintage(
 def _publish(job: DailyJob, part: _Part, data: bytes, summary: Summary) -> Summary:
     """Publish the part of the vintage in `data`, and return what the session comes to."""
     vintage = Vintage.decode(job.tables, data)
-    horizons = len(job.model.manifest.horizons)
-    targets = tuple(job.calendar.following(part.session, horizons))
-    inputs = PartInputs(part.number, part.expected, targets, vintage, data, part.prior)
+    inputs = PartInputs(part.number, part.expected, part.target_dates, vintage, data, part.prior)
     write = partial(create_or_adopt, job.store)
     manifest = publish(inputs, DirectForecaster(job.model), job.tables, write).link.manifest
     manifests = (*summary.manifests, manifest)

@@ -58,12 +58,9 @@ def read_status(store: ObjectStore, calendar: Calendar, now: datetime) -> Status
 
 def _find_missing(store: ObjectStore, calendar: Calendar, newest_session: date) -> tuple[date, ...]:
     recorded = set(map(session_of, store.keys(RUNS)))
-    first = min(recorded)
-    sessions = calendar.ending(newest_session, int((newest_session - first).days * 5 / 7) + 7)
-    return tuple(session for session in sessions if session > first and session not in recorded)
+    sessions = calendar.between(min(recorded), newest_session)
+    return tuple(session for session in sessions if session not in recorded)
 
 
 def _count_sessions_between(calendar: Calendar, session: date, closed: date) -> int:
-    # No more sessions than days lie between.
-    after = calendar.following(session, max((closed - session).days, 0))
-    return sum(session <= closed for session in after)
+    return sum(later > session for later in calendar.between(session, closed))

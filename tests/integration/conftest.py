@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import importlib
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
 from pipeline.cli import main as cli
+from pipeline.cli import options
 from pipeline.columns import Columns
-from tests.support.commands import SESSION, Answer, Forecaster
+from tests.support.clock import StoppedDatetime
+from tests.support.commands import SESSION, Answer, Clock, Forecaster
 
 
 @pytest.fixture(scope="session")
@@ -38,6 +41,16 @@ def forecaster(
         return Answer(exited.value.code, out, err)
 
     return call
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """Stop the clock of the command line at a moment."""
+
+    def stop(moment: datetime) -> None:
+        monkeypatch.setattr(options, "datetime", StoppedDatetime(moment))
+
+    return stop
 
 
 @pytest.fixture

@@ -12,7 +12,13 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from pipeline.adapters.exchange_calendar import CLOSURES, LAST, ExchangeCalendar, read_overrides
+from pipeline.adapters.exchange_calendar import (
+    CLOSURES,
+    FIRST,
+    LAST,
+    ExchangeCalendar,
+    read_overrides,
+)
 from pipeline.adapters.simulated_bars import SimulatedMarket
 from pipeline.errors import ConfigError
 from pipeline.ports import Calendar
@@ -110,6 +116,26 @@ def test_ending_includes_its_session(calendar: ExchangeCalendar) -> None:
     assert calendar.ending(date(2025, 1, 2), 0) == []
 
 
+@pytest.mark.parametrize(
+    ("first", "last", "sessions"),
+    [
+        ("2024-12-24", "2024-12-30", ["2024-12-24", "2024-12-26", "2024-12-27", "2024-12-30"]),
+        ("2024-12-25", "2024-12-29", ["2024-12-26", "2024-12-27"]),
+        ("2025-01-08", "2025-01-10", ["2025-01-08", "2025-01-10"]),
+        ("2024-12-28", "2024-12-29", []),
+        ("2024-12-27", "2024-12-27", ["2024-12-27"]),
+        ("2024-12-30", "2024-12-27", []),
+        ("1990-01-01", "1990-01-03", ["1990-01-02", "1990-01-03"]),
+        ("2049-12-30", "2049-12-31", ["2049-12-30", "2049-12-31"]),
+    ],
+)
+def test_between_includes_both_days(
+    calendar: ExchangeCalendar, first: str, last: str, sessions: list[str]
+) -> None:
+    answer = calendar.between(date.fromisoformat(first), date.fromisoformat(last))
+    assert [str(session) for session in answer] == sessions
+
+
 @pytest.mark.real_bars
 def test_every_real_session_is_known_and_no_other(
     calendar: ExchangeCalendar, real_bars: Path
@@ -139,6 +165,8 @@ def test_equal_questions_have_equal_answers_in_any_year(calendar: ExchangeCalend
         (lambda c: c.following(LAST, 1), "reaches beyond"),
         (lambda c: c.following(date(2051, 1, 3), 1), "got 2051-01-03"),
         (lambda c: c.ending(date(2024, 12, 27), -1), "0 or more .* got a request for -1"),
+        (lambda c: c.between(date(1989, 12, 31), LAST), "from 1990-01-01 .* got 1989-12-31"),
+        (lambda c: c.between(FIRST, date(2050, 1, 1)), "to 2049-12-31, got 2050-01-01; check the"),
     ],
 )
 def test_a_question_it_cannot_answer_says_what_came(

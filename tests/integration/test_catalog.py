@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import duckdb
 import pyarrow as pa
@@ -44,17 +44,33 @@ def tables(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return {table["Name"]: table for table in found}
 
 
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What runs of the last sessions left, over the end of a month."""
+class Written(NamedTuple):
+    """What runs of the last sessions before `now` left, over the end of a month."""
+
+    store: Path
+    now: datetime
+    sessions: set[date]
+
+    @property
+    def months(self) -> set[str]:
+        return {f"{session:%Y-%m}" for session in self.sessions}
+
+
+# In a month's middle, on its second day, and in a year's first days, before and after a session.
+MOMENTS = ("2026-11-19T23:30Z", "2026-12-02T23:30Z", "2027-01-02T12:00Z", "2027-01-05T23:30Z")
+
+
+@pytest.fixture(scope="module", params=MOMENTS)
+def written(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Written:
     folder, calendar = tmp_path_factory.mktemp("store"), ExchangeCalendar()
     source = SimulatedMarket(calendar)
     bundle = ROOT / "models" / "default"
     job = daily_job(("SPY", "QQQ"), source, calendar, store=str(folder), bundle=bundle)
-    now = datetime.now(UTC)
-    for days in (35, 2, 1, 0):
-        run(job, now - timedelta(days=days))
-    return folder
+    now = datetime.fromisoformat(request.param)
+    moments = [now - timedelta(days=days) for days in (35, 2, 1, 0)]
+    for moment in moments:
+        run(job, moment)
+    return Written(folder, now, {calendar.last_closed(moment) for moment in moments})
 
 
 def projected(table: dict[str, Any], today: date) -> Iterator[str]:
@@ -87,36 +103,46 @@ def test_columns_are_those_of_the_files(tables: dict[str, Any]) -> None:
 
 
 def test_the_projection_covers_every_file_and_each_in_one_place(
-    tables: dict[str, Any], store: Path
+    tables: dict[str, Any], written: Written
 ) -> None:
-    keys = [key for key in FolderObjects(store).keys("") if key.endswith(".parquet")]
+    keys = [key for key in FolderObjects(written.store).keys("") if key.endswith(".parquet")]
     found: list[str] = []
     for table in tables.values():
         folder = table["StorageDescriptor"]["Location"].rpartition("/store/")[2]
-        for partition in projected(table, datetime.now(UTC).date()):
+        for partition in projected(table, written.now.date()):
             here = re.compile(re.escape(folder + partition) + "[^/]+")
             found += filter(here.fullmatch, keys)
     assert sorted(found) == sorted(keys)
-    assert len({key.rpartition("/")[0] for key in keys if key.startswith("forecasts/")}) == 2
+    folders = {key.rpartition("/")[0] for key in keys if key.startswith("forecasts/")}
+    assert folders == {f"forecasts/month={month}" for month in written.months}
+    assert len(folders) > 1
 
 
 @pytest.mark.parametrize("query", QUERIES, ids=lambda path: path.stem)
 def test_the_queries_are_athena_s_sql_and_run_on_what_was_written(
-    query: Path, tables: dict[str, Any], store: Path
+    query: Path, tables: dict[str, Any], written: Written
 ) -> None:
-    (sql,) = sqlglot.transpile(query.read_text(), read="athena", write="duckdb")
+    sql = on_the_day(query.read_text(), written.now.date())
     with duckdb.connect() as connection:
         for name, table in tables.items():
-            files = sorted(map(str, (store / name).rglob("*.parquet")))
+            files = sorted(map(str, (written.store / name).rglob("*.parquet")))
             columns = [*table["StorageDescriptor"]["Columns"], *table["PartitionKeys"]]
             connection.execute(_view(name, files, columns))
         answered = connection.execute(sql).fetchall()
     if query.stem == "latest-forecasts":
-        assert [row[0] for row in answered] == ["QQQ", "SPY"]
-    if (needed := NEEDED.get(query.stem)) and (store / needed).is_dir():
+        newest = max(written.sessions)
+        assert [row[:2] for row in answered] == [("QQQ", newest), ("SPY", newest)]
+    if (needed := NEEDED.get(query.stem)) and (written.store / needed).is_dir():
         assert answered
     if query.stem == "bars-of-a-run":
         assert len(answered) == 100
+
+
+def on_the_day(athena: str, today: date) -> str:
+    """Return a query of Athena's as DuckDB's, on which it is the given day."""
+    (sql,) = sqlglot.transpile(athena, read="athena", write="duckdb")
+    assert "CURRENT_DATE" in sql
+    return sql.replace("CURRENT_DATE", f"DATE '{today}'")
 
 
 def _view(name: str, files: list[str], columns: list[dict[str, str]]) -> str:

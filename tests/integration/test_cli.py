@@ -31,6 +31,7 @@ from tests.support.commands import (
     SESSION,
     TICKERS,
     Answer,
+    Clock,
     Forecaster,
     assert_refused,
     break_line,
@@ -41,15 +42,9 @@ from tests.support.commands import (
 
 
 @pytest.fixture
-def noon(monkeypatch: pytest.MonkeyPatch) -> None:
+def noon(clock: Clock) -> None:
     """It is noon of SESSION in New York: the exchange is open."""
-
-    class Noon(datetime):
-        @classmethod
-        def now(cls, tz: Any = None) -> datetime:  # type: ignore[override]
-            return datetime(2025, 6, 30, 12, tzinfo=tz)
-
-    monkeypatch.setattr(options, "datetime", Noon)
+    clock(datetime(2025, 6, 30, 12, tzinfo=options.NEW_YORK))
 
 
 @pytest.mark.parametrize("command", ["run", "show", "fetch", "train", "backtest", "serve"])

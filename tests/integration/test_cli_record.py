@@ -6,12 +6,13 @@ import json
 import re
 import shutil
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
 from pipeline.cli import main as cli
-from tests.support.commands import Answer, Forecaster
+from tests.support.commands import Answer, Clock, Forecaster
 from tests.support.s3_server import BUCKET, S3, s3_server
 
 FIRST, LAST = "2025-06-02", "2025-06-30"
@@ -134,11 +135,21 @@ def test_a_backfill_again_has_nothing_to_do(forecaster: Forecaster, store: Path)
     assert files(store) == before
 
 
+@pytest.mark.parametrize(
+    ("now", "last"),
+    [
+        ("2027-01-02T12:00-05:00", "2026-12-31"),  # a weekend after a holiday, in another year
+        ("2028-02-29T16:29:59-05:00", "2028-02-28"),
+        ("2028-02-29T16:30-05:00", "2028-02-29"),
+        ("2031-11-02T01:30-04:00", "2031-10-31"),  # the hour that comes twice
+    ],
+)
 def test_a_backfill_without_an_end_goes_up_to_the_last_closed_session(
-    forecaster: Forecaster, store: Path
+    forecaster: Forecaster, clock: Clock, now: str, last: str
 ) -> None:
+    clock(datetime.fromisoformat(now))
     run = forecaster("run", "--bars", "simulated", "--store", "other", "--json")
-    last = run.document["session"]
+    assert run.document["session"] == last
     args = ("--bars", "simulated", "--tickers", "SPY", "--from", last, "--json")
     assert forecaster("backfill", *args, "--store", "new").document == {
         "store": "new",

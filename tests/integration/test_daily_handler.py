@@ -29,6 +29,7 @@ from pipeline.encoding import sha256
 from pipeline.errors import ConfigError, IncompleteRun, RequestError, StoreError
 from pipeline.jobs.backfill.run import backfill
 from pipeline.jobs.fetch import fetch
+from tests.support.clock import StoppedDatetime
 from tests.support.desk import run_at_a_desk
 from tests.support.expected import (
     EVENT_FILE,
@@ -44,6 +45,7 @@ from tests.support.s3_server import BUCKET, S3, s3_server
 
 ROOT = Path(__file__).resolve().parents[2]
 NOW = datetime(2024, 12, 27, 12, tzinfo=UTC)
+EVENING = StoppedDatetime(datetime(2025, 6, 5, 23, tzinfo=UTC))
 ColdStart = Callable[..., Any]
 
 
@@ -212,9 +214,13 @@ class TestEvents:
         with pytest.raises(RequestError, match=r"^event: expected .*, got "):
             cold_start().handler(event, LocalContext())
 
-    def test_a_time_to_come_is_refused(self, tmp_path: Path, cold_start: ColdStart) -> None:
-        with pytest.raises(RequestError, match="expected a time that has come, got 2049-06-01"):
-            cold_start().handler({"time": "2049-06-01T23:30:00Z"}, LocalContext())
+    def test_a_time_to_come_is_refused(
+        self, tmp_path: Path, cold_start: ColdStart, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        daily = cold_start()
+        monkeypatch.setattr(daily, "datetime", EVENING)
+        with pytest.raises(RequestError, match="expected a time that has come, got 2025-06-06"):
+            daily.handler({"time": "2025-06-06T20:30:00Z"}, LocalContext())
         assert not (tmp_path / "store").exists()
 
     @pytest.mark.parametrize(
@@ -235,13 +241,8 @@ class TestEvents:
         cold_start: ColdStart,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        class Stopped(datetime):
-            @classmethod
-            def now(cls, tz: Any = None) -> datetime:
-                return datetime(2025, 6, 5, 23, 0, tzinfo=tz)
-
         daily = cold_start()
-        monkeypatch.setattr(daily, "datetime", Stopped)
+        monkeypatch.setattr(daily, "datetime", EVENING)
         assert daily.handler(event, LocalContext())["session"] == session
         manifest = (tmp_path / "store" / "runs" / f"{session}.00.json").read_bytes()
         assert json.loads(manifest)["mode"] == mode

@@ -43,7 +43,7 @@ class TestAtADesk:
         self, tmp_path: Path, arguments: list[str], code: int, message: str
     ) -> None:
         (tmp_path / "broken.json").write_text("{")
-        (tmp_path / "early.json").write_text('{"time": "2040-01-04T23:30:00Z"}')
+        (tmp_path / "early.json").write_text('{"time": "2049-12-31T23:30:00Z"}')
         (tmp_path / "wrong.json").write_text("[]")
         done = desk(*arguments, cwd=tmp_path, FORECASTER_STORE=str(tmp_path / "store"))
         assert done.returncode == code

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import runpy
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,6 @@ import yaml
 
 from pipeline.adapters.exchange_calendar import ExchangeCalendar
 from pipeline.adapters.simulated_bars import SimulatedMarket
-from pipeline.cli.options import now
 from pipeline.jobs.daily import run
 from pipeline.wiring import daily_job
 from tests.support.packaged import package, template
@@ -21,6 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text()
 READING = (ROOT / "docs" / "reading.md").read_text()
 NAME = "financial-forecaster-dev-"
+EVENING = datetime(2026, 11, 20, 23, 30, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +89,7 @@ def test_the_programs_in_reading_md_run_and_print_every_ticker(
     calendar, bundle = ExchangeCalendar(), ROOT / "models" / "default"
     store = str(tmp_path / "demo" / "store")
     source = SimulatedMarket(calendar)
-    run(daily_job(("SPY", "QQQ"), source, calendar, store=store, bundle=bundle), now())
+    run(daily_job(("SPY", "QQQ"), source, calendar, store=store, bundle=bundle), EVENING)
     programs = re.findall(r"^```python\n(.*?)^```", READING, re.DOTALL | re.MULTILINE)
     (program,) = [one for one in programs if one.startswith(f"import {library}")]
     (tmp_path / "program.py").write_text(program)

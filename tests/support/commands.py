@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
-from datetime import date
+from datetime import date, datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -31,6 +31,7 @@ class Answer(NamedTuple):
 
 
 Forecaster = Callable[..., Answer]
+Clock = Callable[[datetime], None]
 
 
 def digests(folder: Path) -> dict[str, str]:

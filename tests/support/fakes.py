@@ -89,6 +89,11 @@ class FixedCalendar:
         first = self._index(session) + 1
         return self._part(first, first + n, f"{n} sessions after {session}")
 
+    def between(self, first: date, last: date) -> list[date]:
+        if first < self.sessions[0] or last > self.sessions[-1]:
+            raise ConfigError(f"expected days of the fixed calendar, got {first} to {last}")
+        return [session for session in self.sessions if first <= session <= last]
+
     def _index(self, session: date) -> int:
         if session not in self.sessions:
             raise ConfigError(f"expected a session of the fixed calendar, got {session}")

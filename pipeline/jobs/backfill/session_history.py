@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Self
 
-import numpy as np
-
 from pipeline.errors import RequestError
 from pipeline.ports import Calendar
 from pipeline.record.vintage import HISTORY_SESSIONS
@@ -27,10 +25,9 @@ class SessionHistory:
     @classmethod
     def of(cls, calendar: Calendar, first: date, last: date) -> Self:
         """Return the sessions that parts from `first` to `last`, a session, need."""
-        # More sessions than weekdays there are not; those before are the first one's history.
-        weekdays = max(int(np.busday_count(first, last)), 0) + 1
-        before = calendar.ending(last, weekdays + HISTORY_SESSIONS)
-        return cls([*before, *calendar.following(last, MAX_HORIZON)], last)
+        inside = calendar.between(first, last)
+        before = calendar.ending((inside or [last])[0], HISTORY_SESSIONS)
+        return cls([*before[:-1], *inside, *calendar.following(last, MAX_HORIZON)], last)
 
     def sessions_from(self, first: date) -> list[date]:
         """Return the sessions from `first` to the last; raises RequestError without one."""

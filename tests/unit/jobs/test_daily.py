@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
@@ -12,7 +13,14 @@ import pytest
 
 from pipeline.adapters.parquet_tables import ParquetTables
 from pipeline.bars import RawBars
-from pipeline.errors import IncompleteRun, Reason, RequestError, SourceUnavailable, StoreError
+from pipeline.errors import (
+    ConfigError,
+    IncompleteRun,
+    Reason,
+    RequestError,
+    SourceUnavailable,
+    StoreError,
+)
 from pipeline.forecasting.model import Model
 from pipeline.jobs.daily import DailyJob, run, with_mode
 from pipeline.jobs.daily_summary import Outcome
@@ -296,6 +304,17 @@ def test_nothing_is_added_behind_the_newest_session(model: Model) -> None:
     ):
         run(job(model, market(), store), EVENING - timedelta(days=1))
     assert store.objects == before
+
+
+def test_where_the_calendar_ends_a_run_is_refused_before_it_writes(model: Model) -> None:
+    store = MemoryObjects()
+    for last, refused in (("2025-01-02", True), ("2025-01-03", False)):
+        ending = dataclasses.replace(
+            job(model, market(), store), calendar=FixedCalendar(weekdays(400, last).tolist())
+        )
+        with pytest.raises(ConfigError) if refused else nullcontext():
+            run(ending, EVENING)
+        assert bool(store.objects) == (not refused)
 
 
 def test_a_manifest_that_is_no_manifest_is_named(model: Model) -> None:
