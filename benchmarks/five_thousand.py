@@ -15,13 +15,14 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from pipeline.adapters.parquet_tables import ParquetTables
-from pipeline.bars import Bars, Panel, RawBars
+from pipeline.bars import Bars, RawBars
 from pipeline.errors import InvalidBars
 from pipeline.forecasting.bundle import load_bundle
 from pipeline.forecasting.calibration import NEUTRAL
 from pipeline.forecasting.features import compute_features
 from pipeline.forecasting.forecast import Forecast, forecast, forecast_windows
 from pipeline.forecasting.model import Model
+from pipeline.forecasting.panel import Panel
 from pipeline.forecasting.windows import MIN_SESSIONS, latest_windows
 from pipeline.record.tables import Stamp, build_forecast_columns
 

@@ -10,10 +10,10 @@ from typing import Any
 import msgspec
 
 from handlers.http.problems import to_problem
-from pipeline.bars import Panel
 from pipeline.errors import ForecasterError
 from pipeline.forecasting.features import compute_features
 from pipeline.forecasting.levels import INTERVALS
+from pipeline.forecasting.panel import Panel
 from pipeline.forecasting.windows import MIN_SESSIONS
 from pipeline.serving.answers import PredictAnswer, build_answer
 from pipeline.serving.on_demand import select_usable_bars

@@ -9,7 +9,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.bars import Floats, Panel, Sessions
+from pipeline.bars import Floats, Sessions
+from pipeline.forecasting.panel import Panel
 
 FEATURE_NAMES = (
     "log_close",

@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.bars import Bars, Flags, Floats, Panel, RawBars, Sessions
+from pipeline.bars import Bars, Flags, Floats, RawBars, Sessions
 from pipeline.forecasting.calibration import Calibration, apply_gains
 from pipeline.forecasting.features import compute_features
 from pipeline.forecasting.levels import INTERVALS, MEDIAN
 from pipeline.forecasting.model import Model
+from pipeline.forecasting.panel import Panel
 from pipeline.forecasting.windows import MIN_SESSIONS, Windows, all_windows, latest_windows
 
 # What a forecast has one row of for each pair, beside the tickers.

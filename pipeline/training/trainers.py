@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from pipeline.bars import VIX, Bars, Panel, RawBars
+from pipeline.bars import VIX, Bars, RawBars
 from pipeline.baselines.full_history import HORIZONS
 from pipeline.errors import ModelError
 from pipeline.forecasting.bundle import ModelBundle
 from pipeline.forecasting.features import compute_features
 from pipeline.forecasting.levels import LEVELS
 from pipeline.forecasting.model import Model
+from pipeline.forecasting.panel import Panel
 from pipeline.forecasting.windows import Windows, all_windows, log_returns_ahead
 from pipeline.training.bundles import build_bundle, check_trainable
 from pipeline.training.graph.inputs import derive

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.bars import Panel
 from pipeline.errors import DataError
 from pipeline.forecasting.calibration import NEUTRAL
 from pipeline.forecasting.features import FEATURE_NAMES, compute_features
 from pipeline.forecasting.forecast import forecast
 from pipeline.forecasting.model import Model
+from pipeline.forecasting.panel import Panel
 from pipeline.forecasting.windows import all_windows
 from pipeline.training.graph.inputs import derive
 from pipeline.training.graph.window_graph import HALF_LIVES, INPUT_NAMES

@@ -8,10 +8,10 @@ import numpy as np
 import onnxruntime as ort
 import pytest
 
-from pipeline.bars import Panel
 from pipeline.evaluation.scoring_rules import pinball_loss
 from pipeline.forecasting.features import compute_features
 from pipeline.forecasting.levels import LEVELS
+from pipeline.forecasting.panel import Panel
 from pipeline.forecasting.windows import all_windows, log_returns_ahead
 from pipeline.training.graph.inputs import Inputs, derive
 from pipeline.training.graph.onnx_graph import serialise

@@ -9,13 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from pipeline.bars import Bars, Panel
+from pipeline.bars import Bars
 from pipeline.forecasting.bundle import load_bundle
 from pipeline.forecasting.calibration import NEUTRAL, apply_gains
 from pipeline.forecasting.features import WARM_UP, compute_features
 from pipeline.forecasting.forecast import forecast, forecast_history
 from pipeline.forecasting.levels import INTERVALS
 from pipeline.forecasting.model import Model
+from pipeline.forecasting.panel import Panel
 from tests.conftest import DEFAULT_BUNDLE
 from tests.support.builders import bars
 

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from pipeline.backtest.evaluate import score_quantiles
-from pipeline.bars import Bars, Panel, RawBars
+from pipeline.bars import Bars, RawBars
 from pipeline.columns import Columns, concatenate
 from pipeline.forecasting.features import compute_features
 from pipeline.forecasting.levels import LEVELS
+from pipeline.forecasting.panel import Panel
 
 
 def weekdays(n: int, last: str = "2024-12-27") -> np.ndarray:

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.bars import Panel
 from pipeline.forecasting.features import FEATURE_NAMES, VARIANCE_FLOOR, WARM_UP, compute_features
+from pipeline.forecasting.panel import Panel
 from pipeline.forecasting.windows import all_windows, latest_windows, log_returns_ahead
 from tests.support.builders import bars, raw_bars, weekdays
 

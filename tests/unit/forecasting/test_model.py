@@ -7,13 +7,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pipeline.bars import VIX, Panel
+from pipeline.bars import VIX
 from pipeline.errors import InvalidBars, NonFiniteOutput
 from pipeline.forecasting.calibration import NEUTRAL
 from pipeline.forecasting.features import WARM_UP, compute_features
 from pipeline.forecasting.forecast import forecast
 from pipeline.forecasting.levels import MEDIAN
 from pipeline.forecasting.model import Model, Prediction
+from pipeline.forecasting.panel import Panel
 from pipeline.forecasting.windows import all_windows
 from tests.support.builders import bars, raw_bars
 
