@@ -93,7 +93,10 @@ def test_a_store_that_fails_is_asked_again_in_five_seconds(
     assert (answer["statusCode"], answer["headers"]["retry-after"]) == (503, "5")
 
 
-@pytest.mark.parametrize("event", [("GET", "/none"), ("POST", "/predict", {}), ("PUT", "/")])
+@pytest.mark.parametrize(
+    "event",
+    [("GET", "/none"), ("GET", "/forecasts/QQQ"), ("POST", "/predict", {}), ("PUT", "/")],
+)
 def test_what_can_never_be_answered_is_not_to_be_asked_again(
     model: Model, event: tuple[Any, ...]
 ) -> None:
