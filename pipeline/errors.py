@@ -15,6 +15,7 @@
     │   ├── NonFiniteOutput    the model answered NaN or infinity
     │   └── WorseModel         a new model would replace a better one
     ├── StoreError             the store cannot be read or written, or holds what it should not
+    │   ├── Overtaken          another part follows the newest one already
     │   └── NotPublished       not there yet; a later run will publish it
     ├── DeploymentError        what is deployed cannot be reached or changed
     └── IncompleteRun          some tickers were withheld; the rest are published
@@ -144,6 +145,10 @@ class WorseModel(ModelError):
 
 class StoreError(ForecasterError):
     """The store cannot be read or written, or holds what it should not."""
+
+
+class Overtaken(StoreError):
+    """Another part follows the newest one already; looked at again, the record has moved on."""
 
 
 class NotPublished(StoreError):

@@ -13,11 +13,12 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from functools import partial
 
-from pipeline.errors import Reason, RequestError
+from pipeline.errors import Overtaken, Reason, RequestError
 from pipeline.forecasting.model import Model
 from pipeline.jobs.daily_summary import Outcome, Summary
+from pipeline.jobs.remake import finish_claimed
 from pipeline.ports import BarSource, Calendar, ObjectStore, Tables
-from pipeline.record.chain import check_source, find_head
+from pipeline.record.chain import check_source
 from pipeline.record.forecasters import DirectForecaster
 from pipeline.record.keys import after_session, table_key
 from pipeline.record.manifest import (
@@ -94,9 +95,17 @@ def run(job: DailyJob, at: datetime) -> Summary:
     StoreError
         When the store fails or holds what no run wrote.
     """
+    while True:
+        try:
+            return _publish_missing(job, at)
+        except Overtaken:
+            continue  # The record has moved on by another part: look again.
+
+
+def _publish_missing(job: DailyJob, at: datetime) -> Summary:
     session = job.calendar.last_closed(at)
+    head = finish_claimed(job.store, job.tables, job.calendar)
     manifests = read_manifests(job.store, session)
-    head = find_head(job.store)
     check_source(head, job.source.label)
     published = frozenset().union(*(manifest.published for manifest in manifests))
     missing = [ticker for ticker in job.tickers if ticker not in published]

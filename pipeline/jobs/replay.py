@@ -6,17 +6,11 @@ from dataclasses import dataclass
 from datetime import date
 
 from pipeline.errors import StoreError
-from pipeline.forecasting.bundle import ModelBundle, parse_bundle
-from pipeline.forecasting.model import Model
+from pipeline.jobs.remake import remake_part
 from pipeline.ports import Calendar, ObjectStore, Tables
 from pipeline.record.chain import Link, read_link, read_previous_link
-from pipeline.record.forecasters import DirectForecaster
-from pipeline.record.keys import RUNS, bundle_folder, session_prefix
-from pipeline.record.manifest import RunManifest, read_required, read_verified
-from pipeline.record.part import PartInputs
-from pipeline.record.prior import read_prior_record
-from pipeline.record.publish import publish
-from pipeline.record.vintage import HISTORY_SESSIONS, Vintage
+from pipeline.record.keys import RUNS, session_prefix
+from pipeline.record.manifest import read_required
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,32 +40,13 @@ def replay_part(
     store: ObjectStore, tables: Tables, calendar: Calendar, link: Link
 ) -> list[Replayed]:
     """Make every object of one part again; raises StoreError as `replay` does."""
-    run, compared = link.manifest, list[Replayed]()
+    compared: list[Replayed] = []
 
     def compare(key: str, data: bytes) -> bytes:
         stored = read_required(store, key)
         compared.append(Replayed(key, stored == data))
         return stored
 
-    data = read_verified(store, run, run.table("bars"))
-    inputs = PartInputs(
-        number=run.part,
-        expected=calendar.ending(run.session, HISTORY_SESSIONS),
-        target_dates=tuple(calendar.following(run.session, run.horizons)),
-        vintage=Vintage.decode(tables, data),
-        vintage_parquet=data,
-        prior=read_prior_record(store, tables, read_previous_link(store, link), run.session),
-    )
-    forecaster = DirectForecaster(Model(_read_bundle(store, run)))
-    publish(inputs, forecaster, tables, compare)
+    before = read_previous_link(store, link)
+    remake_part(store, tables, calendar, link.manifest, before, compare)
     return compared
-
-
-def _read_bundle(store: ObjectStore, run: RunManifest) -> ModelBundle:
-    """Return the bundle that the record kept of a part's model."""
-    folder = bundle_folder(run.model_version)
-    kept = sorted(key for key in run.objects if key.startswith(folder))
-    if len(kept) != 2:
-        raise StoreError(f"{store.url(run.key)}: expected it to name a bundle's two files")
-    manifest, onnx = (read_verified(store, run, key) for key in kept)
-    return parse_bundle(manifest, onnx, store.url(folder))

@@ -11,6 +11,8 @@ LATEST = "latest.json"
 TRACK_RECORD = "track_record.json"
 DASHBOARD = "index.html"
 RUNS = "runs/"
+CLAIMS = "claims/"
+PLANS = "backfills/"
 
 
 def table_key(table: str, session: date, part: int) -> str:
@@ -36,6 +38,16 @@ def calibration_key(session: date, part: int) -> str:
 def scores_key(month: str, session: date, part: int) -> str:
     """Return the key of scores by the month of their targets and the run that realised them."""
     return f"scores/month={month}/{session}.{part:02d}.parquet"
+
+
+def claim_key(previous: str | None) -> str:
+    """Return the key of the claim to follow the manifest whose sha256 is `previous`."""
+    return f"{CLAIMS}{previous or 'first'}.json"
+
+
+def plan_key(first: date) -> str:
+    """Return the key of the plan of the backfill that begins with session `first`."""
+    return f"{PLANS}{first}.json"
 
 
 def bundle_keys(model_version: str, manifest_sha256: str) -> tuple[str, str]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -129,7 +129,17 @@ def read_required(store: ObjectStore, key: str) -> bytes:
     return data
 
 
-def read_verified(store: ObjectStore, run: RunManifest, key: str) -> bytes:
+class NamesObjects(Protocol):
+    """A document under `key` that names objects by their sha256."""
+
+    @property
+    def key(self) -> str: ...
+
+    @property
+    def objects(self) -> Mapping[str, str]: ...
+
+
+def read_verified(store: ObjectStore, run: NamesObjects, key: str) -> bytes:
     """Return the bytes of an object that the manifest names.
 
     Raises

@@ -8,10 +8,11 @@ from datetime import date
 
 from pipeline.columns import Columns
 from pipeline.encoding import sha256, to_json
-from pipeline.errors import StoreError
+from pipeline.errors import Overtaken, StoreError
 from pipeline.forecasting.bundle import ModelBundle
 from pipeline.ports import Tables
 from pipeline.record.chain import Link
+from pipeline.record.claims import Claim, decode_claim
 from pipeline.record.keys import bundle_keys, calibration_key, scores_key, table_key
 from pipeline.record.prior import PriorRecord
 from pipeline.record.scoring import ScoredForecasts, split_by_month
@@ -81,6 +82,26 @@ class PartWriter:
             self._write_and_note(keys[0], manifest)
             self._write_and_note(keys[1], bundle.onnx)
         self.objects |= kept
+
+    def claim(self, bundle: ModelBundle) -> None:
+        """Claim to follow the part before; raises Overtaken where another part does."""
+        part, before = self._part, self._part.prior.link
+        claim = Claim(
+            previous=before.digest if before else None,
+            session=part.session,
+            part=part.number,
+            horizons=len(part.target_dates),
+            model_version=bundle.version,
+            objects=dict(self.objects),
+        )
+        data = claim.encode()
+        stored = self._write(claim.key, data)
+        if stored != data:
+            other = decode_claim(stored, claim.key)
+            raise Overtaken(
+                f"{part.session}: expected to follow {before.manifest.key if before else 'nothing'}"
+                f", but another run goes on with {other.session} there"
+            )
 
     def write_scores(self, scored: ScoredForecasts) -> None:
         """Write the scores, an object for each month of their targets."""

@@ -29,18 +29,29 @@ from pipeline.record.tables import Stamp, build_forecast_columns
 
 
 def publish(
-    part: PartInputs, forecaster: Forecaster, tables: Tables, write: Write
+    part: PartInputs,
+    forecaster: Forecaster,
+    tables: Tables,
+    write: Write,
+    *,
+    claimed: bool = False,
 ) -> PublishedPart:
-    """Write every object of a part in order, the manifest last.
+    """Write every object of a part in order: its claim before what follows from it, then the rest.
+
+    The manifest comes last. What is `claimed` already needs no claim.
 
     Raises
     ------
+    Overtaken
+        When another part follows the one before.
     StoreError
         When an object is there already that belongs to another vintage.
     """
     vintage, writer = part.vintage, PartWriter(part, tables, write)
     usable, withheld = vintage.usable(part.expected, part.prior.bars)
     writer.write_bundle(forecaster.bundle)
+    if not claimed:
+        writer.claim(forecaster.bundle)
     scored = _score(part, usable)
     if scored is not None:
         writer.write_scores(scored)

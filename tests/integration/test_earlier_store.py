@@ -45,7 +45,8 @@ def test_it_goes_on_with_equal_bytes(folder: Path) -> None:
     digests = {
         str(path.relative_to(folder)): sha256(path.read_bytes()).hexdigest()
         for path in folder.rglob("*")
-        if path.is_file()
+        # That commit knew no claims.
+        if path.is_file() and path.parent.name != "claims"
     }
     assert digests == json.loads((GOLDEN / "three_sessions.json").read_text())
 

@@ -23,6 +23,7 @@ KEYS = sorted(
         "baselines/month=2024-12/2024-12-27.00.parquet",
         *bundle_keys(_BUNDLE.version, sha256(to_json(_BUNDLE.manifest))),
         "calibration/2024-12-27.00.json",
+        "claims/first.json",
         FORECASTS,
         MANIFEST,
         *VIEWS,

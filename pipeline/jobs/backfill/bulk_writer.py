@@ -1,4 +1,4 @@
-"""Bulk writer: thousands of objects into a store side by side, manifests in their order."""
+"""Bulk writer: thousands of objects into a store side by side, claims and manifests in order."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Self
 
-from pipeline.errors import StoreError
+from pipeline.errors import Overtaken, StoreError
 from pipeline.ports import ObjectStore
-from pipeline.record.keys import RUNS
+from pipeline.record.keys import CLAIMS, RUNS
 from pipeline.record.manifest import create_or_adopt
 
 WRITERS = 8
@@ -18,46 +18,63 @@ IN_FLIGHT = 32
 
 
 class BulkWriter:
-    """Writes many objects at once, and each manifest when all before it is written."""
+    """Writes many objects at once, but nothing of a part before its claim, nor a manifest early.
+
+    A claim waits for what was written since the last manifest and for the claim before; the part's
+    objects wait for the claim, its manifest for all of them and the manifest before. What failed
+    stops what waits for it, so that the chain has no hole.
+    """
 
     def __init__(self, store: ObjectStore) -> None:
         self._store = store
-        self._pool, self._committer = ThreadPoolExecutor(WRITERS), ThreadPoolExecutor(1)
+        self._pool = ThreadPoolExecutor(WRITERS)
+        self._claimer, self._committer = ThreadPoolExecutor(1), ThreadPoolExecutor(1)
         self._objects: list[Future[None]] = []
+        self._claim: list[Future[None]] = []  # of the part in the making
+        self._last_claim: list[Future[None]] = []
+        self._last_commit: list[Future[None]] = []
         self._commits: deque[Future[None]] = deque()
-        self._last: Future[None] | None = None
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         """Commit what is whole; a session in the making stays off the record."""
-        with self._pool, self._committer:
+        with self._pool, self._claimer, self._committer:
             while self._commits:
                 self._commits.popleft().result()
 
     def write(self, key: str, data: bytes) -> bytes:
-        """Write an object soon; a manifest after all objects and manifests before it."""
-        if not key.startswith(RUNS):
-            self._objects.append(self._pool.submit(self._put, key, data))
-            return data
-        # After a commit that failed none may follow, or the chain would have a hole.
-        whole = [*self._objects, *([self._last] if self._last else [])]
-        self._last = self._committer.submit(self._commit, whole, key, data)
-        self._commits.append(self._last)
-        self._objects = []
-        if len(self._commits) > IN_FLIGHT:
-            self._commits.popleft().result()
+        """Write an object soon, in the order that its kind demands."""
+        if key.startswith(CLAIMS):
+            before = [*self._objects, *self._last_claim]
+            self._claim = self._last_claim = [self._claimer.submit(self._put, before, key, data)]
+            self._objects += self._claim
+        elif key.startswith(RUNS):
+            self._commit(key, data)
+        else:
+            self._objects.append(self._pool.submit(self._put, self._claim, key, data))
         return data
 
-    def _commit(self, whole: Sequence[Future[None]], key: str, data: bytes) -> None:
-        for written in whole:
-            written.result()
-        self._put(key, data)
+    def _commit(self, key: str, data: bytes) -> None:
+        before = [*self._objects, *self._last_commit]
+        commit = self._committer.submit(self._put, before, key, data)
+        self._commits.append(commit)
+        self._last_commit, self._objects, self._claim = [commit], [], []
+        if len(self._commits) > IN_FLIGHT:
+            self._commits.popleft().result()
 
-    def _put(self, key: str, data: bytes) -> None:
-        if create_or_adopt(self._store, key, data) != data:
-            raise StoreError(
-                f"{self._store.url(key)}: expected nothing or equal bytes, found what another "
-                "backfill wrote from other bars or with another model; use another store"
+    def _put(self, before: Sequence[Future[None]], key: str, data: bytes) -> None:
+        for written in before:
+            written.result()
+        if create_or_adopt(self._store, key, data) == data:
+            return
+        if key.startswith(CLAIMS):
+            raise Overtaken(
+                f"{self._store.url(key)}: expected to go on with the record, but another run does: "
+                "what was issued stays; see forecaster status"
             )
+        raise StoreError(
+            f"{self._store.url(key)}: expected nothing or equal bytes, found what another "
+            "backfill wrote from other bars or with another model; use another store"
+        )

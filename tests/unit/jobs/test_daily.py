@@ -93,6 +93,7 @@ def test_objects_are_written_in_order_and_the_manifest_commits(model: Model) -> 
         "bars/month=2024-12/2024-12-27.00.parquet",
         f"{bundle}/manifest.json",
         f"{bundle}/model.onnx",
+        "claims/first.json",
         "calibration/2024-12-27.00.json",
         FORECASTS,
         "baselines/month=2024-12/2024-12-27.00.parquet",

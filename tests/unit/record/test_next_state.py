@@ -15,14 +15,17 @@ from pipeline.forecasting.calibration import MAX_LOG_GAIN, NEUTRAL, STEP, calibr
 from pipeline.forecasting.forecast import forecast
 from pipeline.forecasting.levels import LEVELS
 from pipeline.forecasting.model import Model
+from pipeline.jobs.replay import replay
 from pipeline.record.next_state import apply_scores, start_part
 from pipeline.record.scoring import recover_quantiles
 from pipeline.record.state import Outstanding, State
 from tests.support.builders import bars
 from tests.support.fakes import Crash, MemoryObjects
 from tests.support.records import (
+    CALENDAR,
     DAYS,
     SESSIONS,
+    TABLES,
     TICKERS,
     market,
     run_day,
@@ -180,15 +183,14 @@ def test_what_can_no_longer_be_scored_is_not_looked_for_for_ever(
     assert never not in apply_scores(later, None, model.manifest, None).outstanding
 
 
-def test_a_part_that_another_bundle_ends_goes_with_the_state_that_is_stored(model: Model) -> None:
-    store = MemoryObjects(crash_after=4)
+def test_a_part_that_died_is_finished_with_the_bundle_that_it_was_claimed_with(
+    model: Model,
+) -> None:
+    store = MemoryObjects(crash_after=5)
     with pytest.raises(Crash):
         run_days(model, SPAN[:1], store=store)
     assert store.written[-1].startswith("calibration/")
     other = renewed(model, gains=dict.fromkeys(TICKERS, ((0.8,) * 11,) * 5))
     run_days(other, SPAN[:1], store=store)
-    (state,) = states(store)
-    known = [bars(ticker, 420, session=DAYS).as_of(SPAN[0]) for ticker in TICKERS]
-    expected = forecast(known, other, state.calibration).log_return_quantiles
-    found = recover_quantiles(table(store, "forecasts")).reshape(expected.shape)
-    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12)
+    assert store.objects == run_days(model, SPAN[:1]).objects
+    assert all(one.equal for one in replay(store, TABLES, CALENDAR, SPAN[0]))

@@ -1,0 +1,73 @@
+"""Remake: a part made from the store alone, for a replay or for a run that died."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from pipeline.errors import StoreError
+from pipeline.forecasting.bundle import ModelBundle, parse_bundle
+from pipeline.forecasting.model import Model
+from pipeline.ports import Calendar, ObjectStore, Tables
+from pipeline.record.chain import Link, find_head
+from pipeline.record.claims import Claim, read_claim
+from pipeline.record.forecasters import DirectForecaster
+from pipeline.record.keys import bundle_folder
+from pipeline.record.manifest import RunManifest, create_or_adopt, read_verified
+from pipeline.record.part import PartInputs, Write
+from pipeline.record.prior import read_prior_record
+from pipeline.record.publish import publish
+from pipeline.record.vintage import HISTORY_SESSIONS, Vintage
+
+
+def finish_claimed(store: ObjectStore, tables: Tables, calendar: Calendar) -> Link | None:
+    """Publish every part that is claimed and not there yet; return the newest link then.
+
+    None where nothing is on the record. A run that is still at work writes equal bytes.
+
+    Raises
+    ------
+    StoreError
+        When what a claim names is missing or changed.
+    """
+    head = find_head(store)
+    while (claim := read_claim(store, head)) is not None:
+        head = remake_part(store, tables, calendar, claim, head, partial(create_or_adopt, store))
+    return head
+
+
+def remake_part(
+    store: ObjectStore,
+    tables: Tables,
+    calendar: Calendar,
+    named: RunManifest | Claim,
+    before: Link | None,
+    write: Write,
+) -> Link:
+    """Make every object of a part from its vintage, its bundle and the record before it.
+
+    Raises
+    ------
+    StoreError
+        When one of them is missing or changed.
+    """
+    data = read_verified(store, named, named.table("bars"))
+    inputs = PartInputs(
+        number=named.part,
+        expected=calendar.ending(named.session, HISTORY_SESSIONS),
+        target_dates=tuple(calendar.following(named.session, named.horizons)),
+        vintage=Vintage.decode(tables, data),
+        vintage_parquet=data,
+        prior=read_prior_record(store, tables, before, named.session),
+    )
+    forecaster = DirectForecaster(Model(_read_bundle(store, named)))
+    return publish(inputs, forecaster, tables, write, claimed=True).link
+
+
+def _read_bundle(store: ObjectStore, named: RunManifest | Claim) -> ModelBundle:
+    """Return the bundle that the record kept of a part's model."""
+    folder = bundle_folder(named.model_version)
+    kept = sorted(key for key in named.objects if key.startswith(folder))
+    if len(kept) != 2:
+        raise StoreError(f"{store.url(named.key)}: expected it to name a bundle's two files")
+    manifest, onnx = (read_verified(store, named, key) for key in kept)
+    return parse_bundle(manifest, onnx, store.url(folder))

@@ -1,0 +1,71 @@
+"""Claims: which part follows a manifest, fixed before anything is computed from what is before it.
+
+A claim lies under a key that only the manifest before determines, and is created where nothing
+is: of the parts that want to follow a manifest exactly one does. What it names, a vintage and a
+bundle, is stored by then, so that whoever comes next can finish a part whose run died.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+
+import msgspec
+
+from pipeline.encoding import to_json
+from pipeline.errors import StoreError
+from pipeline.ports import ObjectStore
+from pipeline.record.chain import Link
+from pipeline.record.keys import claim_key, table_key
+from pipeline.record.manifest import RunManifest
+
+
+class Claim(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a part is made from, beside the record before it.
+
+    `previous` is the sha256 of the manifest it follows, None for the first; `objects` maps the
+    keys of vintage and bundle to sha256.
+    """
+
+    previous: str | None
+    session: date
+    part: int
+    horizons: int
+    model_version: str
+    objects: Mapping[str, str]
+
+    @property
+    def key(self) -> str:
+        return claim_key(self.previous)
+
+    def table(self, name: str) -> str:
+        """Return the key of the part's table of that name."""
+        return table_key(name, self.session, self.part)
+
+    def encode(self) -> bytes:
+        """Return the claim as JSON; equal claims give equal bytes."""
+        return to_json(self)
+
+
+def is_claim_of(claim: Claim, run: RunManifest) -> bool:
+    """Whether the claim is that of the part which the manifest is of."""
+    return (
+        (claim.previous, claim.session, claim.part) == (run.previous, run.session, run.part)
+        and (claim.horizons, claim.model_version) == (run.horizons, run.model_version)
+        and claim.objects.items() <= run.objects.items()
+    )
+
+
+def read_claim(store: ObjectStore, head: Link | None) -> Claim | None:
+    """Return the claim to follow `head`, None without one; raises StoreError if it is none."""
+    key = claim_key(head.digest if head else None)
+    data = store.read(key)
+    return None if data is None else decode_claim(data, store.url(key))
+
+
+def decode_claim(data: bytes, where_from: str) -> Claim:
+    """Return the claim in `data`; raises StoreError if it is none."""
+    try:
+        return msgspec.json.decode(data, type=Claim)
+    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+        raise StoreError(f"{where_from}: expected a claim, got {exc}") from exc
