@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 
 from pipeline.encoding import sha256
-from pipeline.errors import ConfigError, ForecasterError, StoreError
+from pipeline.errors import ConfigError, ForecasterError
 from pipeline.jobs.chain_check import ChainCheck, Finding, Problem
 from pipeline.jobs.replay import replay_part
 from pipeline.ports import Calendar, ObjectStore, Tables, is_key
 from pipeline.record.chain import Link
-from pipeline.record.claims import decode_claim, is_claim_of
+from pipeline.record.claims import claim_of
 from pipeline.record.keys import DASHBOARD, LATEST, PLANS, RUNS, TRACK_RECORD, claim_key
 from pipeline.record.manifest import Mode, RunManifest
 from pipeline.views.refresh import build_views
@@ -68,17 +68,19 @@ def verify(
             checked |= objects
             progress(start + len(some), len(manifests))
     chain.finish()
-    claims = {claim_key(run.previous): run for run in chain.runs}
+    claims = {claim_key(run.previous) for run in chain.runs}.intersection(keys)
     findings = [*chain.findings, *_find_back_dated(chain.runs, calendar)]
-    findings += _check_claims(store, [key for key in keys if key in claims], claims)
+    findings += _check_claims(store, chain.runs[::-1])
     findings += _check_newest(store, tables, calendar, chain.links)
     findings += _check_views(store, tables) if not findings else []
     if noted is not None and noted not in {link.digest for link in chain.links}:
         findings.append(Finding(Problem.MISSING, noted, "no manifest of the chain has this sha256"))
-    named = {key for key, _ in checked} | set(manifests) | set(VIEWS) | claims.keys()
+    named = {key for key, _ in checked} | set(manifests) | set(VIEWS) | claims
     left_behind = tuple(key for key in keys if key not in named and not key.startswith(PLANS))
     head = chain.links[0] if chain.links else None
-    return Verified(len(chain.links), len(checked), head, tuple(findings), left_behind)
+    return Verified(
+        len(chain.links), len(checked) + len(claims), head, tuple(findings), left_behind
+    )
 
 
 def _check_object(store: ObjectStore, named: tuple[str, str]) -> Finding | None:
@@ -91,19 +93,22 @@ def _check_object(store: ObjectStore, named: tuple[str, str]) -> Finding | None:
     return None
 
 
-def _check_claims(
-    store: ObjectStore, keys: Sequence[str], runs: Mapping[str, RunManifest]
-) -> Iterator[Finding]:
-    """Yield the claims that are not of the part which follows."""
+def _check_claims(store: ObjectStore, runs: Sequence[RunManifest]) -> Iterator[Finding]:
+    """Yield the claims, of manifests in order, that are not those which the manifests began with.
+
+    A record may have begun before there were claims; since its first one, every manifest has one.
+    """
+    expected = {claim.key: claim.encode() for claim in map(claim_of, runs)}
+    begun = False
     with ThreadPoolExecutor(READERS) as pool:
-        for key, data in zip(keys, pool.map(store.read, keys), strict=True):
-            try:
-                claim, run = decode_claim(data or b"", key), runs[key]
-            except StoreError as exc:
-                yield Finding(Problem.CHANGED, key, str(exc))
-                continue
-            if not is_claim_of(claim, run):
-                yield Finding(Problem.CHANGED, key, f"expected the claim of {run.key}, got another")
+        for key, data in zip(expected, pool.map(store.read, expected), strict=True):
+            if data is None and begun:
+                yield Finding(
+                    Problem.MISSING, key, "the claims before it and their manifests are there"
+                )
+            elif data is not None and data != expected[key]:
+                yield Finding(Problem.CHANGED, key, "not the claim that its manifest began with")
+            begun = begun or data is not None
 
 
 def _find_back_dated(runs: Sequence[RunManifest], calendar: Calendar) -> Iterator[Finding]:

@@ -16,7 +16,7 @@ from pipeline.encoding import to_json
 from pipeline.errors import StoreError
 from pipeline.ports import ObjectStore
 from pipeline.record.chain import Link
-from pipeline.record.keys import claim_key, table_key
+from pipeline.record.keys import bundle_folder, claim_key, table_key
 from pipeline.record.manifest import RunManifest
 
 
@@ -47,12 +47,20 @@ class Claim(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return to_json(self)
 
 
-def is_claim_of(claim: Claim, run: RunManifest) -> bool:
-    """Whether the claim is that of the part which the manifest is of."""
-    return (
-        (claim.previous, claim.session, claim.part) == (run.previous, run.session, run.part)
-        and (claim.horizons, claim.model_version) == (run.horizons, run.model_version)
-        and claim.objects.items() <= run.objects.items()
+def claim_of(run: RunManifest) -> Claim:
+    """Return the claim that the part of a manifest began with."""
+    bundle = bundle_folder(run.model_version)
+    return Claim(
+        previous=run.previous,
+        session=run.session,
+        part=run.part,
+        horizons=run.horizons,
+        model_version=run.model_version,
+        objects={
+            key: digest
+            for key, digest in run.objects.items()
+            if key == run.table("bars") or key.startswith(bundle)
+        },
     )
 
 

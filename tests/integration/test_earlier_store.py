@@ -49,6 +49,8 @@ def test_it_goes_on_with_equal_bytes(folder: Path) -> None:
         if path.is_file() and path.parent.name != "claims"
     }
     assert digests == json.loads((GOLDEN / "three_sessions.json").read_text())
+    verified = verify(store, ParquetTables(), CALENDAR)
+    assert (verified.manifests, verified.findings) == (len(STORED) + len(NEXT), ())
 
 
 def test_it_is_whole(folder: Path) -> None:
