@@ -66,8 +66,8 @@ SCRIPT = """
 import signal
 import sys
 from pathlib import Path
-from pipeline.training.walk_forward import walk_forward
-from tests.walks import plan, range_har
+from pipeline.training.walk_forward.run import walk_forward
+from tests.support.walks import plan, range_har
 
 def say(now):
     print(now.done, flush=True)

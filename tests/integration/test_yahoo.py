@@ -531,9 +531,9 @@ import sys
 from datetime import date
 from pathlib import Path
 import pytest
-from pipeline.adapters.yahoo import YahooBars
-from tests.builders import raw_bars
-from tests.loopback_yahoo import THROTTLED, loopback_yahoo
+from pipeline.adapters.yahoo_bars import YahooBars
+from tests.support.builders import raw_bars
+from tests.support.loopback_yahoo import THROTTLED, loopback_yahoo
 from itertools import repeat
 with pytest.MonkeyPatch.context() as patch, loopback_yahoo(patch) as yahoo:
     yahoo.knows(raw_bars("SPY"), raw_bars("QQQ"))
