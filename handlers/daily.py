@@ -1,4 +1,4 @@
-"""The daily function: schedule event → pipeline.daily.run → summary; fails loudly."""
+"""The daily function: schedule event → pipeline.jobs.daily.run → summary; fails loudly."""
 
 from __future__ import annotations
 

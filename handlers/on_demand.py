@@ -1,4 +1,4 @@
-"""The on-demand function: a Function URL's event → pipeline.on_demand → JSON, or a problem."""
+"""The on-demand function: a Function URL's event → pipeline.serving → JSON, or a problem."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """What would be deployed: every property that users rely on, in the packaged template.
 
-The rows of the table are in `tests/template_rows.py`; no resource is without one.
+The rows of the table are in `tests/support/template_rows.py`; no resource is without one.
 """
 
 from __future__ import annotations
