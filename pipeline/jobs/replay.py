@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 
 from pipeline.errors import StoreError
-from pipeline.forecasting.bundle import ModelBundle, parse_bundle
+from pipeline.forecasting.bundle import parse_bundle
 from pipeline.forecasting.model import Model
 from pipeline.ports import Calendar, ObjectStore, Tables
 from pipeline.record.chain import Link, link_before, read_before, read_link
@@ -60,16 +61,21 @@ def replay_part(
         data=data,
         before=read_before(store, tables, link_before(store, link), run.session),
     )
-    forecaster = FreshForecaster(Model(_bundle(store, run)))
-    publish(part, forecaster, tables, compare)
+    publish(part, FreshForecaster(_model(store, run)), tables, compare)
     return compared
 
 
-def _bundle(store: ObjectStore, run: RunManifest) -> ModelBundle:
-    """Return the bundle that the record kept of a part's model."""
+def _model(store: ObjectStore, run: RunManifest) -> Model:
+    """Return the model whose bundle the record kept of a part."""
     folder = f"bundles/{run.model_version}/"
     kept = sorted(key for key in run.objects if key.startswith(folder))
     if len(kept) != 2:
         raise StoreError(f"{store.url(run.key)}: expected it to name a bundle's two files")
     manifest, onnx = (read_verified(store, run, key) for key in kept)
-    return parse_bundle(manifest, onnx, store.url(folder))
+    return _loaded(manifest, onnx, store.url(folder))
+
+
+# To load a model takes longer than all it forecasts of a part; most parts have the one before's.
+@lru_cache(maxsize=1)
+def _loaded(manifest: bytes, onnx: bytes, where_from: str) -> Model:
+    return Model(parse_bundle(manifest, onnx, where_from))
