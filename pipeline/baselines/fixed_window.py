@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -105,9 +106,15 @@ def _garch_t(log_close: Floats, garch: Parameters) -> Quantiles:
     start = garch["omega"] + (garch["alpha[1]"] + garch["beta[1]"]) * backcast
     variance = _weight_exponentially(news, garch["beta[1]"], start)[:, -1]
     summed = summed_variance(variance, garch, HORIZONS)
-    z = student_t_quantiles(LEVEL_GRID, garch["nu"])
+    z = _student_t(garch["nu"])
     quantiles = scale_quantiles(summed, garch["mu"], HORIZONS, z)
     return Quantiles(quantiles, np.sqrt(summed) / PERCENT)
+
+
+# Of a stored nu, origin after origin.
+@lru_cache(maxsize=1024)
+def _student_t(nu: float) -> Floats:
+    return student_t_quantiles(LEVEL_GRID, nu)
 
 
 def _log_returns(log_close: Floats, horizon: int) -> Floats:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from itertools import accumulate
 from math import exp, lgamma, pi, sqrt
 
@@ -96,8 +97,7 @@ def student_t_quantiles(levels: Floats, nu: float) -> Floats:
     With t = sqrt(nu) tan(angle) the distribution is the integral of cos(angle)^(nu - 1), which
     Gauss-Legendre nodes give to rounding; the angle is then bisected.
     """
-    nodes, weights = np.polynomial.legendre.leggauss(64)
-    nodes, weights = (nodes + 1.0) / 2.0, weights / 2.0
+    nodes, weights = _quadrature_nodes()
     density = exp(lgamma((nu + 1.0) / 2.0) - lgamma(nu / 2.0)) / sqrt(pi)
     distance = np.abs(levels - 0.5)
     low, high = np.zeros(len(levels)), np.full(len(levels), pi / 2.0)
@@ -108,6 +108,13 @@ def student_t_quantiles(levels: Floats, nu: float) -> Floats:
         high = np.where(mass < distance, high, middle)
     t = np.sign(levels - 0.5) * sqrt(nu) * np.tan(low)
     return np.asarray(t * sqrt((nu - 2.0) / nu))
+
+
+@cache
+def _quadrature_nodes() -> tuple[Floats, Floats]:
+    """Return Gauss-Legendre nodes and weights of (0, 1): they take longer than what they serve."""
+    nodes, weights = np.polynomial.legendre.leggauss(64)
+    return (nodes + 1.0) / 2.0, weights / 2.0
 
 
 def weight_exponentially(added: Floats, decay: float, start: float) -> Floats:

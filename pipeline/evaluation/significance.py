@@ -5,6 +5,7 @@ Numpy and math alone. A sample too small to say anything has statistic 0 and p 1
 
 from __future__ import annotations
 
+from functools import lru_cache
 from math import ceil, erfc, exp, inf, log, sqrt
 from typing import NamedTuple
 
@@ -127,6 +128,8 @@ def days_to_prove(t: float, n_days: int) -> int | None:
     return ceil(n_days * ((ONE_SIDED_5 + POWER_80) / t) ** 2) if t < 0 else None
 
 
+# A track record asks for the same few of every ticker.
+@lru_cache(maxsize=1024)
 def coverage_bounds(n: int, coverage: float, probability: float = 0.95) -> tuple[float, float]:
     """Return the empirical coverages between which chance keeps an honest interval.
 

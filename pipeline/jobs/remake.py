@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from functools import partial
+from functools import lru_cache, partial
 
 from pipeline.errors import StoreError
-from pipeline.forecasting.bundle import ModelBundle, parse_bundle
+from pipeline.forecasting.bundle import parse_bundle
 from pipeline.forecasting.model import Model
 from pipeline.ports import Calendar, ObjectStore, Tables
 from pipeline.record.chain import Link, find_head
@@ -59,15 +59,21 @@ def remake_part(
         vintage_parquet=data,
         prior=read_prior_record(store, tables, before, named.session),
     )
-    forecaster = DirectForecaster(Model(_read_bundle(store, named)))
+    forecaster = DirectForecaster(_read_model(store, named))
     return publish(inputs, forecaster, tables, write, claimed=True).link
 
 
-def _read_bundle(store: ObjectStore, named: RunManifest | Claim) -> ModelBundle:
-    """Return the bundle that the record kept of a part's model."""
+def _read_model(store: ObjectStore, named: RunManifest | Claim) -> Model:
+    """Return the model whose bundle the record kept of a part."""
     folder = bundle_folder(named.model_version)
     kept = sorted(key for key in named.objects if key.startswith(folder))
     if len(kept) != 2:
         raise StoreError(f"{store.url(named.key)}: expected it to name a bundle's two files")
     manifest, onnx = (read_verified(store, named, key) for key in kept)
-    return parse_bundle(manifest, onnx, store.url(folder))
+    return _load_model(manifest, onnx, store.url(folder))
+
+
+# To load a model takes longer than all it forecasts of a part; most parts have the one before's.
+@lru_cache(maxsize=1)
+def _load_model(manifest: bytes, onnx: bytes, where_from: str) -> Model:
+    return Model(parse_bundle(manifest, onnx, where_from))

@@ -12,7 +12,7 @@ from pipeline.errors import ConfigError, ForecasterError
 from pipeline.jobs.chain_check import ChainCheck, Finding, Problem
 from pipeline.jobs.replay import replay_part
 from pipeline.ports import Calendar, ObjectStore, Tables, is_key
-from pipeline.record.chain import Link
+from pipeline.record.chain import Link, find_head
 from pipeline.record.claims import claim_of
 from pipeline.record.keys import DASHBOARD, LATEST, PLANS, RUNS, TRACK_RECORD, claim_key
 from pipeline.record.manifest import Mode, RunManifest
@@ -127,7 +127,7 @@ def _is_in_time(run: RunManifest, calendar: Calendar) -> bool:
 
 
 def _check_views(store: ObjectStore, tables: Tables) -> Iterator[Finding]:
-    views = build_views(store, tables)
+    views = build_views(store, tables, find_head(store))
     for key, view in (views.objects if views else {}).items():
         stored = store.read(key)
         if stored is None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pipeline.encoding import to_json
 from pipeline.ports import ObjectStore, Tables
-from pipeline.record.chain import find_head
+from pipeline.record.chain import Link, find_head
 from pipeline.record.keys import DASHBOARD, LATEST, TRACK_RECORD
 from pipeline.record.state import read_state
 from pipeline.views.dashboard import render_dashboard
@@ -28,24 +28,27 @@ def refresh_views(store: ObjectStore, tables: Tables) -> TrackRecord | None:
     """Make every view show the newest session on the record, and return the track record.
 
     Writes, then looks again: of two runs at once, the one that writes last also looks last, so
-    neither leaves behind a view without the other's part.
+    neither leaves behind a view without the other's part. What it writes is made once a head.
     """
-    while (views := build_views(store, tables)) is not None:
+    head = find_head(store)
+    views = build_views(store, tables, head)
+    while views is not None:
         stale = [key for key, view in views.objects.items() if store.read(key) != view]
         if not stale:
             return views.record
         for key in stale:
             store.replace(key, views.objects[key])
+        if (newest := find_head(store)) != head:
+            head, views = newest, build_views(store, tables, newest)
     return None
 
 
-def build_views(store: ObjectStore, tables: Tables) -> Views | None:
-    """Return the views as the record has them, None where the record is empty."""
-    link = find_head(store)
-    if link is None:
+def build_views(store: ObjectStore, tables: Tables, head: Link | None) -> Views | None:
+    """Return the views of the record up to `head`, None where there is nothing on it."""
+    if head is None:
         return None
-    latest = build_latest(store, tables, link.manifest.session)
-    record = build_track_record(read_state(store, link.manifest), link)
+    latest = build_latest(store, tables, head.manifest.session)
+    record = build_track_record(read_state(store, head.manifest), head)
     objects = {
         LATEST: to_json(latest),
         TRACK_RECORD: to_json(record),
