@@ -367,7 +367,10 @@ def test_all_of_it_on_s3_as_in_a_folder(
     assert (answer.code, answer.document["sessions"]) == (0, SESSIONS)
     # Equal but for the time of issue: the scores have none.
     ours, theirs = s3.objects("record"), files(made)
-    assert ours.keys() == theirs.keys()
+    # So are the digests of manifests, by which claims are called.
+    named = [sorted(key for key in keys if "claims/" not in key) for keys in (ours, theirs)]
+    assert named[0] == named[1]
+    assert len(ours) == len(theirs)
     scores = [key for key in theirs if key.startswith("scores/")]
     assert {key: ours[key] for key in scores} == {key: theirs[key] for key in scores}
     assert forecaster("verify", *at).code == 0
