@@ -34,7 +34,17 @@ check: $(VENV)/.dev ## Format, lint, types, import contracts and the fast tests
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
-	$(BIN)/pytest -m "not slow and not emulator" tests/unit tests/properties $(PYTEST_ARGS)
+	$(BIN)/pytest -m "not slow and not emulator" tests/unit tests/properties \
+		$(if $(NOW),--now $(NOW)) $(PYTEST_ARGS)
+
+# Another day in New York than in UTC; a leap day, while the exchange is open; a year's last evening.
+DAYS ?= 2026-12-02T02:00Z 2028-02-29T16:00Z 2031-12-31T22:00Z
+DAY_TESTS := $(addprefix tests/integration/,test_daily_handler.py test_cli.py test_cli_record.py)
+# Not those that start a program, which has the machine's clock, nor those of a server.
+.PHONY: check-days
+check-days: $(VENV)/.dev ## The tests of what asks for today, on other days
+	set -e; for now in $(DAYS); do $(BIN)/pytest --now $$now -m "not slow and not emulator and not training" \
+		-k "not s3 and not columns and not terminal and not load" $(DAY_TESTS) $(PYTEST_ARGS); done
 
 .PHONY: test
 test: $(VENV)/.dev $(VENV)-lambda/.made $(VENV)-cloud/.made node_modules/.made ## Every test; those that lack something here say what

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Generator
-from datetime import datetime
+from collections.abc import Generator
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -12,13 +11,13 @@ import pytest
 
 from pipeline.forecasting.bundle import ModelBundle, load_bundle
 from pipeline.forecasting.model import Model
+from tests.support.clock import travel_to
 
 DEFAULT_BUNDLE = Path(__file__).resolve().parents[1] / "models" / "default"
 REAL_BARS = Path(__file__).resolve().parents[2] / "shared" / "data" / "etfs"
 
 # What a module imports that needs the libraries of training.
 TRAINING = re.compile(r"^(?:from|import) (?:pipeline\.training|onnx|sklearn|torch)\b", re.MULTILINE)
-INSTALL = "pip install -e '.[dev]' brings it"
 HAS_TRAINING = find_spec("torch") is not None
 
 
@@ -30,27 +29,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Set this process's clock to --now; programs that tests start keep the machine's."""
-    if text := config.getoption("--now"):
-        config.add_cleanup(_travel(text))
-
-
-def _travel(text: str) -> Callable[[], None]:
-    """Set the clock and return what sets it back."""
-    try:
-        moment = datetime.fromisoformat(text)
-        from time_machine import travel
-    except ValueError:
-        raise pytest.UsageError(
-            f"--now: expected a time like 2031-08-02T12:00Z, got {text}"
-        ) from None
-    except ModuleNotFoundError:
-        raise pytest.UsageError(f"--now: expected time-machine here; {INSTALL}") from None
-    if moment.tzinfo is None:
-        raise pytest.UsageError(f"--now: expected a time with its zone, got {text}")
-    # As a number: given a time zone, it would change this process's.
-    travelling = travel(moment.timestamp())
-    travelling.start()
-    return travelling.stop
+    if moment := config.getoption("--now"):
+        config.add_cleanup(travel_to(moment))
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:

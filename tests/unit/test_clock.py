@@ -24,6 +24,8 @@ TEXTS = ("now", "today")  # what NumPy and pandas take for a time
 ALLOWED = {
     # A schedule of the emulated AWS has to fire, by the clock of another process.
     "e2e/test_deployment.py": {"datetime.now"},
+    # That the clock is the one that was set.
+    "unit/support/test_clock.py": {"datetime.now", "date.today", "time.time"},
     # Measures how long a call took, as the service that it stands in for.
     "e2e/local_cloud.py": {"time.time"},
 }
