@@ -57,6 +57,9 @@ def print_published(shown: SessionForecasts) -> None:
 
 def print_outcome(summary: Summary) -> None:
     """Print how a run ended."""
+    if summary.withheld and not summary.manifests:
+        print_line("Nothing was published, and nothing recorded.")
+        return
     fields = {
         "session": summary.session,
         "published": ", ".join(summary.published) or "nothing",

@@ -67,6 +67,14 @@ class RememberingSource:
         """
         return {t: self._explain(t, reason, expected) for t, reason in withheld.items()}
 
+    def find_end(self, withheld: Mapping[str, str]) -> date | None:
+        """Return the newest session read, where every ticker is withheld for ending too early."""
+        if set(withheld.values()) != {Reason.STALE}:
+            return None
+        bars = [self._reading.bars[ticker] for ticker in withheld if ticker in self._reading.bars]
+        ends = [ticker_bars.session.max().item() for ticker_bars in bars if len(ticker_bars)]
+        return max(ends, default=None)
+
     def _explain(self, ticker: str, reason: str, expected: Sequence[date]) -> Withheld:
         error = self._error(ticker, expected)
         # The stored vintage, not this reading, decides; it may be that of an earlier run.

@@ -46,6 +46,8 @@ def run(
         console.print_published(shown)
         console.print_withheld(withheld)
         console.print_outcome(summary)
+        if not summary.manifests and (end := source.find_end(summary.withheld)):
+            console.print_line(f"The bars end on {end}: --as-of {end}")
     summary.require_complete()
 
 

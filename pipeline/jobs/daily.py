@@ -153,7 +153,8 @@ def _fix_vintage(
     summary = replace(summary, data_lag_sessions=vintage.data_lag(part.expected))
     if not part.number and vintage.nobody_traded(part.expected):
         return None, replace(summary, outcome=Outcome.CLOSED_UNCONFIRMED)
-    if part.number and not usable:
+    if not usable and (part.number or part.prior.link is None):
+        # Nobody to publish: nothing is added to the session, and no record begins with it.
         return None, replace(summary, outcome=Outcome.INCOMPLETE, withheld=withheld)
     if part.number:
         vintage = vintage.only([bars.ticker for bars in usable])

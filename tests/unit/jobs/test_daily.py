@@ -247,10 +247,31 @@ def test_a_retry_that_gets_nothing_new_writes_nothing(model: Model) -> None:
 
 def test_a_source_that_is_down_leaves_a_record_of_refusals(model: Model) -> None:
     store = MemoryObjects()
+    run(job(model, market(), store), EVENING - timedelta(days=1))
     summary = run(job(model, down(*TICKERS), store), EVENING)
     assert summary.published == ()
     assert set(forecasts(store)["status"]) == {"withheld:source_unavailable"}
     assert summary.data_lag_sessions is None
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        (down(*TICKERS), "source_unavailable"),
+        (ScriptedSource.of(*(raw_bars(t).as_of(date(2024, 12, 20)) for t in TICKERS)), "stale"),
+    ],
+)
+def test_no_record_begins_with_a_run_that_publishes_nobody(
+    model: Model, source: ScriptedSource, reason: str
+) -> None:
+    store = MemoryObjects()
+    summary = run(job(model, source, store), EVENING)
+    assert (summary.outcome, summary.manifests) == (Outcome.INCOMPLETE, ())
+    assert summary.withheld == dict.fromkeys(TICKERS, reason)
+    assert store.objects == {}
+    # Another source, or an earlier session, may begin it.
+    other = job(model, ScriptedSource(market()._script, "other"), store)
+    assert run(other, EVENING).outcome is Outcome.PUBLISHED
 
 
 def test_no_bar_of_any_ticker_is_an_unannounced_closure_and_stays_open(model: Model) -> None:
