@@ -134,7 +134,8 @@ def check_prices(bars: RawBars) -> None:
     _refuse_first(
         bars, np.any(prices <= 0, axis=0), "a price is not positive", Reason.NON_POSITIVE_PRICE
     )
-    above: Flags = prices.max(axis=0) > bars.high * (1 + OHLC_TOLERANCE)
+    with np.errstate(over="ignore"):  # of a price near the end of all numbers
+        above: Flags = prices.max(axis=0) > bars.high * (1 + OHLC_TOLERANCE)
     below: Flags = prices.min(axis=0) < bars.low * (1 - OHLC_TOLERANCE)
     _refuse_first(bars, above | below, "a price lies outside low to high", Reason.INCONSISTENT_OHLC)
     _refuse_first(

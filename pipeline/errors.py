@@ -50,6 +50,7 @@ class Reason(StrEnum):
     UNEXPLAINED_REVISION = "unexplained_revision"
     NOT_ENOUGH_HISTORY = "not_enough_history"
     NON_FINITE_OUTPUT = "non_finite_output"
+    IMPLAUSIBLE_OUTPUT = "implausible_output"
 
 
 class ForecasterError(Exception):

@@ -28,6 +28,7 @@ MEANINGS: Mapping[str, str] = {
     Reason.UNEXPLAINED_REVISION: "closes of the vintage before came back changed, with no split",
     Reason.NOT_ENOUGH_HISTORY: "too few bars for one window",
     Reason.NON_FINITE_OUTPUT: "the model answered no finite number",
+    Reason.IMPLAUSIBLE_OUTPUT: "what the model answered cannot be: see the glossary",
 }
 
 

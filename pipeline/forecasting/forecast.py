@@ -16,6 +16,8 @@ from pipeline.forecasting.model import Model
 from pipeline.forecasting.panel import Panel
 from pipeline.forecasting.windows import MIN_SESSIONS, Windows, all_windows, latest_windows
 
+# Beyond it no close of a week has ever been, of anything that goes on trading.
+MAX_LOG_RETURN = 3.0
 # What a forecast has one row of for each pair, beside the tickers.
 ARRAYS = ("origin_date", "last_close", "log_return_quantiles", "sigma", "finite")
 
@@ -67,6 +69,19 @@ class Forecast:
         """Quantiles of the price, float64 (n, n_horizons, n_levels)."""
         prices: Floats = self.last_close[:, None, None] * np.exp(self.log_return_quantiles)
         return prices
+
+    @property
+    def plausible(self) -> Flags:
+        """Whether what is said of a pair can be published at all, bool (n,).
+
+        Sigma is not negative, quantiles ascend within a factor of 20 of the last close, and their
+        prices are numbers.
+        """
+        with np.errstate(over="ignore", invalid="ignore"):
+            ascending = (np.diff(self.log_return_quantiles, axis=-1) >= 0).all(axis=(1, 2))
+            near = (np.abs(self.log_return_quantiles) <= MAX_LOG_RETURN).all(axis=(1, 2))
+            prices = np.isfinite(self.prices).all(axis=(1, 2))
+        return np.asarray(ascending & near & prices & (self.sigma >= 0).all(axis=1))
 
     @property
     def median(self) -> Floats:

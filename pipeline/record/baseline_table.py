@@ -10,7 +10,7 @@ import numpy as np
 from pipeline.baselines.fixed_window import Quantiles
 from pipeline.baselines.names import ISSUED
 from pipeline.columns import Columns
-from pipeline.errors import DataError
+from pipeline.errors import DataError, Reason
 from pipeline.forecasting.forecast import Forecast
 from pipeline.record.forecasters import Forecaster
 from pipeline.record.tables import Stamp, build_baseline_columns
@@ -37,7 +37,11 @@ def build_baseline_table(
         for name, of_baseline in of_ticker.items():
             quantiles[name][ticker] = of_baseline
     forecasts = {name: _as_forecast(ours, tickers) for name, tickers in quantiles.items()}
-    return build_baseline_columns(forecasts, reasons, stamp)
+    for name, forecast in forecasts.items():
+        implausible = np.array(forecast.tickers, object)[~forecast.plausible]
+        reasons[name] |= dict.fromkeys(implausible, Reason.IMPLAUSIBLE_OUTPUT)
+    plausible = {name: forecast.where(forecast.plausible) for name, forecast in forecasts.items()}
+    return build_baseline_columns(plausible, reasons, stamp)
 
 
 def _as_forecast(ours: Forecast, quantiles: Mapping[str, Quantiles]) -> Forecast:

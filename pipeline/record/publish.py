@@ -15,6 +15,7 @@ from pipeline.columns import Columns
 from pipeline.encoding import sha256, to_json
 from pipeline.errors import Reason
 from pipeline.forecasting.bundle import ModelBundle
+from pipeline.forecasting.forecast import Forecast
 from pipeline.ports import Tables
 from pipeline.record.baseline_table import build_baseline_table
 from pipeline.record.chain import Link
@@ -64,10 +65,10 @@ def publish(
         issued_at=vintage.info.issued_at,
     )
     forecast = forecaster.forecast(usable, vintage.bars.get(VIX)).calibrate(state.calibration)
-    broken = np.array(forecast.tickers, object)[~forecast.finite]
-    reasons = withheld | dict.fromkeys(broken, Reason.NON_FINITE_OUTPUT)
+    unfit = _find_unfit(forecast)
+    fit = forecast.where(np.array([ticker not in unfit for ticker in forecast.tickers], bool))
     forecasts = writer.write_table(
-        "forecasts", build_forecast_columns(forecast.where(forecast.finite), reasons, stamp)
+        "forecasts", build_forecast_columns(fit, withheld | unfit, stamp)
     )
     baselines = writer.write_table(
         "baselines", build_baseline_table(vintage, forecast, withheld, forecaster, stamp)
@@ -75,6 +76,16 @@ def publish(
     manifest = _build_manifest(part, forecasts, writer.objects)
     link = Link(manifest, sha256(write(manifest.key, to_json(manifest))))
     return PublishedPart(link, state, forecasts, baselines)
+
+
+def _find_unfit(forecast: Forecast) -> dict[str, Reason]:
+    """Return why what the model answered of a ticker is not published."""
+    tickers = np.array(forecast.tickers, object)
+    plausible = forecast.plausible & (forecast.sigma > 0).all(axis=1)
+    implausible = tickers[forecast.finite & ~plausible]
+    return dict.fromkeys(tickers[~forecast.finite], Reason.NON_FINITE_OUTPUT) | dict.fromkeys(
+        implausible, Reason.IMPLAUSIBLE_OUTPUT
+    )
 
 
 def _score(part: PartInputs, bars: Sequence[Bars]) -> ScoredForecasts | None:

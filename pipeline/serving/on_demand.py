@@ -57,24 +57,24 @@ class OnDemand:
             return answer_from_latest(self.views.latest(), request.ticker.upper())
         ticker = UNNAMED if request.ticker is UNSET else request.ticker.upper()
         calibration = self._calibration(ticker)
-        prediction = self._forecast(request, ticker, calibration)
+        distribution = self._forecast(request, ticker, calibration)
         return answer_from_forecast(
-            prediction, self.model.manifest.model_version, ticker in calibration.gains
+            distribution, self.model.manifest.model_version, ticker in calibration.gains
         )
 
     def _forecast(
         self, request: DataRequest | BarsRequest, ticker: str, calibration: Calibration
     ) -> Forecast:
         if isinstance(request, DataRequest):
-            prediction = _forecast_window(request, ticker, self.model, calibration)
+            distribution = _forecast_window(request, ticker, self.model, calibration)
         else:
             vix = None if request.vix is UNSET else build_vix_bars(request.vix)
-            prediction = forecast(
+            distribution = forecast(
                 [select_usable_bars(ticker, request.bars)], self.model, calibration, vix
             )
-        if not (prediction.finite.all() and np.isfinite(prediction.prices).all()):
+        if not (distribution.finite.all() and np.isfinite(distribution.prices).all()):
             raise NonFiniteOutput("expected a finite forecast, got NaN or infinity")
-        return prediction
+        return distribution
 
     def _calibration(self, ticker: str) -> Calibration:
         """Return the gains that latest.json carries for the ticker, neutral where it has none."""
