@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -70,7 +71,7 @@ class Vintage:
     def data_lag(self, expected: Sequence[date]) -> int | None:
         """Return how many sessions the ticker furthest behind lacks, None without any bars."""
         last = [session for bars in self.ticker_bars() if (session := _last_session(bars))]
-        return sum(session > min(last) for session in expected) if last else None
+        return len(expected) - bisect_right(expected, min(last)) if last else None
 
     def only(self, tickers: Sequence[str]) -> Vintage:
         """Return the vintage of these tickers alone, covariates kept."""

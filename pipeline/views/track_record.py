@@ -155,6 +155,9 @@ def _recent_crps(tickers: list[TickerScores], baseline: str) -> tuple[Floats, Fl
         for session, pair in zip(ticker.recent_sessions, pairs, strict=True):
             if MISSING not in pair:
                 by_session.setdefault(session, []).append(pair)
-    means = [np.mean(by_session[session], axis=0) for session in sorted(by_session)]
+    means = [
+        [sum(side) / len(pairs) for side in zip(*pairs, strict=True)]
+        for _, pairs in sorted(by_session.items())
+    ]
     crps: Floats = np.array(means, np.float64).reshape(-1, 2) * UNIT
     return crps[:, 0], crps[:, 1]

@@ -27,7 +27,6 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from moto import mock_aws
 
 from pipeline.adapters.folder_store import FolderObjects
-from pipeline.adapters.parquet_tables import ParquetTables
 from pipeline.adapters.s3_store import S3Objects
 from pipeline.bars import RawBars
 from pipeline.encoding import sha256
@@ -43,14 +42,14 @@ from pipeline.record.vintage import Vintage
 from tests.conftest import DEFAULT_BUNDLE
 from tests.support.builders import raw_bars, weekdays
 from tests.support.fakes import Crash, FixedCalendar, MemoryObjects, ScriptedSource
-from tests.support.records import FORECAST
+from tests.support.records import FORECAST, RememberingTables
 
 VIEWS = {DASHBOARD, LATEST, TRACK_RECORD}
 TICKERS = ("SPY", "QQQ", "DIA")
 DAYS = weekdays(360, "2024-12-31").tolist()
 SESSIONS = DAYS[-30:-10]
 CALENDAR = FixedCalendar(DAYS)
-TABLES = ParquetTables()
+TABLES = RememberingTables()
 MODEL = Model(load_bundle(DEFAULT_BUNDLE))
 BARS = {ticker: raw_bars(ticker, 360, session=weekdays(360, "2024-12-31")) for ticker in TICKERS}
 
@@ -204,31 +203,41 @@ class DailyRuns(RuleBasedStateMachine):
     def the_source_is_late(self) -> None:
         self.late = not self.late
 
+    def look(self) -> MemoryObjects:
+        """Everything that lies in the store now."""
+        return MemoryObjects({key: self.store.read(key) or b"" for key in self.store.keys("")})
+
     @invariant()
-    def the_latest_view_shows_the_newest_session_with_all_its_parts(self) -> None:
-        sessions = [day for day in self.events if read_manifests(self.store, day)]
+    def the_store_keeps_its_word(self) -> None:
+        there = self.look()
+        self.the_latest_view_shows_the_newest_session_with_all_its_parts(there)
+        self.nothing_written_ever_changes(there)
+        self.a_manifest_means_its_objects_are_there(there)
+
+    def the_latest_view_shows_the_newest_session_with_all_its_parts(
+        self, there: MemoryObjects
+    ) -> None:
+        sessions = [day for day in self.events if read_manifests(there, day)]
         if self.died or not sessions:
             return
-        view = msgspec.json.decode(self.store.read(LATEST) or b"")
+        view = msgspec.json.decode(there.read(LATEST) or b"")
         assert view["session"] == max(sessions).isoformat()
-        parts = read_manifests(self.store, max(sessions))
+        parts = read_manifests(there, max(sessions))
         shown = {ticker for ticker, one in view["tickers"].items() if one["status"] == "ok"}
         assert shown == set().union(*(manifest.published for manifest in parts))
 
-    @invariant()
-    def nothing_written_ever_changes(self) -> None:
-        now = {key: self.store.read(key) for key in self.store.keys("") if key not in VIEWS}
+    def nothing_written_ever_changes(self, there: MemoryObjects) -> None:
+        now = {key: data for key, data in there.objects.items() if key not in VIEWS}
         assert {key: now.get(key) for key in self.seen} == self.seen
         self.seen = now
 
-    @invariant()
-    def a_manifest_means_its_objects_are_there(self) -> None:
+    def a_manifest_means_its_objects_are_there(self, there: MemoryObjects) -> None:
         for session in self.events:
             published: list[str] = []
-            for manifest in read_manifests(self.store, session):
+            for manifest in read_manifests(there, session):
                 assert manifest.part == 0 or set(manifest.tickers) == manifest.published
                 for key, digest in manifest.objects.items():
-                    assert sha256(self.store.read(key) or b"") == digest
+                    assert sha256(there.read(key) or b"") == digest
                 published += manifest.published
             assert len(published) == len(set(published))
 
@@ -238,47 +247,37 @@ class DailyRuns(RuleBasedStateMachine):
             # Completes what a death left of the newest session, and both views.
             with contextlib.suppress(RequestError):
                 run(self.job(self.store, self.source()), self.events[max(self.events)])
-        self.nothing_written_ever_changes()
+        there = self.look()
+        self.nothing_written_ever_changes(there)
         clean, on_record = MemoryObjects(), set[tuple[date, int]]()
         for session in sorted(self.events):
-            for manifest in read_manifests(self.store, session):
+            for manifest in read_manifests(there, session):
                 on_record.add((session, manifest.part))
-                data = self.store.read(table_key("bars", session, manifest.part))
+                data = there.read(table_key("bars", session, manifest.part))
                 vintage = Vintage.decode(TABLES, data or b"")
                 run(self.job(clean, replayed(vintage)), vintage.info.issued_at)
-        stored = {key: self.store.read(key) for key in self.store.keys("")}
+        stored = there.objects
         assert {key: stored.get(key) for key in clean.objects} == clean.objects
         # Beside the record lies what runs left that died and were overtaken by the next session.
         left = {key for key in stored if key not in clean.objects}
         assert {part_of(key) for key in left}.isdisjoint(on_record)
         found = verify(self.store, TABLES, CALENDAR)
         assert (found.findings, set(found.left_behind)) == ((), left)
-        self.every_forecast_is_scored_once()
+        self.every_forecast_is_scored_once(there)
 
-    def every_forecast_is_scored_once(self) -> None:
+    def every_forecast_is_scored_once(self, there: MemoryObjects) -> None:
         """No row twice, and of what was issued every row that a later run could realise."""
-        runs = [run for day in sorted(self.events) for run in read_manifests(self.store, day)]
-        scored = Counter(row for run in runs for row, _ in self.rows(run, "scores"))
+        runs = [run for day in sorted(self.events) for run in read_manifests(there, day)]
+        scored = Counter(row for run in runs for row, _ in rows_of(there, run, "scores"))
         realised = Counter(
             row
             for i, run in enumerate(runs)
             for name in ("forecasts", "baselines")
-            for row, target in self.rows(run, name)
+            for row, target in rows_of(there, run, name)
             if any(row[0] in r.published and target <= r.session for r in runs[i + 1 :])
         )
         assert scored == realised
         assert set(realised.values()) <= {1}
-
-    def rows(self, run: RunManifest, name: str) -> Iterator[tuple[tuple[object, ...], date]]:
-        """Yield what names each row of a run that is not withheld, and its target."""
-        for key in run.objects:
-            if key.startswith(f"{name}/"):
-                columns = TABLES.decode(name, self.store.read(key) or b"")[0]
-                n = len(columns["ticker"])
-                columns = {"model": np.full(n, "forecaster", object), **columns}
-                issued = columns.get("status", np.full(n, "ok", object)) == "ok"
-                named = [columns[c][issued].tolist() for c in (*FORECAST, "target_date")]
-                yield from ((tuple(row), target) for *row, target in zip(*named, strict=True))
 
     def run(self, store: ObjectStore, at: datetime) -> None:
         self.events.setdefault(CALENDAR.last_closed(at), at)
@@ -294,6 +293,20 @@ class DailyRuns(RuleBasedStateMachine):
     def source(self) -> ScriptedSource:
         bars, down = dict(self.bars), set(self.down)
         return answering({t: bars[t] for t in TICKERS if t not in down}, self.late)
+
+
+def rows_of(
+    store: ObjectStore, run: RunManifest, name: str
+) -> Iterator[tuple[tuple[object, ...], date]]:
+    """Yield what names each row of a run that is not withheld, and its target."""
+    for key in run.objects:
+        if key.startswith(f"{name}/"):
+            columns = TABLES.decode(name, store.read(key) or b"")[0]
+            n = len(columns["ticker"])
+            columns = {"model": np.full(n, "forecaster", object), **columns}
+            issued = columns.get("status", np.full(n, "ok", object)) == "ok"
+            named = [columns[c][issued].tolist() for c in (*FORECAST, "target_date")]
+            yield from ((tuple(row), target) for *row, target in zip(*named, strict=True))
 
 
 def part_of(key: str) -> tuple[date, int]:
@@ -332,7 +345,22 @@ class DailyRunsInS3(DailyRuns):
     prefixes = itertools.count()
 
     def make_store(self) -> ObjectStore:
-        return S3Objects("record", f"run-{next(self.prefixes)}", client=boto3.client("s3"))
+        self.prefix, self.s3 = f"run-{next(self.prefixes)}", boto3.client("s3")
+        self.read: dict[tuple[str, str], bytes] = {}
+        return S3Objects("record", self.prefix, client=self.s3)
+
+    def look(self) -> MemoryObjects:
+        """Everything that lies in the bucket now; bytes of a known ETag are not read again."""
+        listed = self.s3.list_objects_v2(Bucket="record", Prefix=f"{self.prefix}/")
+        assert not listed["IsTruncated"]
+        etags = {
+            one["Key"].removeprefix(f"{self.prefix}/"): one["ETag"]
+            for one in listed.get("Contents", ())
+        }
+        for key, etag in etags.items():
+            if (key, etag) not in self.read:
+                self.read[key, etag] = self.store.read(key) or b""
+        return MemoryObjects({key: self.read[key, etag] for key, etag in etags.items()})
 
 
 @pytest.fixture

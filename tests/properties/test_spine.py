@@ -22,6 +22,7 @@ from tests.support.builders import bars
 
 MODEL = Model(load_bundle(DEFAULT_BUNDLE))
 N = 190
+UNTIMED = settings(deadline=None)
 markets = st.builds(
     lambda seed, ticker, calm: volatile(bars(ticker, N, seed=seed), calm),
     st.integers(0, 2**32 - 1),
@@ -52,6 +53,7 @@ def rewritten_after(one: Bars, origin: int, seed: int) -> Bars:
     return dataclasses.replace(one, **prices)
 
 
+@UNTIMED
 @given(markets, st.integers(WARM_UP, N - 2), st.integers(0, 2**32 - 1))
 def test_a_bar_after_the_origin_changes_no_feature(one: Bars, origin: int, seed: int) -> None:
     before, after = (
@@ -61,6 +63,7 @@ def test_a_bar_after_the_origin_changes_no_feature(one: Bars, origin: int, seed:
     assert np.array_equal(before, after)
 
 
+@UNTIMED
 @given(markets, st.integers(125, N - 2), st.integers(0, 2**32 - 1))
 def test_a_bar_after_the_origin_changes_no_forecast(one: Bars, origin: int, seed: int) -> None:
     session = one.session[origin].item()
@@ -71,7 +74,7 @@ def test_a_bar_after_the_origin_changes_no_forecast(one: Bars, origin: int, seed
     assert np.array_equal(plain.sigma[0], history.sigma[row])
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(st.lists(markets, min_size=1, max_size=9), st.data())
 def test_one_ticker_or_many_give_equal_numbers(many: list[Bars], data: st.DataObject) -> None:
     together = forecast(many, MODEL, NEUTRAL)
@@ -81,6 +84,7 @@ def test_one_ticker_or_many_give_equal_numbers(many: list[Bars], data: st.DataOb
     assert np.array_equal(alone.sigma[0], together.sigma[i])
 
 
+@UNTIMED
 @given(markets)
 def test_one_origin_or_all_give_equal_numbers(one: Bars) -> None:
     history = forecast_history(one, MODEL, NEUTRAL)
@@ -89,6 +93,7 @@ def test_one_origin_or_all_give_equal_numbers(one: Bars) -> None:
     assert np.array_equal(latest.prices[0], history.prices[-1])
 
 
+@UNTIMED
 @given(markets, arrays.arrays(np.float64, (5, 11), elements=st.floats(0.2, 5.0)))
 def test_quantiles_never_cross_and_prices_are_positive(one: Bars, gains: np.ndarray) -> None:
     made = forecast([one], MODEL, NEUTRAL)
@@ -103,6 +108,7 @@ def test_quantiles_never_cross_and_prices_are_positive(one: Bars, gains: np.ndar
         assert (made.median <= upper).all()
 
 
+@UNTIMED
 @given(markets, st.floats(0.01, 100.0))
 def test_the_currency_changes_the_prices_alone(one: Bars, rate: float) -> None:
     prices = {name: getattr(one, name) * rate for name in ("open", "high", "low", "close")}

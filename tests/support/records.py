@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime, time
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -22,11 +23,28 @@ from pipeline.record.state import State, read_state
 from tests.support.builders import raw_bars, weekdays
 from tests.support.fakes import FixedCalendar, MemoryObjects, ScriptedSource
 
+
+class RememberingTables(ParquetTables):
+    """Parquet tables that decode equal bytes once; nobody can write into what they give."""
+
+    def decode(self, table: str, data: bytes) -> tuple[dict[str, Any], dict[str, str]]:
+        columns, metadata = _decoded(table, data)
+        return dict(columns), dict(metadata)
+
+
+@lru_cache(maxsize=4096)
+def _decoded(table: str, data: bytes) -> tuple[dict[str, Any], dict[str, str]]:
+    columns, metadata = ParquetTables().decode(table, data)
+    for column in columns.values():
+        column.flags.writeable = False
+    return columns, metadata
+
+
 TICKERS = ("SPY", "QQQ")
 DAYS = weekdays(420, "2024-12-31")
 SESSIONS: list[date] = DAYS.tolist()
 CALENDAR = FixedCalendar(weekdays(900, "2025-02-28").tolist())
-TABLES = ParquetTables()
+TABLES = RememberingTables()
 LONG_AFTER = datetime(2025, 2, 3, 12, tzinfo=UTC)
 BarsByTicker = Mapping[str, RawBars]
 Change = Callable[[DailyJob], DailyJob]
@@ -75,11 +93,25 @@ def run_days(
     store: Any = None,
     **job: Any,
 ) -> MemoryObjects:
-    """Return the store after a daily run on the evening of each session."""
+    """Return the store after a daily run on the evening of each session.
+
+    Undisturbed runs from an empty store are made once, and every caller has a store of its own.
+    """
+    if bars is None and store is None and not job:
+        return MemoryObjects(_undisturbed(model, tuple(sessions)))
     store = MemoryObjects() if store is None else store
     for session in sessions:
         run(job_on(model, store, bars or market(), **job), evening(session))
     return store
+
+
+@cache
+def _undisturbed(model: Model, sessions: tuple[date, ...]) -> Mapping[str, bytes]:
+    if not sessions:
+        return {}
+    store = MemoryObjects(_undisturbed(model, sessions[:-1]))
+    run_day(model, store, sessions[-1], market())
+    return store.objects
 
 
 def run_day(
@@ -91,10 +123,20 @@ def run_day(
 def backfilled(
     model: Model, first: date, last: date, bars: BarsByTicker | None = None, store: Any = None
 ) -> MemoryObjects:
-    """Return the store after a backfill of the sessions from `first` to `last`."""
+    """Return the store after a backfill of the sessions from `first` to `last`.
+
+    From an empty store and undisturbed bars it is made once, and every caller has its own.
+    """
+    if bars is None and store is None:
+        return MemoryObjects(_backfilled(model, first, last))
     store = MemoryObjects() if store is None else store
     backfill(job_on(model, store, bars or market()), first, last, LONG_AFTER, lambda done, of: None)
     return store
+
+
+@cache
+def _backfilled(model: Model, first: date, last: date) -> Mapping[str, bytes]:
+    return backfilled(model, first, last, store=MemoryObjects()).objects
 
 
 def table(store: ObjectStore, name: str) -> Columns:

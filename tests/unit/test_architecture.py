@@ -6,6 +6,7 @@ import ast
 import os
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -59,11 +60,15 @@ def test_a_package_imports_nothing(package: Path) -> None:
     assert (ROOT / package / "__init__.py").read_text() == ""
 
 
+@cache
+def nodes_of(path: Path) -> tuple[ast.AST, ...]:
+    return tuple(ast.walk(ast.parse(path.read_text())))
+
+
 def names_used(path: Path) -> set[str]:
-    tree = ast.parse(path.read_text())
     return {
         f"{node.value.id}.{node.attr}"
-        for node in ast.walk(tree)
+        for node in nodes_of(path)
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
     }
 
@@ -101,7 +106,7 @@ def test_a_vendor_library_lives_in_its_adapters(vendor: str, homes: str) -> None
     users = {
         path.name
         for path in PIPELINE
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in nodes_of(path)
         if vendor in {name.split(".")[0] for name in imported(node)}
     }
     assert users == set(homes.split())
