@@ -6,7 +6,7 @@ Exchanges announce some closures only days ahead, before the pinned library can 
     {"calendar": "XNYS", "date": "2025-01-09", "close": null, "why": "national day of mourning"}
 
 where `close` is null for a day without trading, or the early close in the exchange's own time,
-like "13:00". Days that the library has learned meanwhile may stay in the file.
+like "13:00". What the library has learned meanwhile may stay.
 """
 
 from __future__ import annotations
@@ -108,8 +108,7 @@ class ExchangeCalendar:
         self._refuse_outside(first)
         self._refuse_outside(last)
         inside = (self._sessions >= np.datetime64(first)) & (self._sessions <= np.datetime64(last))
-        between: list[date] = self._sessions[inside].tolist()
-        return between
+        return list(self._sessions[inside].tolist())
 
     def _find_position(self, day: date) -> int:
         self._refuse_outside(day)

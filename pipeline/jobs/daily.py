@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from functools import partial
 
-from pipeline.errors import Overtaken, Reason, RequestError
+from pipeline.errors import Overtaken, RequestError
 from pipeline.forecasting.model import Model
-from pipeline.jobs.daily_summary import Outcome, Summary
+from pipeline.jobs.daily_summary import Outcome, Summary, find_withheld
 from pipeline.jobs.remake import finish_claimed
 from pipeline.ports import BarSource, Calendar, ObjectStore, Tables
 from pipeline.record.chain import check_source
@@ -23,11 +23,8 @@ from pipeline.record.forecasters import DirectForecaster
 from pipeline.record.keys import after_session, table_key
 from pipeline.record.manifest import (
     Mode,
-    RunManifest,
     create_or_adopt,
-    last_statuses,
     read_manifests,
-    reasons_of,
 )
 from pipeline.record.part import PartInputs
 from pipeline.record.prior import PriorRecord, read_prior_record
@@ -182,7 +179,7 @@ def _publish(job: DailyJob, part: _Part, data: bytes, summary: Summary) -> Summa
     write = partial(create_or_adopt, job.store)
     manifest = publish(inputs, DirectForecaster(job.model), job.tables, write).link.manifest
     manifests = (*summary.manifests, manifest)
-    withheld = _reasons_withheld(job.tickers, manifests)
+    withheld = find_withheld(job.tickers, manifests)
     return Summary(
         outcome=Outcome.INCOMPLETE if withheld else Outcome.PUBLISHED,
         session=part.session,
@@ -191,14 +188,3 @@ def _publish(job: DailyJob, part: _Part, data: bytes, summary: Summary) -> Summa
         manifests=manifests,
         data_lag_sessions=vintage.data_lag(part.expected),
     )
-
-
-def _reasons_withheld(tickers: Sequence[str], manifests: Sequence[RunManifest]) -> dict[str, str]:
-    """Return the reason of every ticker that no part published."""
-    published = frozenset().union(*(manifest.published for manifest in manifests))
-    reasons = reasons_of(last_statuses(manifests))
-    return {
-        ticker: reasons.get(ticker, Reason.SOURCE_UNAVAILABLE)
-        for ticker in tickers
-        if ticker not in published
-    }

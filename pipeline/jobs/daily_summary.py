@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 
-from pipeline.errors import IncompleteRun
-from pipeline.record.manifest import RunManifest
+from pipeline.errors import IncompleteRun, Reason
+from pipeline.record.manifest import RunManifest, last_statuses, reasons_of
 
 
 class Outcome(StrEnum):
@@ -56,3 +56,14 @@ class Summary:
                 f"{self.session}: expected forecasts of every ticker, withheld {named}",
                 self.withheld,
             )
+
+
+def find_withheld(tickers: Sequence[str], manifests: Sequence[RunManifest]) -> dict[str, str]:
+    """Return the reason of every ticker that no part published."""
+    published = frozenset().union(*(manifest.published for manifest in manifests))
+    reasons = reasons_of(last_statuses(manifests))
+    return {
+        ticker: reasons.get(ticker, Reason.SOURCE_UNAVAILABLE)
+        for ticker in tickers
+        if ticker not in published
+    }

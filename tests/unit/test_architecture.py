@@ -65,6 +65,18 @@ def nodes_of(path: Path) -> tuple[ast.AST, ...]:
     return tuple(ast.walk(ast.parse(path.read_text())))
 
 
+@pytest.mark.parametrize(("package", "most"), [("pipeline", 20), ("handlers", 9)])
+def test_a_newcomer_reads_the_architecture_off_ls(package: str, most: int) -> None:
+    entries = {path.name for path in (ROOT / package).iterdir()} - {"__pycache__"}
+    assert len(entries) <= most
+
+
+def test_a_module_fits_on_a_few_screens() -> None:
+    modules = [*(ROOT / "pipeline").rglob("*.py"), *(ROOT / "handlers").rglob("*.py")]
+    lines = {str(path.relative_to(ROOT)): path.read_text().count("\n") for path in modules}
+    assert {path: n for path, n in lines.items() if n > 200} == {}
+
+
 def names_used(path: Path) -> set[str]:
     return {
         f"{node.value.id}.{node.attr}"
