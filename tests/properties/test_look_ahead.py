@@ -57,13 +57,17 @@ def other_future(after: int, seed: int) -> dict[str, RawBars]:
     return changed
 
 
+# Called by digests, or by what a whole backfill was given.
+NOT_BY_SESSION = ("bundles/", "claims/", "backfills/")
+
+
 def up_to(store: MemoryObjects, session: object) -> dict[str, bytes]:
     """What the runs up to a session wrote, by the session that is every key's name."""
     named = {key: key.rpartition("/")[2][:10] for key in store.objects if key not in VIEWS}
     return {
         key: store.objects[key]
         for key, day in named.items()
-        if not key.startswith("bundles/") and day <= str(session)
+        if not key.startswith(NOT_BY_SESSION) and day <= str(session)
     }
 
 
