@@ -273,9 +273,23 @@ def test_a_run_in_which_every_ticker_is_withheld_fails(forecaster: Forecaster, b
     args = ("run", "--bars", bars, "--as-of", SESSION, "--tickers", "ABC,XYZ")
     answer = forecaster(*args)
     assert answer.code == 1
+    assert "Nothing was published, and nothing recorded." in answer.out
+    assert not Path("store").exists()
+    assert forecaster("run", "--bars", bars, "--as-of", BEFORE, "--tickers", "SPY").code == 0
+    answer = forecaster(*args)
+    assert answer.code == 1
     assert "No forecasts." in answer.out
     assert "Published just now: nothing. Withheld: ABC, XYZ" in answer.out
     assert forecaster(*args, "--json").document["forecasts"] == []
+
+
+def test_where_all_bars_end_early_it_says_for_which_date_to_run(
+    forecaster: Forecaster, bars: Path
+) -> None:
+    answer = forecaster("run", "--bars", bars, "--as-of", "2025-07-02")
+    assert answer.code == 1
+    assert f"The bars end on {SESSION}: --as-of {SESSION}" in answer.out
+    assert forecaster("run", "--bars", bars, "--as-of", SESSION).code == 0
 
 
 def test_a_closure_that_the_calendar_does_not_know_publishes_nothing(
