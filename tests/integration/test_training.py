@@ -240,8 +240,8 @@ def test_the_shipped_bundle_is_what_this_repository_trains(
 
 
 def windows_of(one: object, vix: object) -> Windows:
-    from pipeline.bars import Panel
     from pipeline.forecasting.features import compute_features
+    from pipeline.forecasting.panel import Panel
     from pipeline.forecasting.windows import all_windows
 
     return all_windows(compute_features(Panel.of([one], 700, vix)))[0]
