@@ -61,7 +61,7 @@ def apply_gains(quantiles: Floats, gains: Floats) -> Floats:
 # Step of the tracker at horizon 1, in log gain per miss; bounds keep a run of misses from running
 # away.
 STEP = 0.025
-MAX_LOG_GAIN = float(np.log(2.0))
+MAX_LOG_GAIN = 0.6931471805  # of factor 2, cut to the grid
 
 Step = Callable[[int], float]
 

@@ -15,6 +15,7 @@ from pipeline.forecasting.levels import INTERVALS, MEDIAN
 from pipeline.forecasting.model import Model
 from pipeline.forecasting.panel import Panel
 from pipeline.forecasting.windows import MIN_SESSIONS, Windows, all_windows, latest_windows
+from pipeline.grid import round_digits
 
 # Beyond it no close of a week has ever been, of anything that goes on trading.
 MAX_LOG_RETURN = 3.0
@@ -25,6 +26,8 @@ ARRAYS = ("origin_date", "last_close", "log_return_quantiles", "sigma", "finite"
 @dataclass(frozen=True, slots=True, eq=False)
 class Forecast:
     """Distributions of the price at each horizon, for n pairs of ticker and origin.
+
+    Prices and sigma are on the grid.
 
     Attributes
     ----------
@@ -67,8 +70,7 @@ class Forecast:
     @property
     def prices(self) -> Floats:
         """Quantiles of the price, float64 (n, n_horizons, n_levels)."""
-        prices: Floats = self.last_close[:, None, None] * np.exp(self.log_return_quantiles)
-        return prices
+        return round_digits(self.last_close[:, None, None] * np.exp(self.log_return_quantiles))
 
     @property
     def plausible(self) -> Flags:
@@ -137,7 +139,7 @@ def forecast_windows(
     return Forecast(
         tickers=tickers,
         origin_date=origin_date,
-        last_close=last_close,
+        last_close=round_digits(last_close),
         horizons=model.manifest.horizons,
         log_return_quantiles=prediction.log_return_quantiles,
         sigma=prediction.sigma,

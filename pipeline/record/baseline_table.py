@@ -12,6 +12,7 @@ from pipeline.baselines.names import ISSUED
 from pipeline.columns import Columns
 from pipeline.errors import DataError, Reason
 from pipeline.forecasting.forecast import Forecast
+from pipeline.grid import round_decimals
 from pipeline.record.forecasters import Forecaster
 from pipeline.record.tables import Stamp, build_baseline_columns
 from pipeline.record.vintage import Vintage
@@ -51,7 +52,7 @@ def _as_forecast(ours: Forecast, quantiles: Mapping[str, Quantiles]) -> Forecast
     sigma = np.array([quantiles[ticker].sigma[0] for ticker in like.tickers])
     return replace(
         like,
-        log_return_quantiles=log_return.reshape(like.log_return_quantiles.shape),
-        sigma=sigma.reshape(like.sigma.shape),
+        log_return_quantiles=round_decimals(log_return).reshape(like.log_return_quantiles.shape),
+        sigma=round_decimals(sigma).reshape(like.sigma.shape),
         finite=np.ones(len(like.tickers), bool),
     )

@@ -13,6 +13,7 @@ from pipeline.columns import Columns
 from pipeline.evaluation.score_table import FORECASTER
 from pipeline.forecasting.bundle import Manifest
 from pipeline.forecasting.calibration import MAX_LOG_GAIN, step_at, update_log_gains
+from pipeline.grid import round_decimals
 from pipeline.record.manifest import Mode, RunManifest
 from pipeline.record.running_scores import RunningScores, add_scores
 from pipeline.record.scoring import ScoredForecasts, recover_quantiles
@@ -108,7 +109,7 @@ def _update_gains(
 
 
 def _as_tuples(values: Floats) -> Gains:
-    return tuple(tuple(row) for row in values.tolist())
+    return tuple(tuple(row) for row in round_decimals(values).tolist())
 
 
 def _drop_scored(outstanding: Sequence[Outstanding], scores: Columns) -> tuple[Outstanding, ...]:

@@ -14,6 +14,7 @@ from pipeline.evaluation.e_values import NO_EVIDENCE, largest_difference, place_
 from pipeline.evaluation.score_table import FORECASTER
 from pipeline.forecasting.bundle import trained_until
 from pipeline.forecasting.levels import INTERVALS
+from pipeline.grid import round_decimals, round_number
 from pipeline.record.scoring import recover_quantiles
 
 RECENT = 250  # sessions kept one by one
@@ -128,9 +129,8 @@ def _add_ticker_scores(track: TickerScores, rows: Columns, session: str) -> Tick
 def _add_pair(against: CrpsSums, crps: Mapping[str, float], name: str) -> CrpsSums:
     if name not in crps:
         return against
-    return CrpsSums(
-        against.sessions + 1, against.ours + crps[FORECASTER], against.theirs + crps[name]
-    )
+    ours, theirs = against.ours + crps[FORECASTER], against.theirs + crps[name]
+    return CrpsSums(against.sessions + 1, round_number(ours), round_number(theirs))
 
 
 def _place_bets(
@@ -147,7 +147,7 @@ def _place_bets(
         gain = float((crps[others] - crps[rows]).sum())
         bound = float(largest_difference(quantiles[rows], quantiles[others]).sum())
         before = np.array(log_wealth.get(name, NO_EVIDENCE))
-        after[name] = tuple(place_bet(before, gain, bound).tolist())
+        after[name] = tuple(round_decimals(place_bet(before, gain, bound)).tolist())
     return after
 
 

@@ -11,20 +11,25 @@ from numpy.typing import NDArray
 
 from pipeline.bars import Bars, Flags, Floats
 from pipeline.columns import Columns, where
-from pipeline.evaluation.score_table import score_rows
+from pipeline.evaluation.score_table import SCORED_INTERVALS, score_rows
 from pipeline.forecasting.levels import INTERVALS, LEVELS, MEDIAN
+from pipeline.grid import round_decimals, round_digits
 from pipeline.record.manifest import OK
 from pipeline.record.revisions import split_factor_since
 
+SCORES = ("error", "pit", "crps", *(f"interval_score_{coverage}" for coverage in SCORED_INTERVALS))
+
 
 def recover_quantiles(table: Columns) -> Floats:
-    """Return the quantiles of the log return behind a forecasts table, float64 (n, n_levels)."""
+    """Return the quantiles of the log return behind a forecasts table, float64 (n, n_levels).
+
+    On the grid, so that all that is computed from them has equal bits on every processor.
+    """
     prices = np.empty((len(table["ticker"]), len(LEVELS)))
     prices[:, MEDIAN] = table["prediction"]
     for coverage, (low, high) in INTERVALS.items():
         prices[:, low], prices[:, high] = table[f"lower_{coverage}"], table[f"upper_{coverage}"]
-    log_returns: Floats = np.log(prices / table["last_close"][:, None])
-    return log_returns
+    return round_decimals(np.log(prices / table["last_close"][:, None]))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,9 +75,10 @@ def score_realised(
     realisable = np.isfinite(close)
     if not realisable.any():
         return None
-    realised, realised_close = where(issued, realisable), close[realisable]
-    realised_return = np.log(realised_close / realised["last_close"])
-    scores = score_rows(realised, recover_quantiles(realised), realised_close, realised_return)
+    realised, realised_close = where(issued, realisable), round_digits(close[realisable])
+    realised_return = round_decimals(np.log(realised_close / realised["last_close"]))
+    exact = score_rows(realised, recover_quantiles(realised), realised_close, realised_return)
+    scores = {**exact, **{name: round_decimals(exact[name]) for name in SCORES}}
     return ScoredForecasts(realised, scores, mode[realisable])
 
 

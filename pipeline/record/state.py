@@ -14,6 +14,7 @@ import numpy as np
 
 from pipeline.errors import StoreError
 from pipeline.forecasting.calibration import Calibration
+from pipeline.grid import round_decimals
 from pipeline.ports import ObjectStore
 from pipeline.record.manifest import Mode, RunManifest, read_verified
 from pipeline.record.running_scores import RunningScores
@@ -54,8 +55,10 @@ class State(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def calibration(self) -> Calibration:
-        """The gains that the forecasts of this part are made with."""
-        return Calibration({t: np.exp(np.array(gains)) for t, gains in self.log_gains.items()})
+        """The gains that the forecasts of this part are made with, on the grid."""
+        return Calibration(
+            {ticker: round_decimals(np.exp(gains)) for ticker, gains in self.log_gains.items()}
+        )
 
     def encode(self) -> bytes:
         """Return the state as one line of JSON; equal states give equal bytes."""

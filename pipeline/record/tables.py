@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pipeline.bars import COLUMNS, Floats, RawBars
 from pipeline.columns import Columns, concatenate
 from pipeline.forecasting.forecast import Forecast
-from pipeline.forecasting.levels import INTERVALS
+from pipeline.forecasting.levels import INTERVALS, MEDIAN
 from pipeline.record.manifest import OK
 from pipeline.record.manifest import withheld as withheld_status
 
@@ -53,11 +53,11 @@ def build_forecast_columns(
         padded[: len(values)] = values
         return padded.ravel()
 
-    last_close = np.repeat(forecast.last_close[:, None], h, axis=1)
+    last_close, prices = np.repeat(forecast.last_close[:, None], h, axis=1), forecast.prices
     limits = {
-        f"{side}_{coverage}": rows(values)
-        for coverage in INTERVALS
-        for side, values in zip(("lower", "upper"), forecast.interval(coverage), strict=True)
+        f"{side}_{coverage}": rows(prices[..., level])
+        for coverage, levels in INTERVALS.items()
+        for side, level in zip(("lower", "upper"), levels, strict=True)
     }
     return {
         "ticker": np.repeat(_as_strings(tickers), h),
@@ -65,7 +65,7 @@ def build_forecast_columns(
         "target_date": np.tile(np.array(stamp.target_dates, "datetime64[D]"), n),
         "horizon": np.tile(np.array(forecast.horizons, np.int32), n),
         "last_close": rows(last_close),
-        "prediction": rows(forecast.median),
+        "prediction": rows(prices[..., MEDIAN]),
         **limits,
         "sigma": rows(forecast.sigma),
         "status": np.repeat(_as_strings(status), h),

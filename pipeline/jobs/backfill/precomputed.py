@@ -20,6 +20,7 @@ from pipeline.forecasting.calibration import NEUTRAL
 from pipeline.forecasting.forecast import Forecast, forecast_history
 from pipeline.forecasting.model import Model
 from pipeline.forecasting.windows import MIN_SESSIONS
+from pipeline.grid import round_digits
 from pipeline.ports import Reading
 from pipeline.record.forecasters import DirectForecaster, garch_parameters, select_baseline_bars
 
@@ -53,7 +54,10 @@ class PrecomputedForecaster:
         forecasts = [self._find(history) for history in bars if history.ticker in self._forecasts]
         # Before a split prices are quoted otherwise than in the whole history.
         closes = [forecast.last_close[-1] for forecast in forecasts]
-        if not forecasts or closes != [history.close[-1] for history in bars]:
+        if (
+            not forecasts
+            or closes != round_digits([history.close[-1] for history in bars]).tolist()
+        ):
             return self._direct.forecast(bars, vix)
         return Forecast.concat(forecasts)
 

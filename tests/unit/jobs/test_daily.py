@@ -22,6 +22,7 @@ from pipeline.errors import (
     StoreError,
 )
 from pipeline.forecasting.model import Model
+from pipeline.grid import round_digits
 from pipeline.jobs.daily import DailyJob, run, with_mode
 from pipeline.jobs.daily_summary import Outcome
 from pipeline.ports import Reading
@@ -82,7 +83,7 @@ def test_every_ticker_gets_five_rows_of_the_next_sessions(model: Model) -> None:
     assert rows["target_date"][:5].tolist() == CALENDAR.following(FRIDAY, 5)
     assert set(rows["status"]) == {"ok"}
     assert set(rows["origin_date"].tolist()) == {FRIDAY}
-    assert rows["last_close"][0] == raw_bars("SPY").close[-1]
+    assert rows["last_close"][0] == round_digits(raw_bars("SPY").close[-1])
 
 
 def test_objects_are_written_in_order_and_the_manifest_commits(model: Model) -> None:

@@ -14,6 +14,7 @@ from pipeline.forecasting.calibration import NEUTRAL, Calibration
 from pipeline.forecasting.features import FEATURE_NAMES
 from pipeline.forecasting.forecast import forecast
 from pipeline.forecasting.model import Model
+from pipeline.grid import round_digits
 from pipeline.serving.cached_views import CachedViews
 from pipeline.serving.on_demand import OnDemand
 from pipeline.serving.requests import parse_request
@@ -22,6 +23,7 @@ from tests.support.fakes import MemoryObjects
 
 BARS = bars()
 ROWS, WINDOW = bar_rows(BARS), window_rows(BARS)
+LAST_CLOSE = round_digits(BARS.close[-1])
 GAINS = np.linspace(0.8, 1.2, 55).reshape(5, 11).tolist()
 
 
@@ -70,7 +72,7 @@ def spine_prices(
 def test_bars_are_answered_with_the_spine_s_numbers(model: Model) -> None:
     answer = ask(model, {"bars": ROWS})
     assert np.array_equal(all_prices(answer), spine_prices(model))
-    assert (answer.last_close, str(answer.origin_date)) == (BARS.close[-1], "2024-12-27")
+    assert (answer.last_close, str(answer.origin_date)) == (LAST_CLOSE, "2024-12-27")
     assert answer.calibrated is False
     assert answer.model_version == model.manifest.model_version
 
@@ -89,7 +91,7 @@ def test_the_first_fields_are_those_of_the_next_session(model: Model) -> None:
     assert answer.intervals == first.intervals
     lower, upper = answer.interval_95
     assert (lower, upper) == first.intervals["95"]
-    assert answer.confidence_gap == (upper - lower) / 2
+    assert answer.confidence_gap == pytest.approx((upper - lower) / 2, rel=5e-9)
 
 
 def test_only_the_last_126_bars_matter(model: Model) -> None:

@@ -1,0 +1,106 @@
+"""Grid: published numbers on decimals that every processor agrees on.
+
+Processors differ in the last bits of a logarithm, an exponential or a long sum. A number that
+leaves one of these goes onto a decimal grid, far coarser than such a difference; what follows by
++, -, x, / and comparisons is then equal everywhere. The grid is made of nothing else itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from pipeline.bars import Flags, Floats
+
+# Of prices: a millionth of one in the hundreds.
+DIGITS = 9
+# Of log returns, of all that is computed from them, and of shares.
+DECIMALS = 10
+_UNITS = 1e10
+# A number from here on has no room for so many decimals.
+_LARGE = 1e5
+_BLOCK = 16384
+
+# Powers of ten up to 22 are floats without rounding: in these decades one product and one
+# division with them give the float next to a decimal.
+_DECADES = range(-13, 22)
+_EDGES = np.array([float(f"1e{decade}") for decade in (*_DECADES, 22)])
+_SHIFTS = [DIGITS - 1 - decade for decade in _DECADES]
+_UP = np.array([float(f"1e{max(shift, 0)}") for shift in _SHIFTS])
+_DOWN = np.array([float(f"1e{max(-shift, 0)}") for shift in _SHIFTS])
+# By binary exponent, where among the decades the smallest such number is, and where the next
+# decade begins: a logarithm would differ between processors, and a search takes ten times longer.
+_SMALLEST = np.append(np.ldexp(1.0, np.arange(-1023, 1024)), np.inf)
+_FIRST = np.searchsorted(_EDGES, _SMALLEST, side="right") - 1
+_NEXT = np.append(_EDGES, np.inf)[_FIRST + 1]
+
+
+def round_digits(values: ArrayLike) -> Floats:
+    """Return prices, or what else is no small difference of large numbers, with 9 digits.
+
+    Order and signs stay, NaN, infinity and what is rounded already too; there is one zero.
+    """
+    return _in_blocks(_round_digits, values)
+
+
+def round_decimals(values: ArrayLike) -> Floats:
+    """Return log returns, scores, gains or shares with 10 decimals, with 9 digits from 1e5 on.
+
+    Order and signs stay, NaN, infinity and what is rounded already too; there is one zero.
+    """
+    return _in_blocks(_round_decimals, values)
+
+
+def round_number(number: float) -> float:
+    """Return one number as `round_decimals` does many: on the same grid, in a tenth of the time."""
+    if abs(number) < _LARGE:
+        return round(number, DECIMALS) + 0.0
+    return float(round_digits(number))
+
+
+def _in_blocks(round_block: Callable[[Floats], Floats], values: ArrayLike) -> Floats:
+    """Return the numbers rounded block by block: what stays in the cache takes a quarter."""
+    numbers = np.asarray(values, np.float64)
+    flat = numbers.reshape(-1)
+    rounded = np.empty(len(flat))
+    for start in range(0, len(flat), _BLOCK):
+        block = slice(start, start + _BLOCK)
+        rounded[block] = round_block(flat[block])
+    rounded += 0.0  # -0.0 becomes 0.0
+    return rounded.reshape(numbers.shape)
+
+
+def _round_digits(numbers: Floats) -> Floats:
+    magnitude = np.abs(numbers)
+    exponent = magnitude.view(np.int64) >> 52
+    decade = _FIRST[exponent] + (magnitude >= _NEXT[exponent])
+    within = (decade >= 0) & (decade < len(_DECADES))
+    if within.all():
+        return _scale(numbers, decade)
+    rounded = _scale(np.where(within, numbers, 0.0), np.where(within, decade, 0))
+    return np.where(within, rounded, _round_as_text(numbers, ~within))
+
+
+def _scale(numbers: Floats, decade: NDArray[np.int64]) -> Floats:
+    up, down = _UP[decade], _DOWN[decade]
+    scaled: Floats = np.rint(numbers * up / down) * down / up
+    return scaled
+
+
+def _round_as_text(numbers: Floats, rows: Flags) -> Floats:
+    """Return numbers as they print with 9 digits: slow, for decades that no price is in."""
+    rows = rows & np.isfinite(numbers) & (numbers != 0.0)
+    rounded = numbers.copy()
+    rounded[rows] = [float(f"{number:.{DIGITS - 1}e}") for number in numbers[rows].tolist()]
+    return rounded
+
+
+def _round_decimals(numbers: Floats) -> Floats:
+    large = np.abs(numbers) >= _LARGE
+    if large.any():
+        small = _round_decimals(np.where(large, 0.0, numbers))
+        return np.where(large, _round_digits(numbers), small)
+    rounded: Floats = np.rint(numbers * _UNITS) / _UNITS
+    return rounded
