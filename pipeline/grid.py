@@ -23,6 +23,8 @@ _UNITS = 1e10
 _LARGE = 1e5
 _BLOCK = 16384
 
+Rounding = Callable[[ArrayLike], Floats]
+
 # Powers of ten up to 22 are floats without rounding: in these decades one product and one
 # division with them give the float next to a decimal.
 _DECADES = range(-13, 22)
@@ -58,6 +60,26 @@ def round_number(number: float) -> float:
     if abs(number) < _LARGE:
         return round(number, DECIMALS) + 0.0
     return float(round_digits(number))
+
+
+def are_neighbours(rounding: Rounding, ours: ArrayLike, theirs: ArrayLike) -> Flags:
+    """Return whether two numbers are on the grid of `rounding` and equal there, or one step apart.
+
+    NaN and infinity are equal to themselves alone.
+
+    Returns
+    -------
+    bool, of the shape of `ours` and `theirs`, which is one
+    """
+    a, b = np.asarray(ours, np.float64), np.asarray(theirs, np.float64)
+    finite = np.isfinite(a) & np.isfinite(b)
+    equal = (a == b) | (np.isnan(a) & np.isnan(b))
+    a, b = np.where(finite, a, 0.0), np.where(finite, b, 0.0)
+    # What lies half-way between two that are further apart is rounded to neither.
+    middle = rounding(a / 2 + b / 2)
+    on_grid = (rounding(a) == a) & (rounding(b) == b)
+    near: Flags = on_grid & ((middle == a) | (middle == b))
+    return np.where(finite, near, equal)
 
 
 def _in_blocks(round_block: Callable[[Floats], Floats], values: ArrayLike) -> Floats:

@@ -8,6 +8,7 @@ from msgspec import UNSET
 
 from pipeline.baselines.names import ISSUED, LABELS
 from pipeline.cli.console import new_table, print_line, print_source, print_whole
+from pipeline.jobs.compare import Comparison
 from pipeline.jobs.replay import Replayed
 from pipeline.jobs.status import Status
 from pipeline.jobs.verify import Verified
@@ -15,6 +16,11 @@ from pipeline.record.manifest import Mode
 from pipeline.views.figures import CoverageShare, Figures, ModeFigures, SkillScore
 
 POOLED = "all"
+REPLAYED = {
+    Comparison.EQUAL: ("equal", "green"),
+    Comparison.ON_GRID: ("on grid", "green"),
+    Comparison.CHANGED: ("DIFFERS", "red"),
+}
 IN_SAMPLE = (
     "In sample: of {figures.in_sample_sessions} of these {figures.sessions} sessions the model had "
     "learnt what came. The figures prove nothing. For honest ones: forecaster train --until DATE "
@@ -47,7 +53,7 @@ def print_verified(verified: Verified) -> None:
 def print_replayed(objects: Sequence[Replayed]) -> None:
     """Print which objects of a session are equal to those in the store."""
     for replayed in objects:
-        word, colour = ("equal", "green") if replayed.equal else ("DIFFERS", "red")
+        word, colour = REPLAYED[replayed.comparison]
         print_line(f"{word:8} {replayed.key}", colour)
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from pipeline.errors import StoreError
+from pipeline.jobs.compare import Comparison, compare
 from pipeline.jobs.remake import remake_part
 from pipeline.ports import Calendar, ObjectStore, Tables
 from pipeline.record.chain import Link, read_link, read_previous_link
@@ -15,10 +16,11 @@ from pipeline.record.manifest import read_required
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """One object of a session made again: whether it came out byte for byte as it is stored."""
+    """One object of a session made again: whether it is equal to what is stored, if on the grid."""
 
     key: str
     equal: bool
+    comparison: Comparison
 
 
 def replay(store: ObjectStore, tables: Tables, calendar: Calendar, session: date) -> list[Replayed]:
@@ -42,11 +44,12 @@ def replay_part(
     """Make every object of one part again; raises StoreError as `replay` does."""
     compared: list[Replayed] = []
 
-    def compare(key: str, data: bytes) -> bytes:
+    def compare_with_stored(key: str, data: bytes) -> bytes:
         stored = read_required(store, key)
-        compared.append(Replayed(key, stored == data))
+        comparison = compare(key, stored, data, tables)
+        compared.append(Replayed(key, comparison is not Comparison.CHANGED, comparison))
         return stored
 
     before = read_previous_link(store, link)
-    remake_part(store, tables, calendar, link.manifest, before, compare)
+    remake_part(store, tables, calendar, link.manifest, before, compare_with_stored)
     return compared
