@@ -13,6 +13,7 @@ DASHBOARD = "index.html"
 RUNS = "runs/"
 CLAIMS = "claims/"
 PLANS = "backfills/"
+LOSSES = "losses/"
 
 
 def table_key(table: str, session: date, part: int) -> str:
@@ -48,6 +49,11 @@ def claim_key(previous: str | None) -> str:
 def plan_key(first: date) -> str:
     """Return the key of the plan of the backfill that begins with session `first`."""
     return f"{PLANS}{first}.json"
+
+
+def loss_key(sha256: str) -> str:
+    """Return the key of the loss of the object whose bytes had that sha256."""
+    return f"{LOSSES}{sha256}.json"
 
 
 def bundle_keys(model_version: str, manifest_sha256: str) -> tuple[str, str]:

@@ -22,7 +22,6 @@ from pipeline.record.state import (
     Outstanding,
     State,
     count_withheld_and_revised,
-    list_outstanding,
 )
 
 # A vintage's window reaches 126 sessions back: what is older and not realised, on a target that
@@ -48,7 +47,11 @@ def start_part(
 
 
 def apply_scores(
-    state: State, head: RunManifest | None, bundle: Manifest, scored: ScoredForecasts | None
+    state: State,
+    head: RunManifest | None,
+    outstanding: Sequence[Outstanding],
+    bundle: Manifest,
+    scored: ScoredForecasts | None,
 ) -> State:
     """Return the state after the scores of one run.
 
@@ -56,13 +59,12 @@ def apply_scores(
     ----------
     state : as `start_part` returns it
     head : manifest of the part before
+    outstanding : what is still to be scored, all that the head issued included
     scored : what this run could score, None for nothing
     """
-    outstanding = tuple(
-        part for part in list_outstanding(state, head) if state.session - part.session <= SCORABLE
-    )
+    scorable = tuple(part for part in outstanding if state.session - part.session <= SCORABLE)
     counts = count_withheld_and_revised(state, head)
-    state = msgspec.structs.replace(state, outstanding=outstanding, **counts)
+    state = msgspec.structs.replace(state, outstanding=scorable, **counts)
     if scored is None:
         return state
     ours = scored.where(scored.scores["model"] == FORECASTER)
@@ -70,7 +72,7 @@ def apply_scores(
     return msgspec.structs.replace(
         state,
         log_gains=_update_gains(state.log_gains, learned, bundle),
-        outstanding=_drop_scored(outstanding, ours.scores),
+        outstanding=_drop_scored(scorable, ours.scores),
         tracks=_add_scores_by_mode(state.tracks, scored),
     )
 
