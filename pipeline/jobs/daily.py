@@ -119,7 +119,9 @@ def _publish_missing(job: DailyJob, at: datetime, repairs: Repairs) -> Summary:
             job.calendar.ending(session, HISTORY_SESSIONS),
             # Where the calendar ends there is nothing to forecast, and nothing is written.
             tuple(job.calendar.following(session, len(job.model.manifest.horizons))),
-            read_prior_record(job.store, job.tables, head, session, repairs),
+            read_prior_record(
+                job.store, job.tables, head, session, job.model.bundle.version, repairs
+            ),
         )
         data, summary = _fix_vintage(job, part, missing, summary, at)
         if data is not None:

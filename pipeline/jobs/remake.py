@@ -59,7 +59,12 @@ def remake_part(
         vintage=Vintage.decode(tables, data),
         vintage_parquet=data,
         prior=read_prior_record(
-            store, tables, before, named.session, Repairs(named.healed, named.lost)
+            store,
+            tables,
+            before,
+            named.session,
+            named.model_version,
+            Repairs(named.healed, named.lost),
         ),
     )
     forecaster = DirectForecaster(_read_model(store, named))

@@ -10,7 +10,9 @@ from datetime import date
 LATEST = "latest.json"
 TRACK_RECORD = "track_record.json"
 DASHBOARD = "index.html"
+VIEWS = (LATEST, TRACK_RECORD, DASHBOARD)
 RUNS = "runs/"
+BUNDLES = "bundles/"
 CLAIMS = "claims/"
 PLANS = "backfills/"
 LOSSES = "losses/"
@@ -67,7 +69,7 @@ def bundle_keys(model_version: str, manifest_sha256: str) -> tuple[str, str]:
 
 def bundle_folder(model_version: str) -> str:
     """Return what the keys of a model's bundles begin with."""
-    return f"bundles/{model_version}/"
+    return f"{BUNDLES}{model_version}/"
 
 
 def session_of(manifest: str) -> date:

@@ -13,7 +13,9 @@ from pipeline.columns import Columns
 from pipeline.evaluation.score_table import FORECASTER
 from pipeline.forecasting.bundle import Manifest
 from pipeline.forecasting.calibration import MAX_LOG_GAIN, step_at, update_log_gains
+from pipeline.record.keys import manifest_key
 from pipeline.record.manifest import Mode, RunManifest
+from pipeline.record.prior import PriorRecord
 from pipeline.record.running_scores import RunningScores, add_scores
 from pipeline.record.scoring import ScoredForecasts, recover_quantiles
 from pipeline.record.state import (
@@ -29,21 +31,36 @@ from pipeline.record.state import (
 SCORABLE = timedelta(days=190)
 
 
-def start_part(
-    prior: State | None, previous: str | None, bundle: Manifest, session: date, part: int
-) -> State:
+def start_part(prior: PriorRecord, bundle: Manifest, session: date, part: int) -> State:
     """Return the state of a part before any score: that of the part before, renamed.
 
     A model version that is new starts from the gains of its bundle: outcomes that the model had
-    not seen left them.
+    not seen left them. One that served before has the gains back with which it ended.
     """
-    if prior is None:
-        prior = State(SCHEMA_VERSION, session, part, previous, "", {})
-    state = msgspec.structs.replace(prior, session=session, part=part, previous=previous)
+    before = prior.state or State(SCHEMA_VERSION, session, part, None, "", {})
+    state = msgspec.structs.replace(before, session=session, part=part, previous=prior.state_digest)
     if state.model_version == bundle.model_version:
         return state
-    gains = {ticker: _as_log_gains(np.array(rows)) for ticker, rows in bundle.gains.items()}
-    return msgspec.structs.replace(state, model_version=bundle.model_version, log_gains=gains)
+    resumed = prior.resumed
+    return msgspec.structs.replace(
+        state,
+        model_version=bundle.model_version,
+        log_gains=resumed.log_gains if resumed else _read_bundle_gains(bundle),
+        earlier_models=_keep_model(before, bundle.model_version),
+    )
+
+
+def _read_bundle_gains(bundle: Manifest) -> dict[str, Gains]:
+    return {ticker: _as_log_gains(np.array(rows)) for ticker, rows in bundle.gains.items()}
+
+
+def _keep_model(before: State, version: str) -> dict[str, str]:
+    """Return the models that served before, where that of `version` serves from now on."""
+    earlier = dict(before.earlier_models)
+    if before.model_version:
+        earlier[before.model_version] = manifest_key(before.session, before.part)
+    earlier.pop(version, None)
+    return earlier
 
 
 def apply_scores(

@@ -38,6 +38,7 @@ class PriorRecord:
     unscored : forecasts columns, `model` and `mode` of what is still to be scored; None for nothing
     bars : symbol -> bars of the newest vintage of an earlier session
     repairs : objects of earlier parts that were damaged
+    resumed : the state in which the part's model last served, None if it serves or never did
     """
 
     link: Link | None = None
@@ -46,6 +47,7 @@ class PriorRecord:
     unscored: Columns | None = None
     bars: Mapping[str, RawBars] = field(default_factory=dict)
     repairs: Repairs = NO_REPAIRS
+    resumed: State | None = None
 
     @property
     def manifest(self) -> RunManifest | None:
@@ -62,9 +64,12 @@ def read_prior_record(
     tables: Tables,
     link: Link | None,
     session: date,
+    model_version: str,
     repairs: Repairs = NO_REPAIRS,
 ) -> PriorRecord:
-    """Return what the record up to `link` says before a part of `session`, without what is lost.
+    """Return what the record up to `link` says before a part of a session, made by a model.
+
+    What is lost is done without.
 
     Raises
     ------
@@ -88,7 +93,17 @@ def read_prior_record(
         unscored=concatenate(unscored) if unscored else None,
         bars=_read_prior_bars(store, tables, link, session, lost),
         repairs=repairs,
+        resumed=_read_earlier_state(store, state, model_version, lost) if state else None,
     )
+
+
+def _read_earlier_state(
+    store: ObjectStore, state: State, model_version: str, lost: Container[str]
+) -> State | None:
+    """Return the state in which a model that serves again last served."""
+    key = state.earlier_models.get(model_version)
+    run = read_link(store, key).manifest if key else None
+    return read_state(store, run) if run and run.calibration not in lost else None
 
 
 def _read_newest_state(store: ObjectStore, link: Link, lost: Container[str]) -> State | None:

@@ -99,7 +99,7 @@ def _score(part: PartInputs, bars: Sequence[Bars]) -> ScoredForecasts | None:
 
 def _next_state(part: PartInputs, bundle: ModelBundle, scored: ScoredForecasts | None) -> State:
     prior, manifest = part.prior, bundle.manifest
-    state = start_part(prior.state, prior.state_digest, manifest, part.session, part.number)
+    state = start_part(prior, manifest, part.session, part.number)
     return apply_scores(state, prior.manifest, prior.outstanding, manifest, scored)
 
 

@@ -121,7 +121,9 @@ def _publish_planned(
     vintages = PointInTimeVintages(job, reading, plan.issued_at)
     try:
         if sessions:
-            prior = read_prior_record(job.store, job.tables, head, sessions[0], repairs)
+            prior = read_prior_record(
+                job.store, job.tables, head, sessions[0], bundle.version, repairs
+            )
             _publish_each(job, sessions, history, vintages, prior, progress)
     except (KeyboardInterrupt, Overtaken):
         refresh_views(job.store, job.tables)
