@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import UTC
 from typing import Annotated
@@ -50,11 +51,16 @@ def repair_command(
         )
 
 
-def _print_repaired(done: Repaired) -> None:
-    for key in done.healed:
+def print_repairs(healed: Iterable[str], lost: Iterable[str]) -> None:
+    """Print the keys of what was remade, and of what is done without."""
+    for key in healed:
         console.print_line(f"Healed    {key}")
-    for key in done.lost:
+    for key in lost:
         console.print_line(f"Lost      {key}: accepted; runs go on without it", "yellow")
+
+
+def _print_repaired(done: Repaired) -> None:
+    print_repairs(done.healed, done.lost)
     for key, reason in done.damaged.items():
         console.print_line(f"Damaged   {key}: {reason}", "red")
     if not (done.healed or done.lost or done.damaged):

@@ -10,6 +10,7 @@ from pipeline.errors import DamagedObject, StoreError
 from pipeline.jobs.heal import heal
 from pipeline.ports import Calendar, ObjectStore, Tables
 from pipeline.record.chain import Link, find_head, read_previous_link
+from pipeline.record.keys import RUNS
 from pipeline.record.manifest import read_verified
 from pipeline.record.repairs import Loss, accept_loss, read_loss
 
@@ -34,7 +35,8 @@ def repair(
     Raises
     ------
     StoreError
-        When a manifest is damaged and cannot be remade: the record before it is out of reach.
+        When there is no record, or a damaged manifest cannot be remade, so that the record before
+        it is out of reach.
     """
     done = Repaired({}, {}, {})
     for damaged in _find_damaged(store, tables, calendar, done):
@@ -78,6 +80,8 @@ def _walk_healing(
             except DamagedObject as cause:
                 raise StoreError(f"{damaged}; it cannot be remade: {cause}") from cause
             continue
+        if link is None and not links:
+            raise StoreError(f"expected a record at {store.url(RUNS)}, found none")
         if link is None:
             return links
         links.append(link)
