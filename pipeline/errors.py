@@ -148,6 +148,21 @@ class StoreError(ForecasterError):
     """The store cannot be read or written, or holds what it should not."""
 
 
+class DamagedObject(StoreError):
+    """An object of the record is missing or not the bytes named.
+
+    `key` says where it lies, `sha256` what its bytes should be, None where nothing names them.
+    """
+
+    def __init__(self, message: str, key: str, sha256: str | None = None) -> None:
+        super().__init__(message)
+        self.key, self.sha256 = key, sha256
+
+    def __reduce__(self) -> tuple[type[Self], tuple[str, str, str | None]]:
+        """Survive the way from one process to another, which knows only `args`."""
+        return type(self), (str(self), self.key, self.sha256)
+
+
 class Overtaken(StoreError):
     """Another part follows the newest one already; looked at again, the record has moved on."""
 

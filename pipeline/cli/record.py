@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import date
 from typing import Annotated, Any
@@ -17,6 +18,7 @@ from pipeline.jobs.backfill.run import backfill
 from pipeline.jobs.replay import replay
 from pipeline.jobs.status import read_status
 from pipeline.jobs.verify import Verified, verify
+from pipeline.ports import ObjectStore
 from pipeline.record.chain import find_head
 from pipeline.wiring import DEFAULT_BUNDLE, DEFAULT_TICKERS, daily_job
 
@@ -50,7 +52,7 @@ def backfill_command(
     last = calendar.last_closed(at)
     if first > last:
         raise ConfigError(f"--from: expected a date not after {last}, got {first}")
-    with counting_bar("Sessions") as move:
+    with counting_bar("Sessions") as move, _explain_interruption(job.store):
         sessions = backfill(job, first, last, options.now(), move)
     if json:
         console.print_json({"store": store, "sessions": sessions, "last": last})
@@ -63,6 +65,18 @@ def backfill_command(
             console.print_line(
                 record_text.LEARNT.format(job.model.manifest.training.last_session), "yellow"
             )
+
+
+@contextmanager
+def _explain_interruption(store: ObjectStore) -> Iterator[None]:
+    """Say what is kept when a person stops the work, and exit with 130."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        head = find_head(store)
+        kept = f"kept: everything up to {head.manifest.session}" if head else "nothing was issued"
+        console.print_error(f"interrupted; {kept}; the same command goes on from there")
+        raise typer.Exit(130) from None
 
 
 def verify_command(

@@ -6,9 +6,10 @@ import typer
 
 from pipeline.cli import console, options
 from pipeline.cli.reasons import RememberingSource, Withheld
+from pipeline.cli.repair import print_repairs
 from pipeline.errors import StoreError
 from pipeline.jobs import daily
-from pipeline.record.chain import read_latest_session
+from pipeline.record.chain import find_head
 from pipeline.record.keys import DASHBOARD
 from pipeline.record.vintage import HISTORY_SESSIONS
 from pipeline.views.session import read_session
@@ -40,11 +41,17 @@ def run(
     expected = calendar.ending(summary.session, HISTORY_SESSIONS)
     withheld = source.explain(summary.withheld, expected)
     if json:
-        outcome = {"outcome": summary.outcome, "data_lag_sessions": summary.data_lag_sessions}
+        outcome = {
+            "outcome": summary.outcome,
+            "data_lag_sessions": summary.data_lag_sessions,
+            "healed": summary.repairs.healed,
+            "lost": summary.repairs.lost,
+        }
         console.print_json(outcome | shown.document() | {"withheld": withheld})
     else:
         console.print_published(shown)
         console.print_withheld(withheld)
+        print_repairs(summary.repairs.healed, summary.repairs.lost)
         console.print_outcome(summary)
         if not summary.manifests and (end := source.find_end(summary.withheld)):
             console.print_line(f"The bars end on {end}: --as-of {end}")
@@ -54,15 +61,13 @@ def run(
 def show(store: options.Store = "./store", json: options.Json = False) -> None:
     """Show the newest published forecasts. Runs nothing."""
     opened, tables = options.open_published(store)
-    session = read_latest_session(opened)
-    if session is None:
+    head = find_head(opened)
+    if head is None:
         raise StoreError(
             f"expected published forecasts in {store}, found none; "
             f"publish some: forecaster run --store {store}"
         )
-    shown = read_session(opened, tables, session)
-    if not shown.runs:
-        raise StoreError(f"expected the manifests of {session} in {store}, found none")
+    shown = read_session(opened, tables, head.manifest.session)
     withheld = {ticker: Withheld.of(reason) for ticker, reason in shown.withheld.items()}
     if json:
         console.print_json(shown.document() | {"withheld": withheld})

@@ -13,9 +13,10 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from functools import partial
 
-from pipeline.errors import Overtaken, RequestError
+from pipeline.errors import DamagedObject, Overtaken, RequestError
 from pipeline.forecasting.model import Model
 from pipeline.jobs.daily_summary import Outcome, Summary, find_withheld
+from pipeline.jobs.heal import repair_or_do_without
 from pipeline.jobs.remake import finish_claimed
 from pipeline.ports import BarSource, Calendar, ObjectStore, Tables
 from pipeline.record.chain import check_source
@@ -29,6 +30,7 @@ from pipeline.record.manifest import (
 from pipeline.record.part import PartInputs
 from pipeline.record.prior import PriorRecord, read_prior_record
 from pipeline.record.publish import publish
+from pipeline.record.repairs import NO_REPAIRS, Repairs
 from pipeline.record.vintage import HISTORY_SESSIONS, ReadInfo, Vintage
 from pipeline.views.refresh import refresh_views
 from pipeline.views.track_record import select_headline
@@ -92,14 +94,17 @@ def run(job: DailyJob, at: datetime) -> Summary:
     StoreError
         When the store fails or holds what no run wrote.
     """
+    repairs = NO_REPAIRS
     while True:
         try:
-            return _publish_missing(job, at)
+            return replace(_publish_missing(job, at, repairs), repairs=repairs)
         except Overtaken:
             continue  # The record has moved on by another part: look again.
+        except DamagedObject as damaged:
+            repairs = repair_or_do_without(job.store, job.tables, job.calendar, damaged, repairs)
 
 
-def _publish_missing(job: DailyJob, at: datetime) -> Summary:
+def _publish_missing(job: DailyJob, at: datetime, repairs: Repairs) -> Summary:
     session = job.calendar.last_closed(at)
     head = finish_claimed(job.store, job.tables, job.calendar)
     manifests = read_manifests(job.store, session)
@@ -114,7 +119,9 @@ def _publish_missing(job: DailyJob, at: datetime) -> Summary:
             job.calendar.ending(session, HISTORY_SESSIONS),
             # Where the calendar ends there is nothing to forecast, and nothing is written.
             tuple(job.calendar.following(session, len(job.model.manifest.horizons))),
-            read_prior_record(job.store, job.tables, head, session),
+            read_prior_record(
+                job.store, job.tables, head, session, job.model.bundle.version, repairs
+            ),
         )
         data, summary = _fix_vintage(job, part, missing, summary, at)
         if data is not None:

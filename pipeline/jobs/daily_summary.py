@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from pipeline.errors import IncompleteRun, Reason
 from pipeline.record.manifest import RunManifest, last_statuses, reasons_of
+from pipeline.record.repairs import NO_REPAIRS, Repairs
 
 
 class Outcome(StrEnum):
@@ -38,6 +39,7 @@ class Summary:
     headline : figures of the track record that alarms watch, by name
     data_lag_sessions : sessions the newest bar read is behind, at the worst ticker that has bars;
         None where this run read none
+    repairs : objects of earlier parts that this run found damaged
     """
 
     outcome: Outcome
@@ -47,6 +49,7 @@ class Summary:
     manifests: tuple[RunManifest, ...] = ()
     headline: Mapping[str, float] = field(default_factory=dict)
     data_lag_sessions: int | None = None
+    repairs: Repairs = NO_REPAIRS
 
     def require_complete(self) -> None:
         """Raise IncompleteRun if a ticker is withheld, so that the run is tried again."""

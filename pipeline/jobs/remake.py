@@ -16,6 +16,7 @@ from pipeline.record.manifest import RunManifest, create_or_adopt, read_verified
 from pipeline.record.part import PartInputs, Write
 from pipeline.record.prior import read_prior_record
 from pipeline.record.publish import publish
+from pipeline.record.repairs import Repairs
 from pipeline.record.vintage import HISTORY_SESSIONS, Vintage
 
 
@@ -57,7 +58,14 @@ def remake_part(
         target_dates=tuple(calendar.following(named.session, named.horizons)),
         vintage=Vintage.decode(tables, data),
         vintage_parquet=data,
-        prior=read_prior_record(store, tables, before, named.session),
+        prior=read_prior_record(
+            store,
+            tables,
+            before,
+            named.session,
+            named.model_version,
+            Repairs(named.healed, named.lost),
+        ),
     )
     forecaster = DirectForecaster(_read_model(store, named))
     return publish(inputs, forecaster, tables, write, claimed=True).link

@@ -14,13 +14,12 @@ from pipeline.jobs.replay import replay_part
 from pipeline.ports import Calendar, ObjectStore, Tables, is_key
 from pipeline.record.chain import Link, find_head
 from pipeline.record.claims import claim_of
-from pipeline.record.keys import DASHBOARD, LATEST, PLANS, RUNS, TRACK_RECORD, claim_key
+from pipeline.record.keys import PLANS, RUNS, VIEWS, claim_key
 from pipeline.record.manifest import Mode, RunManifest
 from pipeline.views.refresh import build_views
 
 READERS = 16
 AT_ONCE = 64  # manifests whose objects are read side by side
-VIEWS = (LATEST, TRACK_RECORD, DASHBOARD)
 
 Progress = Callable[[int, int], None]
 

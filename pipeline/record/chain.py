@@ -8,15 +8,10 @@ from datetime import date
 
 import msgspec
 
-from pipeline.encoding import sha256
-from pipeline.errors import StoreError
+from pipeline.errors import DamagedObject, StoreError
 from pipeline.ports import ObjectStore
 from pipeline.record.keys import LATEST, RUNS, session_prefix
-from pipeline.record.manifest import (
-    RunManifest,
-    parse_manifest,
-    read_required,
-)
+from pipeline.record.manifest import RunManifest, read_manifest
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +59,8 @@ def check_source(head: Link | None, label: str) -> None:
 
 
 def read_link(store: ObjectStore, key: str) -> Link:
-    """Return the manifest under `key`; raises StoreError if it is missing or none."""
-    data = read_required(store, key)
-    return Link(parse_manifest(data, store.url(key)), sha256(data))
+    """Return the manifest under `key`; raises DamagedObject if it is missing or none."""
+    return Link(*read_manifest(store, key))
 
 
 def walk_back(store: ObjectStore, link: Link | None) -> Iterator[Link]:
@@ -74,7 +68,7 @@ def walk_back(store: ObjectStore, link: Link | None) -> Iterator[Link]:
 
     Raises
     ------
-    StoreError
+    DamagedObject
         When the manifest before one is missing or is not the one it names.
     """
     while link is not None:
@@ -83,14 +77,16 @@ def walk_back(store: ObjectStore, link: Link | None) -> Iterator[Link]:
 
 
 def read_previous_link(store: ObjectStore, link: Link) -> Link | None:
-    """Return the link before one, None where the record begins; raises StoreError as `walk`."""
+    """Return the link before one, None where the record begins; raises DamagedObject as `walk`."""
     key, expected = link.manifest.previous_key, link.manifest.previous
     if key is None:
         return None
     before = read_link(store, key)
     if before.digest != expected:
-        raise StoreError(
+        raise DamagedObject(
             f"{store.url(key)}: expected sha256 {expected}, as {link.manifest.key} says, got "
-            f"{before.digest}: it was changed after it was published"
+            f"{before.digest}: it was changed after it was published",
+            key,
+            expected,
         )
     return before

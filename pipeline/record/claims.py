@@ -20,11 +20,12 @@ from pipeline.record.keys import bundle_folder, claim_key, table_key
 from pipeline.record.manifest import RunManifest
 
 
-class Claim(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Claim(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """What a part is made from, beside the record before it.
 
     `previous` is the sha256 of the manifest it follows, None for the first; `objects` maps the
-    keys of vintage and bundle to sha256.
+    keys of vintage and bundle to sha256, `healed` and `lost` those of earlier objects that were
+    damaged, as the part's manifest says.
     """
 
     previous: str | None
@@ -33,6 +34,8 @@ class Claim(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     horizons: int
     model_version: str
     objects: Mapping[str, str]
+    healed: Mapping[str, str] = {}
+    lost: Mapping[str, str] = {}
 
     @property
     def key(self) -> str:
@@ -61,6 +64,8 @@ def claim_of(run: RunManifest) -> Claim:
             for key, digest in run.objects.items()
             if key == run.table("bars") or key.startswith(bundle)
         },
+        healed=run.healed,
+        lost=run.lost,
     )
 
 

@@ -10,9 +10,12 @@ from datetime import date
 LATEST = "latest.json"
 TRACK_RECORD = "track_record.json"
 DASHBOARD = "index.html"
+VIEWS = (LATEST, TRACK_RECORD, DASHBOARD)
 RUNS = "runs/"
+BUNDLES = "bundles/"
 CLAIMS = "claims/"
 PLANS = "backfills/"
+LOSSES = "losses/"
 
 
 def table_key(table: str, session: date, part: int) -> str:
@@ -50,6 +53,11 @@ def plan_key(first: date) -> str:
     return f"{PLANS}{first}.json"
 
 
+def loss_key(sha256: str) -> str:
+    """Return the key of the loss of the object whose bytes had that sha256."""
+    return f"{LOSSES}{sha256}.json"
+
+
 def bundle_keys(model_version: str, manifest_sha256: str) -> tuple[str, str]:
     """Return the keys of a bundle's manifest and of its ONNX file.
 
@@ -61,7 +69,7 @@ def bundle_keys(model_version: str, manifest_sha256: str) -> tuple[str, str]:
 
 def bundle_folder(model_version: str) -> str:
     """Return what the keys of a model's bundles begin with."""
-    return f"bundles/{model_version}/"
+    return f"{BUNDLES}{model_version}/"
 
 
 def session_of(manifest: str) -> date:

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import msgspec
 
 from pipeline.encoding import sha256
-from pipeline.errors import StoreError
+from pipeline.errors import DamagedObject, StoreError
 from pipeline.ports import ObjectStore, Tables
 from pipeline.record.keys import (
     calibration_key,
@@ -48,13 +48,14 @@ def reason_of(status: str) -> str | None:
     return None if status == OK else status.removeprefix(_WITHHELD)
 
 
-class RunManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class RunManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """What one part published: the commit point, written last.
 
     `tickers` maps ticker to status (`ok` or `withheld:<reason>`), `objects` key to sha256,
     `revisions` a ticker to what its source changed since the vintage before, by column.
     `previous` is the sha256 of the manifest before, which lies under `previous_key`; both None
-    where the record begins.
+    where the record begins. `healed` and `lost` map the keys of earlier objects to sha256: those
+    that were damaged and remade, and those that the part had to do without.
     """
 
     schema_version: int
@@ -70,6 +71,8 @@ class RunManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     revisions: Mapping[str, Mapping[str, Revision]]
     previous_key: str | None
     previous: str | None
+    healed: Mapping[str, str] = {}
+    lost: Mapping[str, str] = {}
 
     @property
     def published(self) -> set[str]:
@@ -108,10 +111,16 @@ def last_statuses(runs: Iterable[RunManifest]) -> dict[str, str]:
 
 def read_manifests(store: ObjectStore, session: date) -> list[RunManifest]:
     """Return the manifests of the session's parts in order; StoreError if one is not readable."""
-    return [
-        parse_manifest(read_required(store, key), store.url(key))
-        for key in store.keys(session_prefix(session))
-    ]
+    return [read_manifest(store, key)[0] for key in store.keys(session_prefix(session))]
+
+
+def read_manifest(store: ObjectStore, key: str) -> tuple[RunManifest, str]:
+    """Return the manifest under `key` and its sha256; DamagedObject if it is missing or none."""
+    data = read_required(store, key)
+    try:
+        return parse_manifest(data, store.url(key)), sha256(data)
+    except StoreError as exc:
+        raise DamagedObject(str(exc), key) from exc
 
 
 def create_or_adopt(store: ObjectStore, key: str, data: bytes) -> bytes:
@@ -122,10 +131,10 @@ def create_or_adopt(store: ObjectStore, key: str, data: bytes) -> bytes:
 
 
 def read_required(store: ObjectStore, key: str) -> bytes:
-    """Return the bytes under `key`; raises StoreError if there are none."""
+    """Return the bytes under `key`; raises DamagedObject if there are none."""
     data = store.read(key)
     if data is None:
-        raise StoreError(f"expected an object at {store.url(key)}, found none")
+        raise DamagedObject(f"expected an object at {store.url(key)}, found none", key)
     return data
 
 
@@ -145,15 +154,21 @@ def read_verified(store: ObjectStore, run: NamesObjects, key: str) -> bytes:
     Raises
     ------
     StoreError
-        When the manifest does not name it, it is missing, or it is not the bytes named.
+        When the manifest does not name it.
+    DamagedObject
+        When it is missing, or not the bytes named.
     """
     if key not in run.objects:
         raise StoreError(f"{store.url(run.key)}: expected it to name {key}, it does not")
-    data, expected = read_required(store, key), run.objects[key]
+    data, expected = store.read(key), run.objects[key]
+    if data is None:
+        raise DamagedObject(f"expected an object at {store.url(key)}, found none", key, expected)
     if sha256(data) != expected:
-        raise StoreError(
+        raise DamagedObject(
             f"{store.url(key)}: expected sha256 {expected}, as the manifest says, "
-            f"got {sha256(data)}: it was changed after it was published"
+            f"got {sha256(data)}: it was changed after it was published",
+            key,
+            expected,
         )
     return data
 

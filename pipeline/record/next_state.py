@@ -14,7 +14,9 @@ from pipeline.evaluation.score_table import FORECASTER
 from pipeline.forecasting.bundle import Manifest
 from pipeline.forecasting.calibration import MAX_LOG_GAIN, step_at, update_log_gains
 from pipeline.grid import round_decimals
+from pipeline.record.keys import manifest_key
 from pipeline.record.manifest import Mode, RunManifest
+from pipeline.record.prior import PriorRecord
 from pipeline.record.running_scores import RunningScores, add_scores
 from pipeline.record.scoring import ScoredForecasts, recover_quantiles
 from pipeline.record.state import (
@@ -23,7 +25,6 @@ from pipeline.record.state import (
     Outstanding,
     State,
     count_withheld_and_revised,
-    list_outstanding,
 )
 
 # A vintage's window reaches 126 sessions back: what is older and not realised, on a target that
@@ -31,25 +32,44 @@ from pipeline.record.state import (
 SCORABLE = timedelta(days=190)
 
 
-def start_part(
-    prior: State | None, previous: str | None, bundle: Manifest, session: date, part: int
-) -> State:
+def start_part(prior: PriorRecord, bundle: Manifest, session: date, part: int) -> State:
     """Return the state of a part before any score: that of the part before, renamed.
 
     A model version that is new starts from the gains of its bundle: outcomes that the model had
-    not seen left them.
+    not seen left them. One that served before has the gains back with which it ended.
     """
-    if prior is None:
-        prior = State(SCHEMA_VERSION, session, part, previous, "", {})
-    state = msgspec.structs.replace(prior, session=session, part=part, previous=previous)
+    before = prior.state or State(SCHEMA_VERSION, session, part, None, "", {})
+    state = msgspec.structs.replace(before, session=session, part=part, previous=prior.state_digest)
     if state.model_version == bundle.model_version:
         return state
-    gains = {ticker: _as_log_gains(np.array(rows)) for ticker, rows in bundle.gains.items()}
-    return msgspec.structs.replace(state, model_version=bundle.model_version, log_gains=gains)
+    resumed = prior.resumed
+    return msgspec.structs.replace(
+        state,
+        model_version=bundle.model_version,
+        log_gains=resumed.log_gains if resumed else _read_bundle_gains(bundle),
+        earlier_models=_keep_model(before, bundle.model_version),
+    )
+
+
+def _read_bundle_gains(bundle: Manifest) -> dict[str, Gains]:
+    return {ticker: _as_log_gains(np.array(rows)) for ticker, rows in bundle.gains.items()}
+
+
+def _keep_model(before: State, version: str) -> dict[str, str]:
+    """Return the models that served before, where that of `version` serves from now on."""
+    earlier = dict(before.earlier_models)
+    if before.model_version:
+        earlier[before.model_version] = manifest_key(before.session, before.part)
+    earlier.pop(version, None)
+    return earlier
 
 
 def apply_scores(
-    state: State, head: RunManifest | None, bundle: Manifest, scored: ScoredForecasts | None
+    state: State,
+    head: RunManifest | None,
+    outstanding: Sequence[Outstanding],
+    bundle: Manifest,
+    scored: ScoredForecasts | None,
 ) -> State:
     """Return the state after the scores of one run.
 
@@ -57,13 +77,12 @@ def apply_scores(
     ----------
     state : as `start_part` returns it
     head : manifest of the part before
+    outstanding : what is still to be scored, all that the head issued included
     scored : what this run could score, None for nothing
     """
-    outstanding = tuple(
-        part for part in list_outstanding(state, head) if state.session - part.session <= SCORABLE
-    )
+    scorable = tuple(part for part in outstanding if state.session - part.session <= SCORABLE)
     counts = count_withheld_and_revised(state, head)
-    state = msgspec.structs.replace(state, outstanding=outstanding, **counts)
+    state = msgspec.structs.replace(state, outstanding=scorable, **counts)
     if scored is None:
         return state
     ours = scored.where(scored.scores["model"] == FORECASTER)
@@ -71,7 +90,7 @@ def apply_scores(
     return msgspec.structs.replace(
         state,
         log_gains=_update_gains(state.log_gains, learned, bundle),
-        outstanding=_drop_scored(outstanding, ours.scores),
+        outstanding=_drop_scored(scorable, ours.scores),
         tracks=_add_scores_by_mode(state.tracks, scored),
     )
 

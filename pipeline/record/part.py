@@ -93,6 +93,8 @@ class PartWriter:
             horizons=len(part.target_dates),
             model_version=bundle.version,
             objects=dict(self.objects),
+            healed=part.prior.repairs.healed,
+            lost=part.prior.repairs.lost,
         )
         data = claim.encode()
         stored = self._write(claim.key, data)

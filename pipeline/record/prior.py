@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,8 +16,9 @@ from pipeline.columns import Columns, concatenate, where
 from pipeline.evaluation.score_table import FORECASTER
 from pipeline.ports import ObjectStore, Tables
 from pipeline.record.chain import Link, read_link, walk_back
-from pipeline.record.keys import manifest_key
+from pipeline.record.keys import manifest_key, table_key
 from pipeline.record.manifest import RunManifest, read_verified
+from pipeline.record.repairs import NO_REPAIRS, Repairs
 from pipeline.record.state import Outstanding, State, list_outstanding, read_state
 from pipeline.record.vintage import Vintage
 
@@ -31,15 +33,21 @@ class PriorRecord:
     Attributes
     ----------
     link : the part before
-    state : the calibrator after it
+    state : the calibrator after it, or after an earlier part where its own is lost
+    outstanding : what is still to be scored
     unscored : forecasts columns, `model` and `mode` of what is still to be scored; None for nothing
     bars : symbol -> bars of the newest vintage of an earlier session
+    repairs : objects of earlier parts that were damaged
+    resumed : the state in which the part's model last served, None if it serves or never did
     """
 
     link: Link | None = None
     state: State | None = None
+    outstanding: tuple[Outstanding, ...] = ()
     unscored: Columns | None = None
     bars: Mapping[str, RawBars] = field(default_factory=dict)
+    repairs: Repairs = NO_REPAIRS
+    resumed: State | None = None
 
     @property
     def manifest(self) -> RunManifest | None:
@@ -52,48 +60,85 @@ class PriorRecord:
 
 
 def read_prior_record(
-    store: ObjectStore, tables: Tables, link: Link | None, session: date
+    store: ObjectStore,
+    tables: Tables,
+    link: Link | None,
+    session: date,
+    model_version: str,
+    repairs: Repairs = NO_REPAIRS,
 ) -> PriorRecord:
-    """Return what the record up to `link` says before a part of `session`.
+    """Return what the record up to `link` says before a part of a session, made by a model.
+
+    What is lost is done without.
 
     Raises
     ------
-    StoreError
+    DamagedObject
         When an object that is needed is missing or not what its manifest names.
     """
     if link is None:
-        return PriorRecord()
-    state = read_state(store, link.manifest)
-    unscored = [
-        read_unscored_rows(store, tables, outstanding)
-        for outstanding in list_outstanding(state, link.manifest)
-    ]
+        return PriorRecord(repairs=repairs)
+    lost = repairs.lost
+    state = _read_newest_state(store, link, lost)
+    outstanding = tuple(
+        part
+        for part in list_outstanding(state, link.manifest)
+        if table_key("forecasts", part.session, part.part) not in lost
+    )
+    unscored = [read_unscored_rows(store, tables, part, lost) for part in outstanding]
     return PriorRecord(
         link=link,
         state=state,
+        outstanding=outstanding,
         unscored=concatenate(unscored) if unscored else None,
-        bars=_read_prior_bars(store, tables, link, session),
+        bars=_read_prior_bars(store, tables, link, session, lost),
+        repairs=repairs,
+        resumed=_read_earlier_state(store, state, model_version, lost) if state else None,
     )
+
+
+def _read_earlier_state(
+    store: ObjectStore, state: State, model_version: str, lost: Container[str]
+) -> State | None:
+    """Return the state in which a model that serves again last served."""
+    key = state.earlier_models.get(model_version)
+    run = read_link(store, key).manifest if key else None
+    return read_state(store, run) if run and run.calibration not in lost else None
+
+
+def _read_newest_state(store: ObjectStore, link: Link, lost: Container[str]) -> State | None:
+    """Return the state of the newest part whose state is not lost, None where all are.
+
+    What was outstanding then may have been scored since, and must not be scored twice.
+    """
+    for linked in walk_back(store, link):
+        if linked.manifest.calibration not in lost:
+            state = read_state(store, linked.manifest)
+            return state if linked is link else msgspec.structs.replace(state, outstanding=())
+    return None
 
 
 def read_unscored_rows(
-    store: ObjectStore, tables: Tables, outstanding: Outstanding
+    store: ObjectStore, tables: Tables, outstanding: Outstanding, lost: Container[str] = ()
 ) -> dict[str, NDArray[Any]]:
-    """Return the rows of forecasts and baselines that are outstanding, read from the store."""
+    """Return the rows of forecasts and baselines that are outstanding, read from the store.
+
+    Baselines that are lost are left out.
+    """
     run = read_link(store, manifest_key(outstanding.session, outstanding.part)).manifest
-    forecasts, baselines = (
-        tables.decode(name, read_verified(store, run, run.table(name)))[0]
-        for name in ("forecasts", "baselines")
+    whole = [name for name in ("forecasts", "baselines") if run.table(name) not in lost]
+    return select_unscored_rows(
+        outstanding,
+        *(tables.decode(name, read_verified(store, run, run.table(name)))[0] for name in whole),
     )
-    return select_unscored_rows(outstanding, forecasts, baselines)
 
 
 def select_unscored_rows(
-    outstanding: Outstanding, forecasts: Columns, baselines: Columns
+    outstanding: Outstanding, forecasts: Columns, *baselines: Columns
 ) -> dict[str, NDArray[Any]]:
     """Return the rows of a part's tables that are outstanding, with `model` and `mode`."""
     model = np.full(len(forecasts["ticker"]), FORECASTER, object)
-    table = concatenate([{**forecasts, "model": model}, baselines])
+    table = concatenate([{**forecasts, "model": model}, *baselines])
     unscored = {(ticker, h) for ticker, horizons in outstanding.tickers.items() for h in horizons}
     pairs = zip(table["ticker"].tolist(), table["horizon"].tolist(), strict=True)
     rows = where(table, np.array([pair in unscored for pair in pairs], bool))
@@ -101,11 +146,12 @@ def select_unscored_rows(
 
 
 def _read_prior_bars(
-    store: ObjectStore, tables: Tables, link: Link, session: date
+    store: ObjectStore, tables: Tables, link: Link, session: date, lost: Container[str]
 ) -> dict[str, RawBars]:
     """Return the newest bars of each symbol in the vintages of sessions before `session`.
 
-    Those of the session before, and of earlier ones for tickers that it could not read.
+    Those of the session before, and of earlier ones for tickers that it could not read or whose
+    vintage is lost.
     """
     runs = (linked.manifest for linked in walk_back(store, link))
     bars: dict[str, RawBars] = {}
@@ -116,6 +162,7 @@ def _read_prior_bars(
             break
         sessions.add(run.session)
         tickers |= run.tickers.keys()
-        vintage = Vintage.decode(tables, read_verified(store, run, run.table("bars")))
-        bars = {**vintage.bars, **bars}
+        if run.table("bars") not in lost:
+            vintage = Vintage.decode(tables, read_verified(store, run, run.table("bars")))
+            bars = {**vintage.bars, **bars}
     return bars

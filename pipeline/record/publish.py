@@ -99,8 +99,8 @@ def _score(part: PartInputs, bars: Sequence[Bars]) -> ScoredForecasts | None:
 
 def _next_state(part: PartInputs, bundle: ModelBundle, scored: ScoredForecasts | None) -> State:
     prior, manifest = part.prior, bundle.manifest
-    state = start_part(prior.state, prior.state_digest, manifest, part.session, part.number)
-    return apply_scores(state, prior.manifest, manifest, scored)
+    state = start_part(prior, manifest, part.session, part.number)
+    return apply_scores(state, prior.manifest, prior.outstanding, manifest, scored)
 
 
 def _build_manifest(
@@ -126,4 +126,6 @@ def _build_manifest(
         revisions={ticker: columns for ticker, columns in revisions.items() if columns},
         previous_key=before.manifest.key if before else None,
         previous=before.digest if before else None,
+        healed=part.prior.repairs.healed,
+        lost=part.prior.repairs.lost,
     )

@@ -39,7 +39,8 @@ class State(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `log_gains` are float (n_horizons, n_levels) per ticker; `tracks` are by mode: what was issued
     live stays apart. `withheld` counts, by ticker and reason, the sessions whose first part
     withheld it, and `revised`, by ticker and column, those whose vintage differed from the one
-    before; both up to the part before.
+    before; both up to the part before. `earlier_models` maps each model version that served
+    before this one to the manifest of its newest part, whose state has its gains.
     """
 
     schema_version: int
@@ -52,6 +53,7 @@ class State(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tracks: Mapping[Mode, RunningScores] = {}
     withheld: Counts = {}
     revised: Counts = {}
+    earlier_models: Mapping[str, str] = {}
 
     @property
     def calibration(self) -> Calibration:

@@ -394,12 +394,17 @@ def test_a_missing_bundle_exits_1(forecaster: Forecaster) -> None:
     assert_refused(answer, 1, "expected a bundle", "nowhere")
 
 
-def test_a_store_that_holds_what_no_run_wrote_exits_1(forecaster: Forecaster) -> None:
+def test_a_manifest_that_no_run_wrote_is_refused_and_remade_by_the_next_run(
+    forecaster: Forecaster,
+) -> None:
     args = ("--bars", "simulated", "--as-of", SESSION)
     assert forecaster("run", *args).code == 0
-    Path(f"store/runs/{SESSION}.00.json").write_text("{}")
-    assert_refused(forecaster("run", *args), 1, "expected a run manifest")
+    manifest = Path(f"store/runs/{SESSION}.00.json")
+    written = manifest.read_bytes()
+    manifest.write_text("{}")
     assert_refused(forecaster("show"), 1, "expected a run manifest")
+    assert f"Healed    runs/{SESSION}.00.json" in forecaster("run", *args).out
+    assert manifest.read_bytes() == written
 
 
 def test_an_interrupt_exits_130_quietly(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 
-from pipeline.errors import Overtaken, RequestError
+from pipeline.errors import DamagedObject, Overtaken, RequestError
 from pipeline.jobs.backfill.bulk_writer import BulkWriter
 from pipeline.jobs.backfill.plan import (
     BackfillPlan,
@@ -23,6 +23,7 @@ from pipeline.jobs.backfill.precomputed import PrecomputedForecaster
 from pipeline.jobs.backfill.session_history import SessionHistory
 from pipeline.jobs.backfill.unscored_parts import UnscoredParts
 from pipeline.jobs.daily import DailyJob
+from pipeline.jobs.heal import repair_or_do_without
 from pipeline.jobs.remake import finish_claimed
 from pipeline.ports import ObjectStore, Reading
 from pipeline.record.chain import Link, check_source, find_head
@@ -31,6 +32,7 @@ from pipeline.record.manifest import Mode
 from pipeline.record.part import PartInputs
 from pipeline.record.prior import PriorRecord, read_prior_record
 from pipeline.record.publish import publish
+from pipeline.record.repairs import NO_REPAIRS, Repairs
 from pipeline.views.refresh import refresh_views
 
 Progress = Callable[[int, int], None]
@@ -56,6 +58,18 @@ def backfill(job: DailyJob, first: date, last: date, at: datetime, progress: Pro
         When another source began the record, or the store holds what another backfill began from
         other bars, or another run goes on with the record meanwhile.
     """
+    repairs = NO_REPAIRS
+    while True:
+        try:
+            return _publish_missing(job, (first, last), at, repairs, progress)
+        except DamagedObject as damaged:
+            repairs = repair_or_do_without(job.store, job.tables, job.calendar, damaged, repairs)
+
+
+def _publish_missing(
+    job: DailyJob, span: tuple[date, date], at: datetime, repairs: Repairs, progress: Progress
+) -> int:
+    first, last = span
     head = find_head(job.store)
     check_source(head, job.source.label)
     sessions: Sequence[date] = job.calendar.between(first, last)
@@ -66,9 +80,9 @@ def backfill(job: DailyJob, first: date, last: date, at: datetime, progress: Pro
         return 0
     plan = read_open_plan(job.store, sessions[0])
     if plan is None:
-        return _publish_planned(job, (sessions[0], last), sessions, at, progress)
+        return _publish_planned(job, (sessions[0], last), sessions, at, repairs, progress)
     within = [session for session in sessions if session <= plan.last]
-    done = _publish_planned(job, (plan.first, plan.last), within, at, progress)
+    done = _publish_planned(job, (plan.first, plan.last), within, at, repairs, progress)
     return done + (backfill(job, first, last, at, progress) if last > plan.last else 0)
 
 
@@ -77,6 +91,7 @@ def _publish_planned(
     span: tuple[date, date],
     sessions: Sequence[date],
     at: datetime,
+    repairs: Repairs,
     progress: Progress,
 ) -> int:
     """Publish sessions of a plan, which is that of `span` and of this moment if none is stored.
@@ -106,7 +121,9 @@ def _publish_planned(
     vintages = PointInTimeVintages(job, reading, plan.issued_at)
     try:
         if sessions:
-            prior = read_prior_record(job.store, job.tables, head, sessions[0])
+            prior = read_prior_record(
+                job.store, job.tables, head, sessions[0], bundle.version, repairs
+            )
             _publish_each(job, sessions, history, vintages, prior, progress)
     except (KeyboardInterrupt, Overtaken):
         refresh_views(job.store, job.tables)
@@ -124,7 +141,7 @@ def _publish_each(
     progress: Progress,
 ) -> None:
     forecaster = PrecomputedForecaster(job.model, job.tickers, vintages.reading)
-    unscored = UnscoredParts(job)
+    unscored = UnscoredParts(job, prior.repairs.lost)
     horizons = len(job.model.manifest.horizons)
     with BulkWriter(job.store) as writer:
         for done, session in enumerate(sessions, start=1):

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 
 from pipeline.columns import Columns, concatenate
 from pipeline.jobs.daily import DailyJob
+from pipeline.record.keys import table_key
 from pipeline.record.part import PublishedPart
 from pipeline.record.prior import PriorRecord, read_unscored_rows, select_unscored_rows
+from pipeline.record.repairs import Repairs
 from pipeline.record.state import Outstanding, list_outstanding
 
 
 class UnscoredParts:
-    """The tables of the newest parts, so that they need not be read back from the store."""
+    """The tables of the newest parts, so that they need not be read back from the store.
 
-    def __init__(self, job: DailyJob) -> None:
-        self._job = job
+    Of what is `lost` each part says what it would have needed.
+    """
+
+    def __init__(self, job: DailyJob, lost: Mapping[str, str]) -> None:
+        self._job, self._lost = job, lost
         self._tables: dict[tuple[date, int], tuple[Columns, Columns]] = {}
 
     def add(self, part: PublishedPart) -> PriorRecord:
@@ -26,14 +32,18 @@ class UnscoredParts:
         unscored = [self._select_rows(outstanding) for outstanding in waiting]
         needed = {(outstanding.session, outstanding.part) for outstanding in waiting}
         self._tables = {key: tables for key, tables in self._tables.items() if key in needed}
+        baselines = {table_key("baselines", *part) for part in needed}
+        self._lost = {key: digest for key, digest in self._lost.items() if key in baselines}
         return PriorRecord(
             link=part.link,
             state=part.state,
+            outstanding=waiting,
             unscored=concatenate(unscored) if unscored else None,
+            repairs=Repairs(lost=self._lost),
         )
 
     def _select_rows(self, outstanding: Outstanding) -> Columns:
         tables = self._tables.get((outstanding.session, outstanding.part))
         if tables is None:
-            return read_unscored_rows(self._job.store, self._job.tables, outstanding)
+            return read_unscored_rows(self._job.store, self._job.tables, outstanding, self._lost)
         return select_unscored_rows(outstanding, *tables)

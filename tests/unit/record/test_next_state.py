@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import msgspec
@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from pipeline.bars import PRICES, RawBars
+from pipeline.encoding import sha256
 from pipeline.forecasting.bundle import ModelBundle
 from pipeline.forecasting.calibration import MAX_LOG_GAIN, NEUTRAL, STEP, calibrate_history
 from pipeline.forecasting.forecast import forecast
@@ -17,7 +18,10 @@ from pipeline.forecasting.levels import LEVELS
 from pipeline.forecasting.model import Model
 from pipeline.grid import round_decimals
 from pipeline.jobs.replay import replay
+from pipeline.record.keys import calibration_key, table_key
 from pipeline.record.next_state import apply_scores, start_part
+from pipeline.record.prior import PriorRecord
+from pipeline.record.repairs import Loss, accept_loss
 from pipeline.record.scoring import recover_quantiles
 from pipeline.record.state import Outstanding, State
 from tests.support.builders import bars
@@ -108,7 +112,7 @@ def test_gains_stay_within_their_bounds(model: Model) -> None:
             assert np.abs(gains_of(state, ticker)).max() <= MAX_LOG_GAIN
     beyond = dict.fromkeys(TICKERS, ((3.0,) * 11,) * 5)
     manifest = renewed(model, gains=beyond).manifest
-    started = start_part(None, None, manifest, SPAN[0], 0)
+    started = start_part(PriorRecord(), manifest, SPAN[0], 0)
     assert gains_of(started, "SPY").max() == MAX_LOG_GAIN
 
 
@@ -170,6 +174,35 @@ def test_outcomes_of_the_old_model_do_not_move_the_new_ones_gains(model: Model) 
     assert np.array_equal(log_gains[2:], round_decimals(np.log(np.full((3, 11), 0.9))))
 
 
+def test_a_model_that_serves_again_has_its_gains_back(model: Model) -> None:
+    store, new = run_days(model, SPAN[:10]), retrained(model)
+    left = gains_of(states(store)[-1], "SPY")
+    run_days(new, SPAN[10:12], store=store)
+    replaced = gains_of(states(store)[-1], "SPY")
+    run_days(model, SPAN[12:13], store=store)
+    again = states(store)[-1]
+    # What it issued before and that is realised now moves them, as it always would have.
+    assert np.abs(gains_of(again, "SPY") - left).max() <= STEP
+    assert np.abs(gains_of(again, "SPY") - replaced).max() > STEP
+    run_days(new, SPAN[13:14], store=store)
+    assert np.abs(gains_of(states(store)[-1], "SPY") - replaced).max() <= 2 * STEP
+    for session in SPAN[9:14]:
+        assert all(replayed.equal for replayed in replay(store, TABLES, CALENDAR, session))
+
+
+def test_a_model_whose_last_state_is_lost_starts_as_a_new_one(model: Model) -> None:
+    store, new = run_days(model, SPAN[:10]), retrained(model)
+    run_days(new, SPAN[10:17], store=store)  # by now no part needs the objects of SPAN[9]
+    for key in (table_key("bars", SPAN[9], 0), calibration_key(SPAN[9], 0)):
+        data = store.objects.pop(key)
+        accept_loss(store, Loss(key, sha256(data), datetime(2025, 1, 1, tzinfo=UTC)))
+    run_days(model, SPAN[17:18], store=store)
+    gains = model.manifest.gains["SPY"]
+    state = State.decode(store.objects[calibration_key(SPAN[17], 0)], "")
+    assert np.abs(gains_of(state, "SPY") - np.log(gains)).max() <= STEP
+    assert all(replayed.equal for replayed in replay(store, TABLES, CALENDAR, SPAN[17]))
+
+
 def test_the_same_model_with_another_manifest_keeps_its_gains(model: Model) -> None:
     store = run_days(model, SPAN[:10])
     again = renewed(model, gains={}, libraries={"numpy": "0"})
@@ -185,9 +218,14 @@ def test_what_can_no_longer_be_scored_is_not_looked_for_for_ever(
     # Its target turned out to be a holiday.
     never = Outstanding(SPAN[0] - timedelta(days=150), 0, "live", {"SPY": (2,)})
     waiting = msgspec.structs.replace(state, outstanding=(never, *state.outstanding))
-    assert apply_scores(waiting, None, model.manifest, None).outstanding[0] == never
+    assert (
+        apply_scores(waiting, None, waiting.outstanding, model.manifest, None).outstanding[0]
+        == never
+    )
     later = msgspec.structs.replace(waiting, session=SPAN[0] + timedelta(days=41))
-    assert never not in apply_scores(later, None, model.manifest, None).outstanding
+    assert (
+        never not in apply_scores(later, None, later.outstanding, model.manifest, None).outstanding
+    )
 
 
 def test_a_part_that_died_is_finished_with_the_bundle_that_it_was_claimed_with(

@@ -1,0 +1,65 @@
+"""Repairs: earlier objects that a part found damaged, and what became of them.
+
+What a replay can remake to the bytes named is healed. What it cannot is lost once a person has
+accepted that, by a document under `losses/`; the parts that do without it say so for ever.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import msgspec
+
+from pipeline.encoding import to_json
+from pipeline.errors import StoreError
+from pipeline.ports import ObjectStore
+from pipeline.record.keys import loss_key
+
+
+@dataclass(frozen=True, slots=True)
+class Repairs:
+    """Earlier objects, key -> sha256: `healed` were remade, `lost` are done without."""
+
+    healed: Mapping[str, str] = field(default_factory=dict)
+    lost: Mapping[str, str] = field(default_factory=dict)
+
+    def __contains__(self, key: str) -> bool:
+        return key in self.healed or key in self.lost
+
+    def heal(self, healed: Mapping[str, str]) -> Repairs:
+        """Return the repairs with more that is healed."""
+        return Repairs({**self.healed, **healed}, self.lost)
+
+    def lose(self, lost: Mapping[str, str]) -> Repairs:
+        """Return the repairs with more that is lost."""
+        return Repairs(self.healed, {**self.lost, **lost})
+
+
+NO_REPAIRS = Repairs()
+
+
+class Loss(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A person's word that the bytes of an object cannot be had again."""
+
+    key: str
+    sha256: str
+    accepted_at: datetime
+
+
+def accept_loss(store: ObjectStore, loss: Loss) -> None:
+    """Store the loss, so that runs go on without the object; one accepted before stays."""
+    store.create(loss_key(loss.sha256), to_json(loss))
+
+
+def read_loss(store: ObjectStore, sha256: str) -> Loss | None:
+    """Return the loss of the object of that sha256, None where nobody accepted one."""
+    data = store.read(loss_key(sha256))
+    if data is None:
+        return None
+    try:
+        return msgspec.json.decode(data, type=Loss)
+    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+        where_from = store.url(loss_key(sha256))
+        raise StoreError(f"{where_from}: expected an accepted loss, got {exc}") from exc
