@@ -15,6 +15,7 @@
     │   ├── NonFiniteOutput    the model answered NaN or infinity
     │   └── WorseModel         a new model would replace a better one
     ├── StoreError             the store cannot be read or written, or holds what it should not
+    │   ├── RecordDamaged      verify found what is not as the record says
     │   ├── Overtaken          another part follows the newest one already
     │   └── NotPublished       not there yet; a later run will publish it
     ├── DeploymentError        what is deployed cannot be reached or changed
@@ -146,6 +147,10 @@ class WorseModel(ModelError):
 
 class StoreError(ForecasterError):
     """The store cannot be read or written, or holds what it should not."""
+
+
+class RecordDamaged(StoreError):
+    """Verify found what is not as the record says."""
 
 
 class Overtaken(StoreError):
