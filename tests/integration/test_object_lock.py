@@ -6,6 +6,8 @@ those are shown on the packaged template and in the deployment of tests/e2e.
 
 from __future__ import annotations
 
+import re
+import runpy
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,6 +17,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from pipeline.adapters.exchange_calendar import ExchangeCalendar
+from pipeline.adapters.folder_store import FolderObjects
 from pipeline.adapters.s3_store import S3Objects
 from pipeline.adapters.simulated_bars import SimulatedMarket
 from pipeline.errors import ConfigError, StoreError
@@ -24,6 +27,7 @@ from tests.support.commands import Forecaster
 from tests.support.expected import KEYS, VIEWS
 from tests.support.s3_server import BUCKET, S3, s3_server
 
+ROOT = Path(__file__).resolve().parents[2]
 LOCKED = "locked"  # a bucket with Object Lock; BUCKET has none
 NOW = datetime.now(UTC).replace(microsecond=0)
 UNTIL = NOW + timedelta(days=7 * 366)
@@ -127,6 +131,23 @@ def test_a_run_locks_every_object_of_the_record_and_no_view(s3: S3, store: S3Obj
     assert sorted(store.keys("")) == KEYS
     locked = {key for key in KEYS if retention(s3, store, key) == ("GOVERNANCE", UNTIL)}
     assert locked == set(KEYS) - VIEWS
+
+
+def test_the_documented_program_brings_a_copy_into_a_bucket_and_locks_it(
+    s3: S3, store: S3Objects, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copied = FolderObjects(tmp_path / "store")
+    for key in ("store.json", KEY, "latest.json"):
+        copied.create(key, key.encode())
+    text = (ROOT / "docs" / "operations.md").read_text()
+    (program,) = re.findall(r"^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    program = program.replace("s3://BUCKET/store", f"s3://{store.bucket}/{store.prefix}")
+    (tmp_path / "program.py").write_text(program)
+    monkeypatch.chdir(tmp_path)
+    runpy.run_path("program.py")
+    assert store.keys("") == [KEY, "store.json"]
+    assert store.read(KEY) == KEY.encode()
+    assert (retention(s3, store, KEY) or "")[0] == "GOVERNANCE"
 
 
 class TestCommandLine:
