@@ -1,5 +1,5 @@
-# One image, two functions: the command says which handler answers.
-#   handlers.daily.handler (the default) · handlers.on_demand.handler
+# One image, three functions: the command says which handler answers.
+#   handlers.daily.handler (the default) · handlers.on_demand.handler · handlers.verify.handler
 ARG BASE_IMAGE=public.ecr.aws/lambda/python:3.13.2026.06.05.14
 
 # The locked packages. They lie beside the handlers because there they come before those of the base.

@@ -18,7 +18,7 @@ from pipeline.adapters.exchange_calendar import ExchangeCalendar
 from pipeline.encoding import sha256, to_json
 from pipeline.jobs.daily import DailyJob, run, with_mode
 from pipeline.jobs.daily_summary import Summary
-from pipeline.wiring import daily_job, open_source
+from pipeline.wiring import daily_job, open_source, parse_lock
 
 invocation: ContextVar[Any] = ContextVar("invocation")  # the context of the call under way
 
@@ -78,6 +78,7 @@ def _wire(settings: DailySettings) -> DailyJob:
         calendar,
         store=settings.store,
         bundle=settings.bundle,
+        lock=parse_lock(settings.lock, datetime.now(UTC)),
     )
 
 

@@ -12,6 +12,9 @@ from pipeline.errors import ConfigError
 from pipeline.wiring import (
     DEFAULT_BUNDLE,
     DEFAULT_TICKERS,
+    LOCK,
+    LOCKS,
+    NO_LOCK,
     SIMULATED,
     SOURCES,
     YAHOO,
@@ -37,12 +40,14 @@ class DailySettings:
     bundle : FORECASTER_BUNDLE, folder of the model bundle
     tickers : FORECASTER_TICKERS, upper case, each once
     bars : FORECASTER_BARS, `yahoo`, `simulated` or an existing folder
+    lock : FORECASTER_LOCK, `none` or how S3 locks the record, as `governance:7`
     """
 
     store: str
     bundle: Path
     tickers: tuple[str, ...]
     bars: str
+    lock: str = NO_LOCK
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Self:
@@ -53,7 +58,28 @@ class DailySettings:
             "bundle": read("FORECASTER_BUNDLE", _parse_bundle, BUNDLES, str(DEFAULT_BUNDLE)),
             "tickers": read("FORECASTER_TICKERS", _parse_tickers, TICKERS, DEFAULT_TICKERS),
             "bars": read("FORECASTER_BARS", _parse_bars, SOURCES, YAHOO),
+            "lock": read("FORECASTER_LOCK", _parse_lock, LOCKS, NO_LOCK),
         }
+        read.refuse_problems()
+        return cls(**settings)
+
+
+@dataclass(frozen=True, slots=True)
+class VerifySettings:
+    """What the function that verifies the record is told.
+
+    Attributes
+    ----------
+    store : FORECASTER_STORE, s3://bucket/prefix or a folder; required
+    """
+
+    store: str
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> Self:
+        """Return the settings in `environ`; raises one ConfigError that lists every problem."""
+        read = _Reader(environ)
+        settings = {"store": read("FORECASTER_STORE", _parse_store, STORES)}
         read.refuse_problems()
         return cls(**settings)
 
@@ -146,6 +172,10 @@ def _parse_tickers(text: str) -> tuple[str, ...] | None:
 
 def _parse_bars(text: str) -> str | None:
     return text if text in (YAHOO, SIMULATED) or Path(text).is_dir() else None
+
+
+def _parse_lock(text: str) -> str | None:
+    return text if LOCK.fullmatch(text) else None
 
 
 def _parse_auth(text: str) -> str | None:

@@ -15,6 +15,7 @@
     │   ├── NonFiniteOutput    the model answered NaN or infinity
     │   └── WorseModel         a new model would replace a better one
     ├── StoreError             the store cannot be read or written, or holds what it should not
+    │   ├── RecordDamaged      verify found what is not as the record says
     │   ├── Overtaken          another part follows the newest one already
     │   └── NotPublished       not there yet; a later run will publish it
     ├── DeploymentError        what is deployed cannot be reached or changed
@@ -161,6 +162,10 @@ class DamagedObject(StoreError):
     def __reduce__(self) -> tuple[type[Self], tuple[str, str, str | None]]:
         """Survive the way from one process to another, which knows only `args`."""
         return type(self), (str(self), self.key, self.sha256)
+
+
+class RecordDamaged(StoreError):
+    """Verify found what is not as the record says."""
 
 
 class Overtaken(StoreError):

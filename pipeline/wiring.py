@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from pipeline.bars import TICKER, VIX
 from pipeline.errors import ConfigError
 
 if TYPE_CHECKING:
+    from pipeline.adapters.s3_store import Lock
     from pipeline.jobs.daily import DailyJob
     from pipeline.ports import BarSource, Calendar, ObjectStore
 
@@ -27,6 +29,9 @@ DEFAULT_BUNDLE = Path(__file__).resolve().parents[1] / "models" / "default"
 DEFAULT_TICKERS = "SPY,QQQ,DIA,IWM"
 # The model reads the VIX beside them, and does without where it is missing.
 DEFAULT_SYMBOLS = f"{DEFAULT_TICKERS},{VIX}"
+NO_LOCK = "none"
+LOCKS = f"{NO_LOCK}, governance:YEARS or compliance:YEARS, 1 to 99"
+LOCK = re.compile(rf"{NO_LOCK}|(?P<mode>governance|compliance):(?P<years>[1-9]\d?)")
 SOURCES = f"{YAHOO}, {SIMULATED} or an existing folder"
 
 
@@ -42,6 +47,25 @@ def parse_tickers(text: str) -> tuple[str, ...]:
     if not all(re.fullmatch(TICKER, ticker) for ticker in tickers):
         raise ConfigError(f"expected tickers joined by commas like SPY,QQQ, got {text!r}")
     return tuple(dict.fromkeys(tickers))
+
+
+def parse_lock(text: str, now: datetime) -> Lock | None:
+    """Return how the record is locked in S3 from `now` on: `governance:7` is for seven years.
+
+    None for `none`.
+
+    Raises
+    ------
+    ConfigError
+        For anything else.
+    """
+    if (lock := LOCK.fullmatch(text)) is None:
+        raise ConfigError(f"lock: expected {LOCKS}, got {text!r}")
+    if text == NO_LOCK:
+        return None
+    from pipeline.adapters.s3_store import Lock  # noqa: PLC0415
+
+    return Lock(lock["mode"].upper(), now + timedelta(days=366 * int(lock["years"])))
 
 
 def open_source(
@@ -78,7 +102,7 @@ def open_source(
     return FolderBars(Path(spec))
 
 
-def open_store(location: str, *, hurried: bool = False) -> ObjectStore:
+def open_store(location: str, *, hurried: bool = False, lock: Lock | None = None) -> ObjectStore:
     """Return the store at `s3://bucket/prefix` or in a folder; nothing is read or made yet.
 
     `hurried` is for where a caller waits: S3 then has seconds to answer, not minutes.
@@ -86,13 +110,13 @@ def open_store(location: str, *, hurried: bool = False) -> ObjectStore:
     Raises
     ------
     ConfigError
-        When `location` is neither.
+        When `location` is neither, or is a folder, which cannot be locked.
     """
     if s3 := _S3.fullmatch(location):
         from pipeline.adapters.s3_store import HURRIED, PATIENT, S3Objects  # noqa: PLC0415
 
         patience = HURRIED if hurried else PATIENT
-        return S3Objects(s3["bucket"], s3["prefix"].strip("/"), patience=patience)
+        return S3Objects(s3["bucket"], s3["prefix"].strip("/"), patience=patience, lock=lock)
     # A shell expands ~, a setting does not, and a folder named ~ is nobody's wish.
     if not location.strip() or location.startswith("~") or _SCHEME.match(location):
         raise ConfigError(
@@ -101,20 +125,28 @@ def open_store(location: str, *, hurried: bool = False) -> ObjectStore:
         )
     if Path(location).is_file():
         raise ConfigError(f"store: expected s3://bucket/prefix or a folder, got file {location!r}")
+    if lock is not None:
+        raise ConfigError(f"lock: expected {NO_LOCK} for a folder, got a lock for {location!r}")
     from pipeline.adapters.folder_store import FolderObjects  # noqa: PLC0415
 
     return FolderObjects(Path(location))
 
 
 def daily_job(
-    tickers: tuple[str, ...], source: BarSource, calendar: Calendar, *, store: str, bundle: Path
+    tickers: tuple[str, ...],
+    source: BarSource,
+    calendar: Calendar,
+    *,
+    store: str,
+    bundle: Path,
+    lock: Lock | None = None,
 ) -> DailyJob:
     """Return the live daily run of `tickers` on the model in folder `bundle`.
 
     Raises
     ------
     ConfigError
-        When `store` is neither s3://bucket/prefix nor a folder.
+        When `store` is neither s3://bucket/prefix nor a folder, or a folder is to be locked.
     BundleMismatch
         When the bundle cannot be used.
     """
@@ -123,5 +155,5 @@ def daily_job(
     from pipeline.forecasting.model import Model  # noqa: PLC0415
     from pipeline.jobs.daily import DailyJob  # noqa: PLC0415
 
-    opened, loaded = open_store(store), load_bundle(bundle)
+    opened, loaded = open_store(store, lock=lock), load_bundle(bundle)
     return DailyJob(tickers, source, calendar, opened, ParquetTables(), Model(loaded))

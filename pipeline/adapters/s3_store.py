@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from typing import Any
 
@@ -28,9 +29,20 @@ class Patience:
 PATIENT, HURRIED = Patience(4, 5, 30), Patience(2, 1, 3)
 
 
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """S3's Object Lock on what is created: no version of it is deleted before `until`.
+
+    `mode` is GOVERNANCE, which people with a right of its own can lift, or COMPLIANCE: nobody can.
+    """
+
+    mode: str
+    until: datetime
+
+
 @dataclass(frozen=True)
 class S3Objects:
-    """Objects under a prefix of an S3 bucket.
+    """Objects under a prefix of an S3 bucket; `lock` holds for what is created, not replaced.
 
     boto3 is imported and the client made by the first request, not before. `create` may answer
     False to the very writer that won, when the reply to its put was lost and the put repeated:
@@ -42,6 +54,7 @@ class S3Objects:
     client: Any = None
     pause: Callable[[float], None] = time.sleep
     patience: Patience = PATIENT
+    lock: Lock | None = None
 
     def read(self, key: str) -> bytes | None:
         with self._translate_errors("read", key):
@@ -77,15 +90,31 @@ class S3Objects:
 
     def _create(self, key: str, data: bytes, pauses: tuple[float, ...]) -> bool:
         try:
-            self._s3.put_object(**self._locate(key), Body=data, IfNoneMatch="*")
+            where = self._locate(key)
+            self._s3.put_object(**where, Body=data, IfNoneMatch="*", **self._lock_headers())
             return True
         except _import_error_types() as exc:
             if _parse_error_code(exc) == "PreconditionFailed":
                 return False
+            if self.lock and _parse_error_code(exc) == "InvalidRequest":
+                raise StoreError(
+                    f"expected a bucket with Object Lock, to create and lock {self.url(key)}, got: "
+                    f"{exc}. Switch it on (docs/operations.md#write-once) or say: lock none"
+                ) from exc
             if _parse_error_code(exc) != "ConditionalRequestConflict" or not pauses:
                 raise
         self.pause(pauses[0])
         return self._create(key, data, pauses[1:])
+
+    def _lock_headers(self) -> dict[str, Any]:
+        """Return what locks an object; S3 takes it with a digest of the bytes only."""
+        if self.lock is None:
+            return {}
+        return {
+            "ObjectLockMode": self.lock.mode,
+            "ObjectLockRetainUntilDate": self.lock.until,
+            "ChecksumAlgorithm": "SHA256",
+        }
 
     def _to_full_key(self, key: str) -> str:
         return f"{self.prefix}/{key}" if self.prefix else key

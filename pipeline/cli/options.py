@@ -52,6 +52,10 @@ def print_version(wanted: bool) -> None:
 
 Bars = Annotated[str, typer.Option(metavar="DIR|yahoo|simulated", help="Where bars come from.")]
 Store = Annotated[str, typer.Option(metavar="DIR|s3://...", help="Where forecasts are published.")]
+Lock = Annotated[
+    str,
+    typer.Option(metavar="none|governance:YEARS|compliance:YEARS", help="Lock the record in S3."),
+]
 Bundle = Annotated[
     Path, typer.Option(metavar="DIR", help="The model.", show_default="models/default")
 ]

@@ -20,7 +20,7 @@ from pipeline.jobs.status import read_status
 from pipeline.jobs.verify import Verified, verify
 from pipeline.ports import ObjectStore
 from pipeline.record.chain import find_head
-from pipeline.wiring import DEFAULT_BUNDLE, DEFAULT_TICKERS, daily_job
+from pipeline.wiring import DEFAULT_BUNDLE, DEFAULT_TICKERS, NO_LOCK, daily_job, parse_lock
 
 From = Annotated[date, options.day_option("--from", "First session to issue.")]
 To = Annotated[
@@ -40,6 +40,7 @@ def backfill_command(
     store: options.Store = "./store",
     bundle: options.Bundle = DEFAULT_BUNDLE,
     tickers: options.Tickers = DEFAULT_TICKERS,
+    lock: options.Lock = NO_LOCK,
     json: options.Json = False,
 ) -> None:
     """Issue, score and calibrate past sessions from given bars, each with what was known then.
@@ -47,8 +48,9 @@ def backfill_command(
     Marked `backfill` on the record; nothing that is there is overwritten. Safe to interrupt.
     """
     names, at = options.parse_tickers(tickers), options.event_time("--to", to)
-    calendar = options.open_calendar()
-    job = daily_job(names, options.open_bars(bars, calendar), calendar, store=store, bundle=bundle)
+    calendar, locked = options.open_calendar(), parse_lock(lock, options.now())
+    source = options.open_bars(bars, calendar)
+    job = daily_job(names, source, calendar, store=store, bundle=bundle, lock=locked)
     last = calendar.last_closed(at)
     if first > last:
         raise ConfigError(f"--from: expected a date not after {last}, got {first}")

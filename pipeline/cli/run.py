@@ -13,7 +13,7 @@ from pipeline.record.chain import find_head
 from pipeline.record.keys import DASHBOARD
 from pipeline.record.vintage import HISTORY_SESSIONS
 from pipeline.views.session import read_session
-from pipeline.wiring import DEFAULT_BUNDLE, DEFAULT_TICKERS, daily_job
+from pipeline.wiring import DEFAULT_BUNDLE, DEFAULT_TICKERS, NO_LOCK, daily_job, parse_lock
 
 
 def register(app: typer.Typer) -> None:
@@ -27,15 +27,17 @@ def run(
     store: options.Store = "./store",
     bundle: options.Bundle = DEFAULT_BUNDLE,
     tickers: options.Tickers = DEFAULT_TICKERS,
+    lock: options.Lock = NO_LOCK,
     as_of: options.AsOf = None,
     json: options.Json = False,
 ) -> None:
     """Publish the forecasts of the last closed session, and show them. Safe to repeat."""
     names, at = options.parse_tickers(tickers), options.event_time("--as-of", as_of)
+    locked = parse_lock(lock, options.now())
     with console.progress("Reading bars and forecasting"):
         calendar = options.open_calendar()
         source = RememberingSource(options.open_bars(bars, calendar))
-        job = daily_job(names, source, calendar, store=store, bundle=bundle)
+        job = daily_job(names, source, calendar, store=store, bundle=bundle, lock=locked)
         summary = daily.run(daily.with_mode(job, at, options.now()), at)
         shown = read_session(job.store, job.tables, summary.session)
     expected = calendar.ending(summary.session, HISTORY_SESSIONS)

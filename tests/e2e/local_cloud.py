@@ -132,6 +132,41 @@ def deploy_queries_and_budgets() -> None:
     }
 
 
+def write_once() -> None:
+    """Lock buckets as templates say, and tell their policies what S3 tells of a write."""
+    from ministack.core import iam_actions
+    from ministack.services import s3
+    from ministack.services.cloudformation import provisioners
+
+    handlers = provisioners._RESOURCE_HANDLERS["AWS::S3::Bucket"]
+    created = handlers["create"]
+    told, checked = iam_actions.s3_service_context, iam_actions.s3_additional_checks
+
+    def create(logical_id: str, props: dict[str, Any], stack: str) -> Any:
+        made = created(logical_id, props, stack)
+        if props.get("ObjectLockEnabled"):
+            s3._bucket_object_lock[made[0]] = {"enabled": True, "default_retention": None}
+        return made
+
+    def tell(action: str, query: Any, path: str = "", headers: Any = None) -> dict[str, Any]:
+        keys: dict[str, Any] = told(action, query, path, headers)
+        if action == "s3:PutObject":
+            whole = {"uploads", "partNumber"}.isdisjoint(query or {})
+            keys["s3:ObjectCreationOperation"] = str(whole).lower()
+            if "if-none-match" in (headers or {}):
+                keys["s3:if-none-match"] = headers["if-none-match"]
+        return keys
+
+    def check(method: str, path: str, headers: Any, body: bytes, query: Any) -> list[Any]:
+        checks: list[Any] = checked(method, path, headers, body, query)
+        if "x-amz-object-lock-mode" in headers:
+            checks.append(("s3:PutObjectRetention", f"arn:aws:s3:::{path.lstrip('/')}"))
+        return checks
+
+    handlers["create"] = create
+    iam_actions.s3_service_context, iam_actions.s3_additional_checks = tell, check
+
+
 def count_loopback_as_tls() -> None:
     """Answer as behind TLS: on loopback nobody listens in, and policies refuse plain HTTP."""
     from ministack import app
@@ -161,6 +196,7 @@ def main(port: int) -> None:
         retry_as_the_alias_says()
         fill_in_the_schedule_s_input()
         deploy_queries_and_budgets()
+        write_once()
         count_loopback_as_tls()
         told = " ".join(f"{name}={value}" for name, value in variables(port).items())
         print(f"AWS is here: export {told}", file=sys.stderr, flush=True)

@@ -20,11 +20,22 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.e2e.cloud import ACCOUNT, BUCKET, NAME, PARAMS, REGION, Cloud, eventually, local_cloud
+from tests.e2e.rights import (
+    ANEW,
+    BODY,
+    CALLS,
+    VINTAGE,
+    anything_goes,
+    published_calls,
+    rights_of,
+    tried,
+)
 from tests.support.builders import bar_rows, bars, raw_bars, window_rows
+from tests.support.template_store import VIEWS
 
 pytestmark = [pytest.mark.slow, pytest.mark.emulator]
 
-DAILY, ON_DEMAND = f"{NAME}-daily", f"{NAME}-on-demand"
+DAILY, ON_DEMAND, VERIFY = (f"{NAME}-{name}" for name in ("daily", "on-demand", "verify"))
 TICKERS = ["DIA", "IWM", "QQQ", "SPY"]
 
 
@@ -37,7 +48,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
         given = " ".join(f"--param={name}={value}" for name, value in PARAMS.items())
         deployed = started.make("deploy", "STAGE=dev", f"DEPLOY={given}")
         assert deployed.returncode == 0, deployed.stdout + deployed.stderr
-        assert "Both functions answer as they should" in deployed.stderr
+        assert "All functions answer as they should" in deployed.stderr
         yield started
 
 
@@ -222,9 +233,10 @@ def test_alarms_watch_what_the_functions_really_tell(cloud: Cloud) -> None:
     watch = cloud.client("cloudwatch")
     alarms = {one["MetricName"]: one for one in watch.describe_alarms()["MetricAlarms"]}
     told = {(one["MetricName"], names(one)) for one in watch.list_metrics()["Metrics"]}
-    for metric in ("session_complete", "data_lag_sessions", "Errors", "Duration", "Throttles"):
+    for metric in ("session_complete", "data_lag_sessions", "record_intact", "Errors", "Duration"):
         assert (metric, names(alarms[metric])) in told
     assert alarms["session_complete"]["StateValue"] == "OK"
+    assert alarms["record_intact"]["StateValue"] == "OK"
 
 
 def names(metric: Any) -> frozenset[tuple[str, str]]:
@@ -269,68 +281,41 @@ def test_a_run_that_fails_in_every_attempt_is_a_dead_letter_and_an_alarm_tells(
     eventually(everybody_told)
 
 
-ALLOWED, DENIED = True, False
-STORED = {"Bucket": BUCKET, "Key": "store/latest.json"}
-VINTAGE = {"Bucket": BUCKET, "Key": "store/bars/month=2020-01/2020-01-02.00.parquet"}
-RESULTS = {"Bucket": BUCKET, "Key": "athena/results.csv"}
-BODY = {"Body": b"{}"}
-CALLS: list[tuple[str, str, str, dict[str, Any], bool]] = [
-    ("daily", "s3", "get_object", STORED, ALLOWED),
-    ("daily", "s3", "put_object", STORED | BODY, ALLOWED),
-    ("daily", "s3", "put_object", VINTAGE | BODY, ALLOWED),
-    ("daily", "s3", "list_objects_v2", {"Bucket": BUCKET, "Prefix": "store/runs/"}, ALLOWED),
-    ("daily", "s3", "list_objects_v2", {"Bucket": BUCKET, "Prefix": "athena/"}, DENIED),
-    ("daily", "s3", "put_object", RESULTS | BODY, DENIED),
-    ("daily", "s3", "delete_object", STORED, DENIED),
-    ("daily", "s3", "delete_bucket", {"Bucket": BUCKET}, DENIED),
-    ("daily", "ssm", "get_parameter", {"Name": "/financial-forecaster/dev/api-key"}, DENIED),
-    ("daily", "lambda", "invoke", {"FunctionName": ON_DEMAND}, DENIED),
-    ("on-demand", "s3", "get_object", STORED, ALLOWED),
-    ("on-demand", "s3", "list_objects_v2", {"Bucket": BUCKET, "Prefix": "store/"}, ALLOWED),
-    ("on-demand", "s3", "get_object", VINTAGE, DENIED),
-    ("on-demand", "s3", "put_object", STORED | BODY, DENIED),
-    ("on-demand", "s3", "delete_object", STORED, DENIED),
-    ("on-demand", "ssm", "get_parameter", {"Name": "/financial-forecaster/dev/api-key"}, DENIED),
-    ("schedule", "lambda", "invoke", {"FunctionName": f"{DAILY}:live", "Payload": b"{}"}, ALLOWED),
-    ("schedule", "lambda", "invoke", {"FunctionName": f"{ON_DEMAND}:live"}, DENIED),
-    ("schedule", "s3", "get_object", STORED, DENIED),
-]
-
-
-def somebody_with_the_rights_of(cloud: Cloud, role: str) -> dict[str, str]:
-    """Return the keys of a user who may do what the deployed role may."""
-    iam = cloud.client("iam")
-    name = f"{NAME}-{role}-us-east-1"
-    iam.create_user(UserName=name)
-    for policy in iam.list_role_policies(RoleName=name)["PolicyNames"]:
-        document = iam.get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"]
-        iam.put_user_policy(UserName=name, PolicyName=policy, PolicyDocument=json.dumps(document))
-    made = iam.create_access_key(UserName=name)["AccessKey"]
-    return {
-        "aws_access_key_id": made["AccessKeyId"],
-        "aws_secret_access_key": made["SecretAccessKey"],
-    }
-
-
 def test_each_role_may_do_its_job_and_nothing_else(cloud: Cloud) -> None:
     # Under its role the daily function has published already, and the schedule has started it.
     cloud.client("s3").put_object(**VINTAGE, **BODY)
-    people = {
-        role: somebody_with_the_rights_of(cloud, role)
-        for role in ("daily", "on-demand", "schedule")
-    }
-    seen = []
-    for role, service, operation, arguments, _ in CALLS:
-        call = getattr(cloud.client(service, **people[role]), operation)
-        try:
-            call(**arguments)
-            allowed = ALLOWED
-        except botocore.exceptions.ClientError as error:
-            assert "AccessDenied" in error.response["Error"]["Code"], error
-            allowed = DENIED
-        seen.append((role, service, operation, arguments, allowed))
-    cloud.client("s3").delete_object(**VINTAGE)
-    assert seen == CALLS
+    assert tried(cloud, CALLS, lambda role: rights_of(cloud, role)) == CALLS
+    for written in (VINTAGE, ANEW):
+        cloud.client("s3").delete_object(**written)
+
+
+def test_what_is_published_is_locked_and_the_bucket_s_rules_hold_for_everybody(
+    cloud: Cloud,
+) -> None:
+    s3 = cloud.client("s3")
+    stored = {key: s3.head_object(Bucket=BUCKET, Key=key) for key in keys(cloud)}
+    modes = {key.removeprefix("store/"): head.get("ObjectLockMode") for key, head in stored.items()}
+    assert {modes.pop(view) for view in VIEWS} == {None}
+    assert set(modes.values()) == {"GOVERNANCE"}
+    (manifest,) = [key for key in stored if "/runs/" in key]
+    version = {"Bucket": BUCKET, "Key": manifest, "VersionId": stored[manifest]["VersionId"]}
+    calls = published_calls(version)
+    assert tried(cloud, calls, lambda name: anything_goes(cloud, name)) == calls
+
+
+def test_the_record_is_verified_and_a_false_version_is_told_of_until_it_is_taken_away(
+    cloud: Cloud,
+) -> None:
+    s3 = cloud.client("s3")
+    invoke(cloud, DAILY, {})
+    assert invoke(cloud, VERIFY, {})["findings"] == []
+    (forecasts,) = keys(cloud, "store/forecasts/")
+    false = s3.put_object(Bucket=BUCKET, Key=forecasts, Body=b"false")["VersionId"]
+    answer = invoke(cloud, VERIFY, {})
+    assert answer["errorType"] == "RecordDamaged"
+    assert f"changed {forecasts.removeprefix('store/')}" in answer["errorMessage"]
+    s3.delete_object(Bucket=BUCKET, Key=forecasts, VersionId=false, BypassGovernanceRetention=True)
+    assert invoke(cloud, VERIFY, {})["findings"] == []
 
 
 def test_a_rollback_points_back_and_the_next_deployment_forward(cloud: Cloud) -> None:
@@ -359,21 +344,23 @@ def test_a_deployment_that_does_not_answer_fails_and_what_ran_before_goes_on(
 
 def test_a_paused_deployment_does_nothing_until_it_is_resumed(cloud: Cloud) -> None:
     functions, scheduler = cloud.client("lambda"), cloud.client("scheduler")
-    schedules = [f"{NAME}-{one}" for one in ("daily", "evening-catch-up", "morning-catch-up")]
+    schedules = [
+        f"{NAME}-{one}" for one in ("daily", "evening-catch-up", "morning-catch-up", "verify")
+    ]
 
     def state() -> tuple[list[int], set[str], set[bool]]:
         reserved = [
             functions.get_function_concurrency(FunctionName=name)["ReservedConcurrentExecutions"]
-            for name in (DAILY, ON_DEMAND)
+            for name in (DAILY, ON_DEMAND, VERIFY)
         ]
         enabled = {scheduler.get_schedule(Name=name)["State"] for name in schedules}
         alarms = cloud.client("cloudwatch").describe_alarms()["MetricAlarms"]
         return reserved, enabled, {alarm["ActionsEnabled"] for alarm in alarms}
 
-    running = ([2, 5], {"ENABLED"}, {True})
+    running = ([2, 5, 1], {"ENABLED"}, {True})
     assert state() == running
     assert cloud.forecaster("pause", "--stage", "dev").returncode == 0
-    assert state() == ([0, 0], {"DISABLED"}, {False})
+    assert state() == ([0, 0, 0], {"DISABLED"}, {False})
     with pytest.raises(botocore.exceptions.ClientError, match="TooManyRequests"):
         invoke(cloud, DAILY, {})
     targets = [scheduler.get_schedule(Name=name)["Target"] for name in schedules]

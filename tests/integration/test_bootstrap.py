@@ -193,7 +193,7 @@ OF_OTHERS = (
     "logs:*Bearer*", "logs:*Delivery", "logs:*IndexPolicy", "logs:*KmsKey",
     "logs:*ProtectionPolicy", "logs:*ResourcePolicy", "logs:*LogGroupDeletionProtection",
     "iam:*PermissionsBoundary", "iam:*tachRolePolicy", "iam:CreateServiceLinkedRole",
-    "glue:*Connection", "glue:GetSchemaVersion", "s3:*Multipart*", "s3:*Object*",
+    "glue:*Connection", "glue:GetSchemaVersion", "s3:*Multipart*", "s3:???Object*",
     "s3:*MetadataTable*", "s3:*Metadata*Table*", "s3:*Abac", "s3:*AccelerateConfiguration",
     "s3:*AnalyticsConfiguration", "s3:*InventoryConfiguration",
     "s3:*IntelligentTieringConfiguration", "s3:*MetricsConfiguration", "s3:*Replication*",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +17,7 @@ from tests.support.packaged import package, template
 
 DAYS = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"]
 CLOSE = time(16)
+DAILY = ("daily", "evening-catch-up", "morning-catch-up")
 
 
 class Cron(NamedTuple):
@@ -40,9 +42,11 @@ class Cron(NamedTuple):
         return [datetime.combine(one, self.at, zone) for one in chosen]
 
 
-def _weekdays(field: str) -> range:
+def _weekdays(field: str) -> Iterable[int]:
     if field in ("?", "*"):
         return range(7)
+    if "-" not in field:
+        return [DAYS.index(day) for day in field.split(",")]
     first, _, last = field.partition("-")
     return range(DAYS.index(first), DAYS.index(last) + 1)
 
@@ -65,7 +69,7 @@ def test_every_session_of_three_years_is_run_for_three_times_before_the_next(
 ) -> None:
     calendar = ExchangeCalendar()
     first, days = date(2024, 1, 2), 3 * 365
-    runs = sorted(at for one in schedules.values() for at in fires(one, first, days))
+    runs = sorted(at for name in DAILY for at in fires(schedules[name], first, days))
     counted: dict[date, int] = {}
     for at in runs:
         session = calendar.last_closed(at)
@@ -99,6 +103,22 @@ def test_the_morning_run_comes_often_enough_for_the_alarm_on_missing_forecasts(
     assert max(gaps) == timedelta(hours=25) < waits
     # A session without forecasts is told of before the next one opens, at 9:30.
     assert mornings[0] + waits <= datetime(2026, 1, 2, 9, 30, tzinfo=ZoneInfo("America/New_York"))
+
+
+def test_the_record_is_verified_often_enough_for_its_alarm_and_while_no_run_writes(
+    schedules: dict[str, Any], tmp_path: Path
+) -> None:
+    assert set(schedules) == {*DAILY, "verify"}
+    alarm = template(package(tmp_path))["Resources"]["NotVerifiedAlarm"]["Properties"]
+    waits = timedelta(seconds=alarm["Period"] * alarm["EvaluationPeriods"])
+    assert waits <= timedelta(days=7), "the most that CloudWatch takes"
+    first, days = date(2026, 1, 1), 365
+    verified = [at.astimezone(UTC) for at in fires(schedules["verify"], first, days)]
+    gaps = {after - before for before, after in zip(verified, verified[1:], strict=False)}
+    assert max(gaps) <= waits - timedelta(days=2)
+    runs = [at.astimezone(UTC) for name in DAILY for at in fires(schedules[name], first, days)]
+    for at in verified:
+        assert min(abs(at - run) for run in runs) > timedelta(hours=4)
 
 
 def test_the_input_is_an_event_the_function_understands(schedules: dict[str, Any]) -> None:

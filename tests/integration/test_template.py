@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
+from handlers.settings import DailySettings
 from tests.support.packaged import PREBUILT, ROOT, package, serverless, template
 from tests.support.template_rows import ROWS
 
@@ -50,14 +51,14 @@ def test_the_template_has_every_property_that_users_rely_on(dev: Any, path: str)
 def test_no_resource_is_without_a_row(dev: Any) -> None:
     named = {steps(path)[1] for path in ROWS}
     versions = {
-        name for name in dev["Resources"] if re.match(r"(Daily|OnDemand)LambdaVersion", name)
+        name for name in dev["Resources"] if re.match(r"(Daily|OnDemand|Verify)LambdaVersion", name)
     }
     assert set(dev["Resources"]) - named == versions
-    assert len(versions) == 2
+    assert len(versions) == 3
 
 
 def test_the_alias_points_to_the_version_published_here(dev: Any) -> None:
-    for name in ("Daily", "OnDemand"):
+    for name in ("Daily", "OnDemand", "Verify"):
         version, attribute = at(dev, steps(f"{name}LiveAlias.FunctionVersion")).split(".")
         assert attribute == "Version"
         assert dev["Resources"][version]["Properties"]["FunctionName"] == f"{name}LambdaFunction"
@@ -100,7 +101,7 @@ def test_the_function_alone_names_who_may_read_its_answers(dev: Any) -> None:
 
 def test_a_small_account_reserves_nothing(tmp_path: Path) -> None:
     shared = template(package(tmp_path, concurrency="shared"))
-    for name in ("Daily", "OnDemand"):
+    for name in ("Daily", "OnDemand", "Verify"):
         function = shared["Resources"][f"{name}LambdaFunction"]["Properties"]
         assert "ReservedConcurrentExecutions" not in function
 
@@ -110,6 +111,40 @@ def test_a_kept_bucket_is_used_and_not_made_again(dev: Any, tmp_path: Path) -> N
     assert set(dev["Resources"]) - set(kept["Resources"]) == {"Store", "StorePolicy"}
     path = steps("DailyLambdaFunction.Environment.Variables.FORECASTER_STORE")
     assert at(kept, path) == at(dev, path)
+
+
+@pytest.mark.parametrize(
+    ("params", "lock"),
+    [
+        ({"lock": "none"}, "none"),
+        ({"lock": "compliance"}, "compliance:7"),
+        ({"lock": "governance", "lockYears": "10"}, "governance:10"),
+        ({"storage": "kept"}, "governance:7"),
+    ],
+)
+def test_the_writer_is_told_how_to_lock(
+    tmp_path: Path, params: dict[str, str], lock: str, dev: Any
+) -> None:
+    packaged = template(package(tmp_path, **params))
+    variables = at(packaged, steps("DailyLambdaFunction.Environment.Variables"))
+    assert DailySettings.from_env(variables).lock == lock
+    for name in ("Store", "StorePolicy"):  # whatever is locked, the bucket is the same
+        assert packaged["Resources"].get(name) in (dev["Resources"][name], None)
+
+
+def test_another_lock_is_refused(tmp_path: Path) -> None:
+    done = serverless(
+        *("package", "--package", str(tmp_path)),
+        stage="dev",
+        params={**PREBUILT, "lock": "forever"},
+        environ={},
+    )
+    assert done.returncode == 1
+    assert "functions.daily.environment.FORECASTER_LOCK" in done.stdout + done.stderr
+
+
+def test_the_bucket_has_no_default_lock_which_would_hold_for_views(dev: Any) -> None:
+    assert "ObjectLockConfiguration" not in dev["Resources"]["Store"]["Properties"]
 
 
 def test_whoever_gives_an_address_is_told(tmp_path: Path) -> None:

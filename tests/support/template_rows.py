@@ -7,12 +7,11 @@ import re
 from typing import Any
 
 from tests.support.packaged import DIGEST, IMAGE, ROOT
+from tests.support.template_store import BUCKET, OBJECTS, STORE, VIEWS
 
-BUCKET = "financial-forecaster-dev-123456789012-us-east-1"
-OBJECTS = f"arn:aws:s3:::{BUCKET}"
 LIVE_URL = "OnDemandLambdaFunction.Arn:live"
 LOGS = "arn:aws:logs:us-east-1:123456789012:log-group:/aws/lambda/financial-forecaster-dev"
-LIVE = "arn:aws:lambda:us-east-1:123456789012:function:financial-forecaster-dev-daily:live"
+FUNCTIONS = "arn:aws:lambda:us-east-1:123456789012:function:financial-forecaster-dev"
 TAGS = [{"Key": "service", "Value": "financial-forecaster"}, {"Key": "stage", "Value": "dev"}]
 
 
@@ -43,10 +42,13 @@ LIST = allow(
 TRACE = allow("Trace", ["xray:PutTraceSegments", "xray:PutTelemetryRecords"], "*")
 FAILURES = allow("ReportFailures", "sqs:SendMessage", "DeadLetters.Arn")
 LOG = ["logs:CreateLogStream", "logs:PutLogEvents"]
-OF_DAILY = [
-    {"Name": "service", "Value": "daily"},
-    {"Name": "function", "Value": "DailyLambdaFunction"},
-]
+OF_DAILY, OF_VERIFY = (
+    [
+        {"Name": "service", "Value": name.lower()},
+        {"Name": "function", "Value": f"{name}LambdaFunction"},
+    ]
+    for name in ("Daily", "Verify")
+)
 DAILY_FUNCTION = [{"Name": "FunctionName", "Value": "DailyLambdaFunction"}]
 ON_DEMAND_FUNCTION = [{"Name": "FunctionName", "Value": "OnDemandLambdaFunction"}]
 
@@ -77,7 +79,7 @@ def function(name: str, handler: str, role: str, **properties: Any) -> dict[str,
     }
 
 
-def schedule(name: str, expression: str) -> dict[str, Any]:
+def schedule(name: str, expression: str, function: str = "Daily") -> dict[str, Any]:
     return {
         f"{name}.{path}": value
         for path, value in {
@@ -85,7 +87,7 @@ def schedule(name: str, expression: str) -> dict[str, Any]:
             "ScheduleExpressionTimezone": "America/New_York",
             "State": "ENABLED",
             "FlexibleTimeWindow.Mode": "OFF",
-            "Target.Arn": "DailyLiveAlias",
+            "Target.Arn": f"{function}LiveAlias",
             "Target.RoleArn": "ScheduleRole.Arn",
             "Target.Input": json.dumps(
                 {
@@ -162,50 +164,7 @@ def query(name: str, file: str) -> dict[str, Any]:
 
 
 ROWS: dict[str, Any] = {
-    # The bucket of the record.
-    "Store.BucketName": BUCKET,
-    "Store!DeletionPolicy": "RetainExceptOnCreate",
-    "Store!UpdateReplacePolicy": "Retain",
-    "Store.BucketEncryption.ServerSideEncryptionConfiguration.0"
-    ".ServerSideEncryptionByDefault.SSEAlgorithm": "AES256",
-    "Store.VersioningConfiguration.Status": "Enabled",
-    "Store.OwnershipControls.Rules.0.ObjectOwnership": "BucketOwnerEnforced",
-    "Store.PublicAccessBlockConfiguration.BlockPublicAcls": True,
-    "Store.PublicAccessBlockConfiguration.BlockPublicPolicy": True,
-    "Store.PublicAccessBlockConfiguration.IgnorePublicAcls": True,
-    "Store.PublicAccessBlockConfiguration.RestrictPublicBuckets": True,
-    "Store.LifecycleConfiguration.Rules": [
-        {
-            "Id": "overwritten-views",
-            "Status": "Enabled",
-            "NoncurrentVersionExpiration": {"NoncurrentDays": 90},
-        },
-        {
-            "Id": "query-results",
-            "Status": "Enabled",
-            "Prefix": "athena/",
-            "ExpirationInDays": 14,
-            "NoncurrentVersionExpiration": {"NoncurrentDays": 1},
-        },
-        {
-            "Id": "broken-uploads",
-            "Status": "Enabled",
-            "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 7},
-        },
-    ],
-    "StorePolicy!DeletionPolicy": "RetainExceptOnCreate",
-    "StorePolicy!UpdateReplacePolicy": "Retain",
-    "StorePolicy.Bucket": "Store",
-    "StorePolicy.PolicyDocument.Statement": [
-        {
-            "Sid": "OnlyOverTls",
-            "Effect": "Deny",
-            "Principal": "*",
-            "Action": "s3:*",
-            "Resource": ["Store.Arn", "Store.Arn/*"],
-            "Condition": {"Bool": {"aws:SecureTransport": "false"}},
-        }
-    ],
+    **STORE,
     # The framework's own bucket.
     "ServerlessDeploymentBucket.PublicAccessBlockConfiguration.RestrictPublicBuckets": True,
     "ServerlessDeploymentBucket.BucketEncryption.ServerSideEncryptionConfiguration.0"
@@ -221,6 +180,7 @@ ROWS: dict[str, Any] = {
         ReservedConcurrentExecutions=2,
         **{
             "Environment.Variables.FORECASTER_BARS": "yahoo",
+            "Environment.Variables.FORECASTER_LOCK": "governance:7",
             "Environment.Variables.FORECASTER_TICKERS": "SPY,QQQ,DIA,IWM",
         },
     ),
@@ -239,6 +199,14 @@ ROWS: dict[str, Any] = {
         },
     ),
     "OnDemandLambdaEvConf.MaximumRetryAttempts": 0,
+    **function(
+        *("Verify", "verify", "VerifyRole"),
+        Timeout=900,
+        MemorySize=1024,
+        ReservedConcurrentExecutions=1,
+    ),
+    "VerifyLambdaEvConf.MaximumRetryAttempts": 1,
+    "VerifyLambdaEvConf.MaximumEventAgeInSeconds": 3600,
     # The URL: both permissions, or every request is answered 403.
     "OnDemandLambdaFunctionUrl.TargetFunctionArn": LIVE_URL,
     "OnDemandLambdaFunctionUrl.AuthType": "NONE",
@@ -254,10 +222,23 @@ ROWS: dict[str, Any] = {
     "DailyRole.RoleName": "financial-forecaster-dev-daily-us-east-1",
     "DailyRole.AssumeRolePolicyDocument": assumed_by("lambda"),
     "DailyRole.Policies.0.PolicyDocument.Statement": [
-        allow("ReadAndAddToTheRecord", ["s3:GetObject", "s3:PutObject"], f"{OBJECTS}/store/*"),
+        allow(
+            "ReadAndAddToTheRecord",
+            ["s3:GetObject", "s3:PutObject", "s3:PutObjectRetention"],
+            f"{OBJECTS}/store/*",
+        ),
         LIST,
         FAILURES,
         allow("Log", LOG, f"{LOGS}-daily:*"),
+        TRACE,
+    ],
+    "VerifyRole.RoleName": "financial-forecaster-dev-verify-us-east-1",
+    "VerifyRole.AssumeRolePolicyDocument": assumed_by("lambda"),
+    "VerifyRole.Policies.0.PolicyDocument.Statement": [
+        allow("ReadTheRecord", "s3:GetObject", f"{OBJECTS}/store/*"),
+        LIST,
+        FAILURES,
+        allow("Log", LOG, f"{LOGS}-verify:*"),
         TRACE,
     ],
     "OnDemandRole.RoleName": "financial-forecaster-dev-on-demand-us-east-1",
@@ -266,10 +247,7 @@ ROWS: dict[str, Any] = {
         allow(
             "ReadTheViews",
             "s3:GetObject",
-            [
-                f"{OBJECTS}/store/{view}"
-                for view in ("latest.json", "track_record.json", "index.html")
-            ],
+            [f"{OBJECTS}/store/{view}" for view in VIEWS],
         ),
         LIST,
         FAILURES,
@@ -281,13 +259,18 @@ ROWS: dict[str, Any] = {
         "scheduler", Condition={"StringEquals": {"aws:SourceAccount": "123456789012"}}
     ),
     "ScheduleRole.Policies.0.PolicyDocument.Statement": [
-        allow("StartTheDailyRun", "lambda:InvokeFunction", LIVE),
+        allow(
+            *("StartWhatIsScheduled", "lambda:InvokeFunction"),
+            [f"{FUNCTIONS}-daily:live", f"{FUNCTIONS}-verify:live"],
+        ),
         allow("ReportWhatCouldNotBeStarted", "sqs:SendMessage", "DeadLetters.Arn"),
     ],
     # When it runs, and where failures go.
     **schedule("DailySchedule", "cron(30 18 ? * MON-FRI *)"),
     **schedule("EveningCatchUp", "cron(30 20 ? * MON-FRI *)"),
     **schedule("MorningCatchUp", "cron(0 7 * * ? *)"),
+    **schedule("VerifySchedule", "cron(0 12 ? * SUN,WED *)", "Verify"),
+    "VerifySchedule.Name": "financial-forecaster-dev-verify",
     "DailySchedule.Name": "financial-forecaster-dev-daily",
     "EveningCatchUp.Name": "financial-forecaster-dev-evening-catch-up",
     "MorningCatchUp.Name": "financial-forecaster-dev-morning-catch-up",
@@ -330,9 +313,10 @@ ROWS: dict[str, Any] = {
         *("Sum >= 2", "3600 x 1", "notBreaching"),
     ),
     **alarm(
-        *("DailyThrottles", "AWS/Lambda:Throttles", DAILY_FUNCTION),
-        *("Sum >= 1", "3600 x 1", "notBreaching"),
+        *("NotVerified", "financial-forecaster:record_intact", OF_VERIFY),
+        *("Maximum < 1", "86400 x 7", "breaching"),
     ),
+    "NotVerifiedAlarm.OKActions": ["Alarms"],
     **alarm(
         *("DailyDuration", "AWS/Lambda:Duration", DAILY_FUNCTION),
         *("Maximum >= 240000", "3600 x 1", "notBreaching"),

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from handlers.settings import DailySettings, OnDemandSettings
+from handlers.settings import DailySettings, OnDemandSettings, VerifySettings
 from pipeline.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parents[3]
-NAMES = ("FORECASTER_STORE", "FORECASTER_BUNDLE", "FORECASTER_TICKERS", "FORECASTER_BARS")
+NAMES = [f"FORECASTER_{name}" for name in ("STORE", "BUNDLE", "TICKERS", "BARS", "LOCK")]
 
 
 def read(**environ: str) -> DailySettings:
@@ -26,6 +26,7 @@ def test_only_the_store_must_be_named() -> None:
         bundle=ROOT / "models" / "default",
         tickers=("SPY", "QQQ", "DIA", "IWM"),
         bars="yahoo",
+        lock="none",
     )
 
 
@@ -35,8 +36,10 @@ def test_every_setting_is_read(tmp_path: Path) -> None:
         FORECASTER_BUNDLE=str(tmp_path),
         FORECASTER_TICKERS="SPY",
         FORECASTER_BARS="simulated",
+        FORECASTER_LOCK="compliance:10",
     )
-    assert settings == DailySettings(str(tmp_path / "store"), tmp_path, ("SPY",), "simulated")
+    store = str(tmp_path / "store")
+    assert settings == DailySettings(store, tmp_path, ("SPY",), "simulated", "compliance:10")
 
 
 def test_bars_may_lie_in_a_folder(tmp_path: Path) -> None:
@@ -65,6 +68,12 @@ def test_what_is_no_ticker_is_refused(text: str) -> None:
 def test_what_is_no_store_is_refused(store: str) -> None:
     with pytest.raises(ConfigError, match=r"FORECASTER_STORE: expected s3://.*, got '"):
         read(FORECASTER_STORE=store)
+
+
+@pytest.mark.parametrize("lock", ["governance", "governance:0", "legal-hold:7", "none:1"])
+def test_what_is_no_lock_is_refused(lock: str) -> None:
+    with pytest.raises(ConfigError, match=r"FORECASTER_LOCK: expected none, governance:YEARS .*'"):
+        read(FORECASTER_LOCK=lock)
 
 
 @pytest.mark.parametrize("name", ["FORECASTER_BUNDLE", "FORECASTER_BARS"])
@@ -98,14 +107,22 @@ def test_all_problems_are_told_at_once_and_no_secret() -> None:
         "FORECASTER_BUNDLE": "/none",
         "FORECASTER_TICKERS": "?",
         "FORECASTER_BARS": "bloomberg",
+        "FORECASTER_LOCK": "forever",
         "AWS_SECRET_ACCESS_KEY": "hush",
         "FORECASTER_API_KEY_SHA256": "hush too",
     }
     with pytest.raises(ConfigError) as raised:
         DailySettings.from_env(environ)
     told = str(raised.value)
-    assert [told.count(f"{name}: expected") for name in NAMES] == [1, 1, 1, 1]
+    assert [told.count(f"{name}: expected") for name in NAMES] == [1] * 5
     assert "hush" not in told
+
+
+def test_whoever_verifies_must_know_the_store_and_no_more() -> None:
+    read = VerifySettings.from_env
+    assert read({"FORECASTER_STORE": "s3://bucket/prefix"}) == VerifySettings("s3://bucket/prefix")
+    with pytest.raises(ConfigError, match="FORECASTER_STORE: expected .*, got nothing"):
+        read({})
 
 
 class TestOnDemand:

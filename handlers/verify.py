@@ -1,0 +1,63 @@
+"""The verify function: schedule event → pipeline.jobs.verify.verify → counts; fails loudly."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from handlers.schedule import find_correlation_id
+from handlers.settings import VerifySettings
+from handlers.telemetry.verify import count_verified, logger, metrics
+from pipeline.adapters.exchange_calendar import ExchangeCalendar
+from pipeline.adapters.parquet_tables import ParquetTables
+from pipeline.errors import RecordDamaged
+from pipeline.jobs.verify import Verified, verify
+from pipeline.wiring import open_store
+
+NAMED = 10  # findings in the error, which goes into a mail; the log has them all
+
+
+@logger.inject_lambda_context(clear_state=True)
+@metrics.log_metrics(capture_cold_start_metric=True)
+def handler(event: Any, context: Any) -> dict[str, Any]:
+    """Check the whole record; raises RecordDamaged if it is not as it says."""
+    logger.set_correlation_id(find_correlation_id(event, context.aws_request_id))
+    metrics.add_dimension("function", context.function_name)  # its name tells the stage
+    try:
+        verified = verify(store, tables, calendar)
+        count_verified(verified)
+        answer = _to_answer(verified)
+        logger.info("the record was verified", extra={"verified": answer})
+        _require_intact(verified)
+    except Exception:
+        logger.exception("verify failed")
+        raise
+    return answer
+
+
+def _to_answer(verified: Verified) -> dict[str, Any]:
+    return {
+        "manifests": verified.manifests,
+        "objects": verified.objects,
+        "newest": verified.head.digest if verified.head else None,
+        "findings": [f"{each.problem} {each.key}: {each.message}" for each in verified.findings],
+        "left_behind": len(verified.left_behind),
+        "store": settings.store,
+    }
+
+
+def _require_intact(verified: Verified) -> None:
+    findings = verified.findings
+    if findings:
+        named = "; ".join(f"{each.problem} {each.key}" for each in findings[:NAMED])
+        more = f"; and {len(findings) - NAMED} more" if len(findings) > NAMED else ""
+        raise RecordDamaged(
+            f"{settings.store}: expected an intact record, found {len(findings)} objects that are "
+            f"not as it says: {named}{more}"
+        )
+    if not verified.manifests:
+        raise RecordDamaged(f"expected a record in {settings.store}, found none")
+
+
+settings = VerifySettings.from_env(os.environ)
+store, tables, calendar = open_store(settings.store), ParquetTables(), ExchangeCalendar()
