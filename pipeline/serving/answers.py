@@ -9,7 +9,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from pipeline.forecasting.forecast import Forecast
 from pipeline.forecasting.levels import INTERVALS, MEDIAN
-from pipeline.grid import round_digits
+from pipeline.grid import to_digits
 from pipeline.views.documents import HorizonForecast, Interval, Intervals, Moment
 
 
@@ -40,7 +40,7 @@ def build_answer(horizons: tuple[HorizonForecast, ...], **others: Any) -> Predic
     return PredictAnswer(
         prediction=first.prediction,
         interval_95=(lower, upper),
-        confidence_gap=float(round_digits((upper - lower) / 2)),
+        confidence_gap=to_digits((upper - lower) / 2),
         intervals=first.intervals,
         horizon=first.horizon,
         sigma=first.sigma,
