@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from pipeline.bars import Flags, Floats
 
@@ -25,13 +25,11 @@ _BLOCK = 16384
 
 Rounding = Callable[[ArrayLike], Floats]
 
-# Powers of ten up to 22 are floats without rounding: in these decades one product and one
-# division with them give the float next to a decimal.
-_DECADES = range(-13, 22)
-_EDGES = np.array([float(f"1e{decade}") for decade in (*_DECADES, 22)])
-_SHIFTS = [DIGITS - 1 - decade for decade in _DECADES]
-_UP = np.array([float(f"1e{max(shift, 0)}") for shift in _SHIFTS])
-_DOWN = np.array([float(f"1e{max(-shift, 0)}") for shift in _SHIFTS])
+# Decades of prices: the power of ten that scales each is a float without rounding, so that one
+# product and one quotient give the float next to a decimal.
+_DECADES = range(-13, DIGITS)
+_EDGES = np.array([float(f"1e{decade}") for decade in (*_DECADES, DIGITS)])
+_SCALES = np.array([float(f"1e{DIGITS - 1 - decade}") for decade in _DECADES])
 # By binary exponent, where among the decades the smallest such number is, and where the next
 # decade begins: a logarithm would differ between processors, and a search takes ten times longer.
 _SMALLEST = np.append(np.ldexp(1.0, np.arange(-1023, 1024)), np.inf)
@@ -55,11 +53,14 @@ def round_decimals(values: ArrayLike) -> Floats:
     return _in_blocks(_round_decimals, values)
 
 
-def round_number(number: float) -> float:
+def to_digits(number: float) -> float:
+    """Return one number as `round_digits` does many: on the same grid, in a tenth of the time."""
+    return float(f"{number:.{DIGITS - 1}e}") + 0.0
+
+
+def to_decimals(number: float) -> float:
     """Return one number as `round_decimals` does many: on the same grid, in a tenth of the time."""
-    if abs(number) < _LARGE:
-        return round(number, DECIMALS) + 0.0
-    return float(round_digits(number))
+    return round(number, DECIMALS) + 0.0 if abs(number) < _LARGE else to_digits(number)
 
 
 def are_neighbours(rounding: Rounding, ours: ArrayLike, theirs: ArrayLike) -> Flags:
@@ -99,23 +100,19 @@ def _round_digits(numbers: Floats) -> Floats:
     exponent = magnitude.view(np.int64) >> 52
     decade = _FIRST[exponent] + (magnitude >= _NEXT[exponent])
     within = (decade >= 0) & (decade < len(_DECADES))
-    if within.all():
-        return _scale(numbers, decade)
-    rounded = _scale(np.where(within, numbers, 0.0), np.where(within, decade, 0))
-    return np.where(within, rounded, _round_as_text(numbers, ~within))
+    if not within.all():
+        return _round_digits_anywhere(numbers, within)
+    scale = _SCALES[decade]
+    rounded: Floats = np.rint(numbers * scale) / scale
+    return rounded
 
 
-def _scale(numbers: Floats, decade: NDArray[np.int64]) -> Floats:
-    up, down = _UP[decade], _DOWN[decade]
-    scaled: Floats = np.rint(numbers * up / down) * down / up
-    return scaled
-
-
-def _round_as_text(numbers: Floats, rows: Flags) -> Floats:
-    """Return numbers as they print with 9 digits: slow, for decades that no price is in."""
-    rows = rows & np.isfinite(numbers) & (numbers != 0.0)
+def _round_digits_anywhere(numbers: Floats, within: Flags) -> Floats:
+    """Return numbers of which only some are `within` the decades of prices; the rest is slow."""
     rounded = numbers.copy()
-    rounded[rows] = [float(f"{number:.{DIGITS - 1}e}") for number in numbers[rows].tolist()]
+    rounded[within] = _round_digits(numbers[within])
+    rest = ~within & np.isfinite(numbers) & (numbers != 0.0)
+    rounded[rest] = [to_digits(number) for number in numbers[rest].tolist()]
     return rounded
 
 

@@ -15,7 +15,7 @@ from pipeline.forecasting.levels import INTERVALS, MEDIAN
 from pipeline.forecasting.model import Model
 from pipeline.forecasting.panel import Panel
 from pipeline.forecasting.windows import MIN_SESSIONS, Windows, all_windows, latest_windows
-from pipeline.grid import round_digits
+from pipeline.grid import round_decimals, round_digits
 
 # Beyond it no close of a week has ever been, of anything that goes on trading.
 MAX_LOG_RETURN = 3.0
@@ -142,6 +142,6 @@ def forecast_windows(
         last_close=round_digits(last_close),
         horizons=model.manifest.horizons,
         log_return_quantiles=prediction.log_return_quantiles,
-        sigma=prediction.sigma,
+        sigma=round_decimals(prediction.sigma),
         finite=prediction.finite,
     ).calibrate(calibration)

@@ -18,7 +18,6 @@ from pipeline.bars import Flags, Floats
 from pipeline.errors import BundleMismatch, NonFiniteOutput, RequestError
 from pipeline.forecasting.bundle import ModelBundle
 from pipeline.forecasting.features import LOOKBACK, N_FEATURES
-from pipeline.grid import round_decimals
 
 INPUT = "window"
 OUTPUTS = ("log_return_quantiles", "sigma")
@@ -36,7 +35,7 @@ LOAD_ERRORS = (
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Prediction:
-    """What the model says of n windows, on the grid.
+    """What the model says of n windows.
 
     Attributes
     ----------
@@ -94,7 +93,7 @@ class Model:
         for start in range(0, len(windows), BATCH):
             rows = slice(start, start + BATCH)
             quantiles[rows], sigma[rows] = self._run(windows[rows])
-        return Prediction(round_decimals(quantiles), round_decimals(sigma))
+        return Prediction(quantiles, sigma)
 
     def _run(self, windows: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         feed = {INPUT: np.ascontiguousarray(windows, np.float32)}

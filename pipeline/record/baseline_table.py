@@ -52,7 +52,7 @@ def _as_forecast(ours: Forecast, quantiles: Mapping[str, Quantiles]) -> Forecast
     sigma = np.array([quantiles[ticker].sigma[0] for ticker in like.tickers])
     return replace(
         like,
-        log_return_quantiles=round_decimals(log_return).reshape(like.log_return_quantiles.shape),
+        log_return_quantiles=log_return.reshape(like.log_return_quantiles.shape),
         sigma=round_decimals(sigma).reshape(like.sigma.shape),
         finite=np.ones(len(like.tickers), bool),
     )

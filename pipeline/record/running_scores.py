@@ -14,7 +14,7 @@ from pipeline.evaluation.e_values import NO_EVIDENCE, largest_difference, place_
 from pipeline.evaluation.score_table import FORECASTER
 from pipeline.forecasting.bundle import trained_until
 from pipeline.forecasting.levels import INTERVALS
-from pipeline.grid import round_decimals, round_number
+from pipeline.grid import round_decimals, to_decimals
 from pipeline.record.scoring import recover_quantiles
 
 RECENT = 250  # sessions kept one by one
@@ -130,7 +130,7 @@ def _add_pair(against: CrpsSums, crps: Mapping[str, float], name: str) -> CrpsSu
     if name not in crps:
         return against
     ours, theirs = against.ours + crps[FORECASTER], against.theirs + crps[name]
-    return CrpsSums(against.sessions + 1, round_number(ours), round_number(theirs))
+    return CrpsSums(against.sessions + 1, to_decimals(ours), to_decimals(theirs))
 
 
 def _place_bets(

@@ -5,11 +5,13 @@ from __future__ import annotations
 from datetime import date
 from typing import Annotated, Any
 
+import numpy as np
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from pipeline.errors import NonFiniteOutput
 from pipeline.forecasting.forecast import Forecast
 from pipeline.forecasting.levels import INTERVALS, MEDIAN
-from pipeline.grid import round_digits
+from pipeline.grid import to_digits
 from pipeline.views.documents import HorizonForecast, Interval, Intervals, Moment
 
 
@@ -40,7 +42,7 @@ def build_answer(horizons: tuple[HorizonForecast, ...], **others: Any) -> Predic
     return PredictAnswer(
         prediction=first.prediction,
         interval_95=(lower, upper),
-        confidence_gap=float(round_digits((upper - lower) / 2)),
+        confidence_gap=to_digits((upper - lower) / 2),
         intervals=first.intervals,
         horizon=first.horizon,
         sigma=first.sigma,
@@ -51,7 +53,13 @@ def build_answer(horizons: tuple[HorizonForecast, ...], **others: Any) -> Predic
 
 
 def answer_from_forecast(forecast: Forecast, model_version: str, calibrated: bool) -> PredictAnswer:
-    """Return the answer of a forecast of one ticker, made just now."""
+    """Return the answer of a forecast of one ticker, made just now.
+
+    Raises
+    ------
+    NonFiniteOutput
+        When a price is past the end of all numbers.
+    """
     origin = forecast.origin_date[0].item()
     return build_answer(
         _build_horizons(forecast),
@@ -63,7 +71,9 @@ def answer_from_forecast(forecast: Forecast, model_version: str, calibrated: boo
 
 
 def _build_horizons(forecast: Forecast) -> tuple[HorizonForecast, ...]:
-    prices, sigmas = forecast.prices[0].tolist(), forecast.sigma[0].tolist()
+    prices, sigmas = forecast.prices[0], forecast.sigma[0].tolist()
+    if not np.isfinite(prices).all():
+        raise NonFiniteOutput("expected a finite forecast, got NaN or infinity")
     return tuple(
         HorizonForecast(
             horizon=horizon,
@@ -74,5 +84,7 @@ def _build_horizons(forecast: Forecast) -> tuple[HorizonForecast, ...]:
                 for coverage, (lower, upper) in INTERVALS.items()
             },
         )
-        for horizon, of_horizon, sigma in zip(forecast.horizons, prices, sigmas, strict=True)
+        for horizon, of_horizon, sigma in zip(
+            forecast.horizons, prices.tolist(), sigmas, strict=True
+        )
     )

@@ -17,7 +17,7 @@ from pipeline.evaluation.significance import (
     hac_lags,
 )
 from pipeline.forecasting.levels import INTERVALS
-from pipeline.grid import round_digits, round_number
+from pipeline.grid import to_decimals, to_digits
 from pipeline.record.chain import Link
 from pipeline.record.running_scores import MISSING, UNIT, CrpsSums, RunningScores, TickerScores
 from pipeline.record.state import State, count_withheld_and_revised
@@ -83,9 +83,7 @@ def _summarise_mode(scores: RunningScores) -> ModeFigures:
         last_session=scores.last_session,
         sessions=scores.sessions,
         in_sample_sessions=scores.in_sample,
-        e_values={
-            name: float(round_digits(e_value(np.array(w)))) for name, w in scores.log_wealth.items()
-        },
+        e_values={name: to_digits(e_value(np.array(w))) for name, w in scores.log_wealth.items()},
         pooled=_summarise(list(scores.tickers.values())),
         tickers={
             ticker: _summarise([ticker_scores])
@@ -120,7 +118,7 @@ def _share_inside(counts: list[tuple[int, int]], nominal: int) -> CoverageShare:
     inside, scored = (sum(side) for side in zip(*counts, strict=True))
     sessions = max(n for _, n in counts)
     lower, upper = coverage_bounds(sessions, nominal / 100)
-    return CoverageShare(sessions, *map(round_number, (inside / scored, lower, upper)))
+    return CoverageShare(sessions, *map(to_decimals, (inside / scored, lower, upper)))
 
 
 def _summarise_skill(tickers: list[TickerScores], baseline: str) -> dict[str, SkillScore]:
@@ -130,7 +128,7 @@ def _summarise_skill(tickers: list[TickerScores], baseline: str) -> dict[str, Sk
     if not theirs:
         return {}
     sessions = max(of_ticker.sessions for of_ticker in sums)
-    skill = round_number(1.0 - sum(of_ticker.ours for of_ticker in sums) / theirs)
+    skill = to_decimals(1.0 - sum(of_ticker.ours for of_ticker in sums) / theirs)
     loss, benchmark = _recent_crps(tickers, baseline)
     return {"all": SkillScore(sessions, skill)} | {
         str(span): _recent_skill(loss[-span:], benchmark[-span:]) for span in SPANS
@@ -141,12 +139,12 @@ def _recent_skill(loss: Floats, benchmark: Floats) -> SkillScore:
     n = len(loss)
     if not n:
         return SkillScore()
-    skill = round_number(float(1.0 - loss.sum() / benchmark.sum()))
+    skill = to_decimals(float(1.0 - loss.sum() / benchmark.sum()))
     if n < MIN_DAYS or not np.ptp(loss - benchmark):
         return SkillScore(n, skill)
-    t, p = map(round_number, diebold_mariano(loss, benchmark, lags=hac_lags(n, 1)))
+    t, p = map(to_decimals, diebold_mariano(loss, benchmark, lags=hac_lags(n, 1)))
     # The skill's standard error is that of the mean difference over the mean benchmark.
-    error = round_number(abs(skill / t)) if t else None
+    error = to_decimals(abs(skill / t)) if t else None
     return SkillScore(n, skill, error, t, p, days_to_prove(t, n))
 
 

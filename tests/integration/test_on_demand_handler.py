@@ -93,7 +93,7 @@ class TestPredict:
         forecast = said(answer)
         lower, upper = forecast["interval_95"]
         assert lower < forecast["prediction"] < upper
-        assert forecast["confidence_gap"] == (upper - lower) / 2
+        assert forecast["confidence_gap"] == pytest.approx((upper - lower) / 2, rel=5e-9)
         assert set(forecast["intervals"]) == {"50", "80", "90", "95", "98"}
         assert "ticker" not in forecast
 

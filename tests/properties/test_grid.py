@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.grid import DECIMALS, DIGITS, round_decimals, round_digits, round_number
+from pipeline.grid import DECIMALS, DIGITS, round_decimals, round_digits, to_decimals
 
 Round = Callable[[object], np.ndarray]
 ROUNDINGS = pytest.mark.parametrize("rounding", [round_digits, round_decimals])
@@ -99,7 +99,7 @@ def test_a_price_is_the_nearest_of_nine_digits_or_half_a_step_and_a_hair_away(
 def test_a_return_is_the_nearest_of_ten_decimals_or_half_a_step_and_a_hair_away(
     number: float,
 ) -> None:
-    for rounded in (float(round_decimals(number)), round_number(number)):
+    for rounded in (float(round_decimals(number)), to_decimals(number)):
         assert rounded == float(f"{rounded:.{DECIMALS}f}")
         step = Fraction(1, 10**DECIMALS)
         said = Fraction(Decimal(f"{rounded:.{DECIMALS}f}"))
@@ -108,11 +108,11 @@ def test_a_return_is_the_nearest_of_ten_decimals_or_half_a_step_and_a_hair_away(
 
 @given(number=ANY)
 def test_one_number_is_rounded_to_the_grid_of_many(number: float) -> None:
-    one, of_many = round_number(number), float(round_decimals(number))
+    one, of_many = to_decimals(number), float(round_decimals(number))
     assert float(round_decimals(one)) == one
     step = 1e-10 if abs(number) < 1e5 else abs(number) * 1e-8
     assert abs(one - of_many) <= step * 1.001
-    assert str(round_number(-0.0)) == "0.0"
+    assert str(to_decimals(-0.0)) == "0.0"
 
 
 @ROUNDINGS

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.grid import round_decimals, round_digits, round_number
+from pipeline.grid import round_decimals, round_digits, to_decimals
 
 
 @pytest.mark.parametrize(
@@ -38,4 +38,4 @@ def test_a_price_has_nine_digits(price: float, published: float) -> None:
 )
 def test_a_return_has_ten_decimals(number: float, published: float) -> None:
     assert round_decimals(number) == published
-    assert round_number(number) == published
+    assert to_decimals(number) == published
