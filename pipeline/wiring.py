@@ -14,7 +14,7 @@ from pipeline.bars import TICKER, VIX
 from pipeline.errors import ConfigError
 
 if TYPE_CHECKING:
-    from pipeline.jobs.daily import DailyJob
+    from pipeline.jobs.daily_job import DailyJob
     from pipeline.ports import BarSource, Calendar, ObjectStore
 
 YAHOO = "yahoo"
@@ -121,7 +121,7 @@ def daily_job(
     from pipeline.adapters.parquet_tables import ParquetTables  # noqa: PLC0415
     from pipeline.forecasting.bundle import load_bundle  # noqa: PLC0415
     from pipeline.forecasting.model import Model  # noqa: PLC0415
-    from pipeline.jobs.daily import DailyJob  # noqa: PLC0415
+    from pipeline.jobs.daily_job import DailyJob  # noqa: PLC0415
 
     opened, loaded = open_store(store), load_bundle(bundle)
     return DailyJob(tickers, source, calendar, opened, ParquetTables(), Model(loaded))

@@ -102,10 +102,10 @@ def _read_origin(path: Path) -> bytes:
 
 
 def _select_span(bars: RawBars, first: date, last: date) -> RawBars:
-    if len(bars) and bars.session.max() < np.datetime64(first):
-        raise StaleBars(
-            f"{bars.ticker}: expected a bar of {last}, newest is of {bars.session.max()}"
-        )
+    newest: date | None = bars.session.max().item() if len(bars) else None
+    if newest is not None and newest < first:
+        message = f"{bars.ticker}: expected a bar of {last}, newest is of {newest}"
+        raise StaleBars(message, newest=newest)
     return bars.since(first).as_of(last)
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import typer
 
 from pipeline.cli import console, options
 from pipeline.cli.reasons import RememberingSource, Withheld
 from pipeline.errors import StoreError
 from pipeline.jobs import daily
+from pipeline.ports import ObjectStore
 from pipeline.record.chain import read_latest_session
 from pipeline.record.keys import DASHBOARD
 from pipeline.record.vintage import HISTORY_SESSIONS
@@ -35,7 +38,7 @@ def run(
         calendar = options.open_calendar()
         source = RememberingSource(options.open_bars(bars, calendar))
         job = daily_job(names, source, calendar, store=store, bundle=bundle)
-        summary = daily.run(daily.with_mode(job, at, options.now()), at)
+        summary = daily.run(job, at, options.now())
         shown = read_session(job.store, job.tables, summary.session)
     expected = calendar.ending(summary.session, HISTORY_SESSIONS)
     withheld = source.explain(summary.withheld, expected)
@@ -46,9 +49,16 @@ def run(
         console.print_published(shown)
         console.print_withheld(withheld)
         console.print_outcome(summary)
-        if not summary.manifests and (end := source.find_end(summary.withheld)):
+        end = source.find_end(names, summary.session)
+        if end and not summary.manifests and not _is_recorded(job.store, end):
             console.print_line(f"The bars end on {end}: --as-of {end}")
     summary.require_complete()
+
+
+def _is_recorded(store: ObjectStore, session: date) -> bool:
+    """Whether the record has come to a session, or gone past it."""
+    newest = read_latest_session(store)
+    return newest is not None and newest >= session
 
 
 def show(store: options.Store = "./store", json: options.Json = False) -> None:

@@ -54,15 +54,6 @@ class _LatestSession(msgspec.Struct):
     session: date
 
 
-def check_source(head: Link | None, label: str) -> None:
-    """Raise StoreError if another source began the record: two of them make no one record."""
-    if head is not None and head.manifest.source != label:
-        raise StoreError(
-            f"{head.manifest.session}: expected {head.manifest.source} to go on with the record, "
-            f"got {label}; another source needs another store"
-        )
-
-
 def read_link(store: ObjectStore, key: str) -> Link:
     """Return the manifest under `key`; raises StoreError if it is missing or none."""
     data = read_required(store, key)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 
 from pipeline.columns import Columns, concatenate
-from pipeline.jobs.daily import DailyJob
+from pipeline.jobs.daily_job import DailyJob
 from pipeline.record.part import PublishedPart
 from pipeline.record.prior import PriorRecord, read_unscored_rows, select_unscored_rows
 from pipeline.record.state import Outstanding, list_outstanding
