@@ -16,7 +16,8 @@ from handlers.settings import DailySettings
 from handlers.telemetry.daily import TimedSource, count_outcome, logger, measure, metrics, tracer
 from pipeline.adapters.exchange_calendar import ExchangeCalendar
 from pipeline.encoding import sha256, to_json
-from pipeline.jobs.daily import DailyJob, run, with_mode
+from pipeline.jobs.daily import run
+from pipeline.jobs.daily_job import DailyJob
 from pipeline.jobs.daily_summary import Summary
 from pipeline.wiring import daily_job, open_source, parse_lock
 
@@ -33,7 +34,8 @@ def handler(event: Any, context: Any) -> dict[str, Any]:
     metrics.add_dimension("function", context.function_name)  # its name tells the stage
     try:
         with measure("run_duration"):
-            summary = run(*_plan_run(event, datetime.now(UTC)))
+            now = datetime.now(UTC)
+            summary = run(job, parse_time(event, now), now)
         count_outcome(summary)
         answer = _to_answer(summary)
         logger.info("the run ended", extra={"summary": answer})
@@ -42,12 +44,6 @@ def handler(event: Any, context: Any) -> dict[str, Any]:
         logger.exception("the run failed")
         raise
     return answer
-
-
-def _plan_run(event: Any, now: datetime) -> tuple[DailyJob, datetime]:
-    """Return the job and the time it is for; raises RequestError for an event without one."""
-    at = parse_time(event, now)
-    return with_mode(job, at, now), at
 
 
 def _to_answer(summary: Summary) -> dict[str, Any]:

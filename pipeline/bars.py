@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.errors import InvalidBars, Reason
+from pipeline.errors import ConfigError, InvalidBars, Reason
 
 Floats = NDArray[np.float64]
 Sessions = NDArray[np.datetime64]
@@ -22,6 +22,7 @@ VIX = "^VIX"
 TICKER = r"\^?[A-Z0-9][A-Z0-9.=-]{0,15}"
 # Beside a folder of bars, the label of the source that they were fetched from.
 ORIGIN_FILE = "origin.txt"
+LONGEST_LABEL = 500  # bytes of it, white space around it included
 
 # Sources round to different digits, so the high may miss the close by a hair; features clamp it.
 OHLC_TOLERANCE = 5e-3
@@ -95,6 +96,20 @@ class Bars(RawBars):
     def validate(cls, raw: RawBars) -> Bars:
         """Return `raw` as Bars; raises InvalidBars with the reason of the first rule broken."""
         return cls(**{f.name: getattr(raw, f.name) for f in fields(raw)})
+
+
+def parse_label(data: bytes, where_from: str) -> str:
+    """Return a source's label, one line of text, in `data`; raises ConfigError if it is none."""
+    try:
+        label = data.decode("utf-8-sig").strip()
+    except UnicodeDecodeError as exc:
+        raise ConfigError(f"{where_from}: expected text in UTF-8, got {exc.reason}") from exc
+    if not label or not label.isprintable() or len(data) > LONGEST_LABEL:
+        raise ConfigError(
+            f"{where_from}: expected one line of up to {LONGEST_LABEL} bytes that names where the "
+            f"bars come from, got {label[:50]!r}"
+        )
+    return label
 
 
 def check_shapes(bars: RawBars) -> None:

@@ -27,6 +27,7 @@ Every message states what was expected and what came.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from enum import StrEnum
 from typing import Self
 
@@ -106,10 +107,17 @@ class InvalidBars(DataError):
 
 
 class StaleBars(DataError):
-    """The newest bar is older than the last closed session."""
+    """The newest bar is older than the last closed session; `newest` is its session, if known."""
 
-    def __init__(self, message: str, reason: Reason = Reason.STALE) -> None:
+    def __init__(
+        self, message: str, reason: Reason = Reason.STALE, newest: date | None = None
+    ) -> None:
         super().__init__(message, reason)
+        self.newest = newest
+
+    def __reduce__(self) -> tuple[type[Self], tuple[str, Reason, date | None]]:  # type: ignore[override]
+        """Survive the way from one process to another, which knows only `args`."""
+        return type(self), (str(self), self.reason, self.newest)
 
 
 class SourceUnavailable(DataError):

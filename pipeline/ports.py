@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, Protocol
 
+import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.bars import RawBars
 from pipeline.columns import Columns
-from pipeline.errors import DataError, StoreError
+from pipeline.errors import DataError, StaleBars, StoreError
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,14 @@ class Reading:
 
     bars: Mapping[str, RawBars]
     failures: Mapping[str, DataError] = field(default_factory=dict)
+
+    def find_newest(self, tickers: Sequence[str]) -> date | None:
+        """Return the newest session that the source has a close of, for any of the tickers."""
+        bars = [self.bars[ticker] for ticker in tickers if ticker in self.bars]
+        closed = [raw.session[np.isfinite(raw.close)] for raw in bars]
+        ends: list[date] = [sessions.max().item() for sessions in closed if len(sessions)]
+        stale = [failure for failure in self.failures.values() if isinstance(failure, StaleBars)]
+        return max([*ends, *(failure.newest for failure in stale if failure.newest)], default=None)
 
 
 class BarSource(Protocol):
@@ -40,13 +49,16 @@ class BarSource(Protocol):
 
 
 class Calendar(Protocol):
-    """The exchange's sessions.
+    """The exchange's sessions; `name` is the exchange's code, like XNYS.
 
     `last_closed` is the newest session whose close plus the configured delay is not after `at`
     (an aware datetime). `ending` gives the n sessions up to and including `session`, `following`
     the n after it, `between` those from the day `first` to the day `last`, both included; all in
     order. Raises ConfigError for what lies outside the calendar.
     """
+
+    @property
+    def name(self) -> str: ...
 
     def last_closed(self, at: datetime) -> date: ...
 
@@ -57,13 +69,26 @@ class Calendar(Protocol):
     def between(self, first: date, last: date) -> list[date]: ...
 
 
+@dataclass(frozen=True, slots=True)
+class WriteTimes:
+    """When objects were written, aware, by their keys; and whether the store vouches for it.
+
+    S3 notes the time itself. A folder's files have the time that whoever wrote them says, or of
+    their copying.
+    """
+
+    times: Mapping[str, datetime]
+    vouched: bool
+
+
 class ObjectStore(Protocol):
     """Bytes under keys with `/` between their parts; every write is whole or not at all.
 
     `read` gives None for a missing key. `create` writes only where nothing is, and says whether
     it wrote: of any number of racing writers exactly one gets True. `replace` overwrites. `keys`
     lists those under a prefix, sorted, if given only those that sort after `after`; what it costs
-    does not grow with the keys before. Raises StoreError when the store itself fails.
+    does not grow with the keys before. `written_at` gives when those under a prefix were written.
+    Raises StoreError when the store itself fails.
     """
 
     def read(self, key: str) -> bytes | None: ...
@@ -73,6 +98,8 @@ class ObjectStore(Protocol):
     def replace(self, key: str, data: bytes) -> None: ...
 
     def keys(self, prefix: str, after: str = "") -> list[str]: ...
+
+    def written_at(self, prefix: str) -> WriteTimes: ...
 
     def url(self, key: str) -> str: ...
 

@@ -16,7 +16,7 @@ from pipeline.errors import ConfigError
 
 if TYPE_CHECKING:
     from pipeline.adapters.s3_store import Lock
-    from pipeline.jobs.daily import DailyJob
+    from pipeline.jobs.daily_job import DailyJob
     from pipeline.ports import BarSource, Calendar, ObjectStore
 
 YAHOO = "yahoo"
@@ -153,7 +153,7 @@ def daily_job(
     from pipeline.adapters.parquet_tables import ParquetTables  # noqa: PLC0415
     from pipeline.forecasting.bundle import load_bundle  # noqa: PLC0415
     from pipeline.forecasting.model import Model  # noqa: PLC0415
-    from pipeline.jobs.daily import DailyJob  # noqa: PLC0415
+    from pipeline.jobs.daily_job import DailyJob  # noqa: PLC0415
 
     opened, loaded = open_store(store, lock=lock), load_bundle(bundle)
     return DailyJob(tickers, source, calendar, opened, ParquetTables(), Model(loaded))

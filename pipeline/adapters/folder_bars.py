@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from pipeline.bars import ORIGIN_FILE, Floats, RawBars, Sessions
+from pipeline.bars import LONGEST_LABEL, ORIGIN_FILE, Floats, RawBars, Sessions, parse_label
 from pipeline.errors import ConfigError, DataError, Reason, SourceUnavailable, StaleBars
 from pipeline.ports import Reading
 
@@ -31,28 +31,22 @@ class FolderBars:
     """A folder with one `TICKER.csv` or `TICKER.parquet` each; fulfils `pipeline.ports.BarSource`.
 
     Both there, the CSV is read. An index like ^VIX may lie under its name without the caret.
+    `label` is the text of `origin.txt`, or `folder`: a path does not say where bars come from.
 
     Raises
     ------
     ConfigError
-        When the folder does not exist or cannot be listed.
+        When the folder does not exist or cannot be listed, or its origin.txt is no label.
     """
 
     def __init__(self, folder: Path) -> None:
         try:
             next(folder.iterdir(), None)
+            origin = _read_origin(folder / ORIGIN_FILE)
         except OSError as exc:
             raise ConfigError(f"expected a folder of bars at {folder}, got: {exc}") from exc
         self._folder = folder
-
-    @property
-    def label(self) -> str:
-        """Name of the source, shown wherever its bars are."""
-        name = f"folder {self._folder.resolve().name}"
-        try:
-            return f"{name}, from {(self._folder / ORIGIN_FILE).read_text().strip()}"
-        except OSError:
-            return name
+        self.label = parse_label(origin, str(folder / ORIGIN_FILE))
 
     def read(self, tickers: Sequence[str], first: date, last: date) -> Reading:
         """Return each ticker's bars from `first` to `last`, or why its file gives none."""
@@ -92,16 +86,26 @@ class FolderBars:
             if Path(name).name == name and (self._folder / name).is_file():
                 return self._folder / name
         raise SourceUnavailable(
-            f"{ticker}: expected one of {', '.join(names)} in {self.label}, got none of them",
+            f"{ticker}: expected one of {', '.join(names)} in {self._folder}, got none of them",
             Reason.UNKNOWN_TICKER,
         )
 
 
+def _read_origin(path: Path) -> bytes:
+    """Return what the file says, and not much more than a label has; `folder` without the file."""
+    if not path.exists():
+        return b"folder"
+    if not path.is_file():
+        raise ConfigError(f"{path}: expected a text file, got something else")
+    with path.open("rb") as file:
+        return file.read(LONGEST_LABEL + 1)
+
+
 def _select_span(bars: RawBars, first: date, last: date) -> RawBars:
-    if len(bars) and bars.session.max() < np.datetime64(first):
-        raise StaleBars(
-            f"{bars.ticker}: expected a bar of {last}, newest is of {bars.session.max()}"
-        )
+    newest: date | None = bars.session.max().item() if len(bars) else None
+    if newest is not None and newest < first:
+        message = f"{bars.ticker}: expected a bar of {last}, newest is of {newest}"
+        raise StaleBars(message, newest=newest)
     return bars.since(first).as_of(last)
 
 

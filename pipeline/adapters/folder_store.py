@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from pipeline.errors import StoreError
-from pipeline.ports import check_key, check_prefix, is_key
+from pipeline.ports import WriteTimes, check_key, check_prefix, is_key
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,13 @@ class FolderObjects:
             paths = [Path(folder, name) for folder, _, names in walk for name in names]
         listed = sorted(path.relative_to(self.root).as_posix() for path in paths)
         return [key for key in listed if key.startswith(prefix) and key > after and is_key(key)]
+
+    def written_at(self, prefix: str) -> WriteTimes:
+        times = {}
+        for key in self.keys(prefix):
+            with suppress(FileNotFoundError), _translate_errors(f"look at {key}"):
+                times[key] = datetime.fromtimestamp(self._to_path(key).stat().st_mtime, UTC)
+        return WriteTimes(times, vouched=False)
 
     def url(self, key: str) -> str:
         return str(self.root / key)

@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import Any
 
 from pipeline.errors import StoreError
-from pipeline.ports import check_key, check_prefix, is_key
+from pipeline.ports import WriteTimes, check_key, check_prefix, is_key
 
 CONFLICT_PAUSES = (0.05, 0.1, 0.2, 0.4)  # seconds; the rival's put is over long before the last
 
@@ -74,6 +74,17 @@ class S3Objects:
             self._s3.put_object(**self._locate(key), Body=data)
 
     def keys(self, prefix: str, after: str = "") -> list[str]:
+        return sorted(key for key, _ in self._list(prefix, after))
+
+    def written_at(self, prefix: str) -> WriteTimes:
+        times = {key: item["LastModified"] for key, item in self._list(prefix)}
+        return WriteTimes(times, vouched=True)
+
+    def url(self, key: str) -> str:
+        return f"s3://{self.bucket}/{self._to_full_key(key)}"
+
+    def _list(self, prefix: str, after: str = "") -> list[tuple[str, Any]]:
+        """Return the keys under a prefix, and what S3 says of each."""
         check_prefix(prefix)
         with self._translate_errors("list", prefix):
             pages = self._s3.get_paginator("list_objects_v2").paginate(
@@ -81,12 +92,10 @@ class S3Objects:
                 Prefix=self._to_full_key(prefix),
                 **({"StartAfter": self._to_full_key(after)} if after else {}),
             )
-            full_keys = [item["Key"] for page in pages for item in page.get("Contents", ())]
+            items = [item for page in pages for item in page.get("Contents", ())]
+        listed = [(item["Key"][len(self._to_full_key("")) :], item) for item in items]
         # Folder markers, which S3's console leaves, are no keys.
-        return sorted(filter(is_key, (key[len(self._to_full_key("")) :] for key in full_keys)))
-
-    def url(self, key: str) -> str:
-        return f"s3://{self.bucket}/{self._to_full_key(key)}"
+        return [(key, item) for key, item in listed if is_key(key)]
 
     def _create(self, key: str, data: bytes, pauses: tuple[float, ...]) -> bool:
         try:

@@ -68,13 +68,10 @@ class RememberingSource:
         """
         return {t: self._explain(t, reason, expected) for t, reason in withheld.items()}
 
-    def find_end(self, withheld: Mapping[str, str]) -> date | None:
-        """Return the newest session read, where every ticker is withheld for ending too early."""
-        if set(withheld.values()) != {Reason.STALE}:
-            return None
-        bars = [self._reading.bars[ticker] for ticker in withheld if ticker in self._reading.bars]
-        ends = [ticker_bars.session.max().item() for ticker_bars in bars if len(ticker_bars)]
-        return max(ends, default=None)
+    def find_end(self, tickers: Sequence[str], session: date) -> date | None:
+        """Return the newest session that was read of any ticker, where it is before `session`."""
+        newest = self._reading.find_newest(tickers)
+        return newest if newest is not None and newest < session else None
 
     def _explain(self, ticker: str, reason: str, expected: Sequence[date]) -> Withheld:
         error = self._error(ticker, expected)

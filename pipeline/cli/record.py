@@ -63,6 +63,8 @@ def backfill_command(
         until = find_head(job.store)
         span = f", up to {until.manifest.session}" if until and sessions else ""
         console.print_line(f"{sessions} sessions issued into {store}{span}.")
+        if until and until.manifest.session < last:
+            console.print_line(f"The bars end on {until.manifest.session}.")
         if first < job.model.manifest.training.last_session:
             console.print_line(
                 record_text.LEARNT.format(job.model.manifest.training.last_session), "yellow"
@@ -141,6 +143,7 @@ def _to_document(verified: Verified) -> dict[str, Any]:
         if verified.head
         else None,
         "findings": [asdict(finding) for finding in verified.findings],
+        "hints": [asdict(hint) for hint in verified.hints],
         "left_behind": verified.left_behind,
     }
 

@@ -37,6 +37,14 @@ def print_verified(verified: Verified) -> None:
     """Print what was checked, and every object that is not as the record says."""
     for finding in verified.findings:
         print_line(f"{finding.problem}  {finding.key}: {finding.message}", "red")
+    if verified.hints:
+        print_line(
+            f"Hint: {len(verified.hints)} files have another time than they say; so has a copy, "
+            "and a folder's times prove nothing",
+            "yellow",
+        )
+        for hint in verified.hints[:SHOWN]:
+            print_line(f"  {hint.key}: {hint.message}")
     if verified.left_behind:
         print_line(
             f"{len(verified.left_behind)} objects belong to no manifest: runs that died left them, "

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import typer
 
 from pipeline.cli import console, options
@@ -9,6 +11,7 @@ from pipeline.cli.reasons import RememberingSource, Withheld
 from pipeline.cli.repair import print_repairs
 from pipeline.errors import StoreError
 from pipeline.jobs import daily
+from pipeline.ports import ObjectStore
 from pipeline.record.chain import find_head
 from pipeline.record.keys import DASHBOARD
 from pipeline.record.vintage import HISTORY_SESSIONS
@@ -38,7 +41,7 @@ def run(
         calendar = options.open_calendar()
         source = RememberingSource(options.open_bars(bars, calendar))
         job = daily_job(names, source, calendar, store=store, bundle=bundle, lock=locked)
-        summary = daily.run(daily.with_mode(job, at, options.now()), at)
+        summary = daily.run(job, at, options.now())
         shown = read_session(job.store, job.tables, summary.session)
     expected = calendar.ending(summary.session, HISTORY_SESSIONS)
     withheld = source.explain(summary.withheld, expected)
@@ -55,9 +58,16 @@ def run(
         console.print_withheld(withheld)
         print_repairs(summary.repairs.healed, summary.repairs.lost)
         console.print_outcome(summary)
-        if not summary.manifests and (end := source.find_end(summary.withheld)):
+        end = source.find_end(names, summary.session)
+        if end and not summary.manifests and not _is_recorded(job.store, end):
             console.print_line(f"The bars end on {end}: --as-of {end}")
     summary.require_complete()
+
+
+def _is_recorded(store: ObjectStore, session: date) -> bool:
+    """Whether the record has come to a session, or gone past it."""
+    head = find_head(store)
+    return head is not None and head.manifest.session >= session
 
 
 def show(store: options.Store = "./store", json: options.Json = False) -> None:

@@ -14,49 +14,35 @@ from datetime import UTC, date, datetime
 from functools import partial
 
 from pipeline.errors import DamagedObject, Overtaken, RequestError
-from pipeline.forecasting.model import Model
+from pipeline.jobs.daily_job import DailyJob, with_mode
 from pipeline.jobs.daily_summary import Outcome, Summary, find_withheld
 from pipeline.jobs.heal import repair_or_do_without
 from pipeline.jobs.remake import finish_claimed
-from pipeline.ports import BarSource, Calendar, ObjectStore, Tables
-from pipeline.record.chain import check_source
+from pipeline.ports import ObjectStore
+from pipeline.record.chain import Link
 from pipeline.record.forecasters import DirectForecaster
-from pipeline.record.keys import after_session, table_key
-from pipeline.record.manifest import (
-    Mode,
-    create_or_adopt,
-    read_manifests,
-)
+from pipeline.record.manifest import create_or_adopt, read_manifests
 from pipeline.record.part import PartInputs
+from pipeline.record.part_vintage import Asked, find_vintage, fix_vintage
 from pipeline.record.prior import PriorRecord, read_prior_record
-from pipeline.record.publish import publish
-from pipeline.record.repairs import NO_REPAIRS, Repairs
+from pipeline.record.publish import find_unpublished, is_recorded, publish
+from pipeline.record.terms import check_terms, with_terms
 from pipeline.record.vintage import HISTORY_SESSIONS, ReadInfo, Vintage
 from pipeline.views.refresh import refresh_views
 from pipeline.views.track_record import select_headline
-
-
-@dataclass(frozen=True, slots=True)
-class DailyJob:
-    """What a daily run works with. `mode` is `live`, or `as_of` for a date of the past."""
-
-    tickers: tuple[str, ...]
-    source: BarSource
-    calendar: Calendar
-    store: ObjectStore
-    tables: Tables
-    model: Model
-    mode: Mode = Mode.LIVE
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Part:
     """The part that a run is about to publish, and what it needs to know of the record.
 
-    `expected` are the exchange's sessions up to the origin, `target_dates` one per horizon.
+    `first` is the number it has, unless dead runs have used it up. `later` parts hold only what the
+    session still lacks. `expected` are the exchange's sessions up to the origin, `target_dates` one
+    per horizon.
     """
 
-    number: int
+    first: int
+    later: bool
     expected: Sequence[date]
     target_dates: tuple[date, ...]
     prior: PriorRecord
@@ -66,124 +52,117 @@ class _Part:
         return self.expected[-1]
 
 
-def with_mode(job: DailyJob, at: datetime, now: datetime) -> DailyJob:
-    """Return the job, in mode `as_of` if the session closed at `at` is no longer the newest.
+def run(job: DailyJob, at: datetime, now: datetime) -> Summary:
+    """Publish what is missing of the session last closed at `at`, in the mode that `now` allows.
 
-    What is made once the next session has closed must never pass as made in time.
-
-    Raises
-    ------
-    RequestError
-        When the session closed at `at` is still to come.
-    """
-    asked, current = job.calendar.last_closed(at), job.calendar.last_closed(now)
-    if asked > current:
-        raise RequestError(f"expected a time that has come, got {at.isoformat()}")
-    return job if asked == current else replace(job, mode=Mode.AS_OF)
-
-
-def run(job: DailyJob, at: datetime) -> Summary:
-    """Publish what is missing of the session last closed at `at`, an aware datetime.
+    Both are aware datetimes; what this run reads is issued `now`.
 
     Raises
     ------
     ConfigError
         When `at` lies outside the calendar.
     RequestError
-        When something is missing of a session that the record has left behind.
+        When the session is still to come, or something is missing of one that the record has left
+        behind.
     StoreError
-        When the store fails or holds what no run wrote.
+        When the store fails, or is another source's, calendar's, key's or version's, or holds what
+        no run wrote.
     """
-    repairs = NO_REPAIRS
+    job = with_mode(job, at, now)
     while True:
         try:
-            return replace(_publish_missing(job, at, repairs), repairs=repairs)
+            return replace(_publish_missing(job, at, now), repairs=job.repairs)
         except Overtaken:
             continue  # The record has moved on by another part: look again.
         except DamagedObject as damaged:
-            repairs = repair_or_do_without(job.store, job.tables, job.calendar, damaged, repairs)
+            job = repair_or_do_without(job, damaged)
 
 
-def _publish_missing(job: DailyJob, at: datetime, repairs: Repairs) -> Summary:
+def _publish_missing(job: DailyJob, at: datetime, now: datetime) -> Summary:
     session = job.calendar.last_closed(at)
-    head = finish_claimed(job.store, job.tables, job.calendar)
+    head = check_terms(job.store, job.terms)
+    head = finish_claimed(job.store, job.tables, job.calendar, head)
     manifests = read_manifests(job.store, session)
-    check_source(head, job.source.label)
     published = frozenset().union(*(manifest.published for manifest in manifests))
     missing = [ticker for ticker in job.tickers if ticker not in published]
     summary = Summary(Outcome.NOTHING_TO_DO, session, manifests=tuple(manifests))
     if missing:
-        _check_order(job.store, session)
+        _check_order(job.store, session, head)
         part = _Part(
-            len(manifests),
+            manifests[-1].part + 1 if manifests else 0,
+            bool(manifests),
             job.calendar.ending(session, HISTORY_SESSIONS),
             # Where the calendar ends there is nothing to forecast, and nothing is written.
             tuple(job.calendar.following(session, len(job.model.manifest.horizons))),
             read_prior_record(
-                job.store, job.tables, head, session, job.model.bundle.version, repairs
+                job.store, job.tables, head, session, job.model.bundle.version, job.repairs
             ),
         )
-        data, summary = _fix_vintage(job, part, missing, summary, at)
-        if data is not None:
-            summary = _publish(job, part, data, summary)
+        fixed, summary = _fix_vintage(job, part, missing, summary, now)
+        if fixed is not None:
+            summary = _publish(job, part, *fixed, summary)
     record = refresh_views(job.store, job.tables)
     return replace(summary, headline=select_headline(record))
 
 
-def _check_order(store: ObjectStore, session: date) -> None:
-    """Raise RequestError if a later session has begun: what was not issued in time stays unissued.
+def _check_order(store: ObjectStore, session: date, head: Link | None) -> None:
+    """Raise RequestError if a later session is on the record: what was not issued stays unissued.
 
-    A vintage is enough, be its run dead: what that run wrote follows from the record as it was.
+    What is claimed is on it by now. A dead run's vintage of a later session alone binds nobody: no
+    part follows the newest one but by its claim.
     """
-    if later := store.keys("bars/", after=after_session("bars", session)):
+    if head is not None and head.manifest.session > session:
         raise RequestError(
-            f"{session}: expected no later session in the store, found {store.url(later[-1])}; "
-            "nothing is added to the record behind its newest session"
+            f"{session}: expected no later session in the store, found "
+            f"{store.url(head.manifest.key)}; nothing is added behind its newest session"
         )
 
 
 def _fix_vintage(
-    job: DailyJob, part: _Part, missing: Sequence[str], summary: Summary, at: datetime
-) -> tuple[bytes | None, Summary]:
-    """Return the part's vintage as it is stored, None where there is nothing to publish.
+    job: DailyJob, part: _Part, missing: Sequence[str], summary: Summary, now: datetime
+) -> tuple[tuple[int, bytes] | None, Summary]:
+    """Return the part's number and its vintage as it is stored, None for nothing to record.
 
-    Where no run has stored one, the missing tickers are read now, and the first to write wins.
+    Where no run that asked alike has stored one, the missing tickers are read now.
     """
-    key = table_key("bars", part.session, part.number)
-    if (stored := job.store.read(key)) is not None:
-        return stored, summary
-    vintage = _read_vintage(job, missing, part.expected, at)
-    usable, withheld = vintage.usable(part.expected, part.prior.bars)
+    asked = Asked(job.source.label, job.mode, (*missing, *job.covariates), now)
+    at = (job.store, job.tables, part.session)
+    number, stored = find_vintage(*at, part.first, asked)
+    if stored is not None:
+        return (number, stored), summary
+    vintage, forecaster = _read_vintage(job, missing, part, now), DirectForecaster(job.model)
     summary = replace(summary, data_lag_sessions=vintage.data_lag(part.expected))
-    if not part.number and vintage.nobody_traded(part.expected):
+    if not part.later and vintage.nobody_traded(part.expected):
         return None, replace(summary, outcome=Outcome.CLOSED_UNCONFIRMED)
-    if not usable and (part.number or part.prior.link is None):
-        # Nobody to publish: nothing is added to the session, and no record begins with it.
+    known = (vintage, part.expected, part.prior, forecaster)
+    withheld = find_unpublished(*known)
+    fit = [ticker for ticker in missing if ticker not in withheld]
+    if not fit and (part.later or not is_recorded(*known)):
         return None, replace(summary, outcome=Outcome.INCOMPLETE, withheld=withheld)
-    if part.number:
-        vintage = vintage.only([bars.ticker for bars in usable])
-    return create_or_adopt(job.store, key, vintage.encode(job.tables)), summary
+    if part.later:
+        vintage = vintage.only(fit)
+    return fix_vintage(*at, number, asked, vintage.encode(job.tables)), summary
 
 
-def _read_vintage(
-    job: DailyJob, tickers: Sequence[str], expected: Sequence[date], at: datetime
-) -> Vintage:
+def _read_vintage(job: DailyJob, tickers: Sequence[str], part: _Part, now: datetime) -> Vintage:
     """Read the missing tickers and the bundle's covariates, which a forecast can do without."""
-    symbols = [*tickers, *job.model.manifest.covariates]
-    reading = job.source.read(symbols, expected[0], expected[-1])
+    symbols = (*tickers, *job.covariates)
+    reading = job.source.read(symbols, part.expected[0], part.session)
     failures = {
         ticker: reading.failures[ticker].reason for ticker in tickers if ticker in reading.failures
     }
-    info = ReadInfo(tuple(tickers), failures, job.source.label, job.mode, at.astimezone(UTC))
+    info = ReadInfo(
+        symbols, tuple(tickers), failures, job.source.label, job.mode, now.astimezone(UTC)
+    )
     bars = {symbol: reading.bars[symbol] for symbol in symbols if symbol in reading.bars}
     return Vintage(bars, info)
 
 
-def _publish(job: DailyJob, part: _Part, data: bytes, summary: Summary) -> Summary:
+def _publish(job: DailyJob, part: _Part, number: int, data: bytes, summary: Summary) -> Summary:
     """Publish the part of the vintage in `data`, and return what the session comes to."""
     vintage = Vintage.decode(job.tables, data)
-    inputs = PartInputs(part.number, part.expected, part.target_dates, vintage, data, part.prior)
-    write = partial(create_or_adopt, job.store)
+    inputs = PartInputs(number, part.expected, part.target_dates, vintage, data, part.prior)
+    write = with_terms(job.store, job.terms, partial(create_or_adopt, job.store))
     manifest = publish(inputs, DirectForecaster(job.model), job.tables, write).link.manifest
     manifests = (*summary.manifests, manifest)
     withheld = find_withheld(job.tickers, manifests)

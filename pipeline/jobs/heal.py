@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 import msgspec
 
 from pipeline.encoding import sha256
 from pipeline.errors import DamagedObject, StoreError
+from pipeline.jobs.daily_job import DailyJob
 from pipeline.jobs.remake import remake_part
 from pipeline.ports import Calendar, ObjectStore, Tables
 from pipeline.record.chain import Link, read_link, read_previous_link
 from pipeline.record.claims import read_claim
 from pipeline.record.keys import RUNS
 from pipeline.record.part import Write
-from pipeline.record.repairs import Repairs, read_loss
+from pipeline.record.repairs import read_loss
 
 # What a part writes that follows from its vintage and bundle: .../2026-11-20.00.parquet or .json.
 REMADE = re.compile(
@@ -27,24 +29,24 @@ REMADE = re.compile(
 )
 
 
-def repair_or_do_without(
-    store: ObjectStore, tables: Tables, calendar: Calendar, damaged: DamagedObject, repairs: Repairs
-) -> Repairs:
-    """Return the repairs of a run with what becomes of one more damaged object.
+def repair_or_do_without(job: DailyJob, damaged: DamagedObject) -> DailyJob:
+    """Return the job with what becomes of one more damaged object.
 
     Raises
     ------
     StoreError
         When it cannot be remade and nobody has accepted its loss.
     """
+    repairs = job.repairs
     if damaged.key in repairs:
         raise damaged
     try:
-        return repairs.heal(heal(store, tables, calendar, damaged))
+        healed = heal(job.store, job.tables, job.calendar, damaged)
+        return replace(job, repairs=repairs.heal(healed))
     except DamagedObject as cause:
         named = damaged.sha256
-        if named is not None and read_loss(store, named) is not None:
-            return repairs.lose({damaged.key: named})
+        if named is not None and read_loss(job.store, named) is not None:
+            return replace(job, repairs=repairs.lose({damaged.key: named}))
         because = "" if cause.key == damaged.key else f"; it cannot be remade: {cause}"
         raise StoreError(
             f"{damaged}{because}. Put the object back from a copy or from the bucket's versions; "

@@ -8,7 +8,7 @@ from pipeline.errors import StoreError
 from pipeline.forecasting.bundle import parse_bundle
 from pipeline.forecasting.model import Model
 from pipeline.ports import Calendar, ObjectStore, Tables
-from pipeline.record.chain import Link, find_head
+from pipeline.record.chain import Link
 from pipeline.record.claims import Claim, read_claim
 from pipeline.record.forecasters import DirectForecaster
 from pipeline.record.keys import bundle_folder
@@ -20,8 +20,10 @@ from pipeline.record.repairs import Repairs
 from pipeline.record.vintage import HISTORY_SESSIONS, Vintage
 
 
-def finish_claimed(store: ObjectStore, tables: Tables, calendar: Calendar) -> Link | None:
-    """Publish every part that is claimed and not there yet; return the newest link then.
+def finish_claimed(
+    store: ObjectStore, tables: Tables, calendar: Calendar, head: Link | None
+) -> Link | None:
+    """Publish every part that is claimed behind `head` and not there yet; return the newest then.
 
     None where nothing is on the record. A run that is still at work writes equal bytes.
 
@@ -30,7 +32,6 @@ def finish_claimed(store: ObjectStore, tables: Tables, calendar: Calendar) -> Li
     StoreError
         When what a claim names is missing or changed.
     """
-    head = find_head(store)
     while (claim := read_claim(store, head)) is not None:
         head = remake_part(store, tables, calendar, claim, head, partial(create_or_adopt, store))
     return head

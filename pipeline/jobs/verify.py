@@ -11,10 +11,12 @@ from pipeline.encoding import sha256
 from pipeline.errors import ConfigError, ForecasterError
 from pipeline.jobs.chain_check import ChainCheck, Finding, Problem
 from pipeline.jobs.replay import replay_part
+from pipeline.jobs.terms_check import find_changed_terms, refuse_other_version
+from pipeline.jobs.time_check import check_times
 from pipeline.ports import Calendar, ObjectStore, Tables, is_key
 from pipeline.record.chain import Link, find_head
 from pipeline.record.claims import claim_of
-from pipeline.record.keys import PLANS, RUNS, VIEWS, claim_key
+from pipeline.record.keys import PLANS, RUNS, STORE, VIEWS, claim_key
 from pipeline.record.manifest import Mode, RunManifest
 from pipeline.views.refresh import build_views
 
@@ -28,7 +30,8 @@ Progress = Callable[[int, int], None]
 class Verified:
     """What was looked at, and what was found.
 
-    `left_behind` are objects that no manifest names, of runs that died: nobody claims them.
+    `left_behind` are objects that no manifest names, of runs that died: nobody claims them. `hints`
+    are what would be findings if the store's times could be trusted.
     """
 
     manifests: int
@@ -36,6 +39,7 @@ class Verified:
     head: Link | None
     findings: tuple[Finding, ...]
     left_behind: tuple[str, ...]
+    hints: tuple[Finding, ...] = ()
 
 
 def verify(
@@ -54,6 +58,7 @@ def verify(
     noted : sha256 of a manifest, noted when it was issued; it must be in the chain
     progress : called with (manifests checked, manifests in all)
     """
+    refuse_other_version(store)
     keys = store.keys("")
     manifests = sorted((key for key in keys if key.startswith(RUNS)), reverse=True)
     chain, checked = ChainCheck(), set[tuple[str, str]]()
@@ -68,18 +73,19 @@ def verify(
             progress(start + len(some), len(manifests))
     chain.finish()
     claims = {claim_key(run.previous) for run in chain.runs}.intersection(keys)
-    findings = [*chain.findings, *_find_back_dated(chain.runs, calendar)]
+    times = check_times(store, calendar, chain.runs)
+    findings = [*chain.findings, *_find_back_dated(chain.runs, calendar), *times.findings]
+    findings += find_changed_terms(store, calendar, chain.runs)
     findings += _check_claims(store, chain.runs[::-1])
     findings += _check_newest(store, tables, calendar, chain.links)
     findings += _check_views(store, tables) if not findings else []
     if noted is not None and noted not in {link.digest for link in chain.links}:
         findings.append(Finding(Problem.MISSING, noted, "no manifest of the chain has this sha256"))
-    named = {key for key, _ in checked} | set(manifests) | set(VIEWS) | claims
+    named = {key for key, _ in checked} | set(manifests) | {*VIEWS, STORE} | claims
     left_behind = tuple(key for key in keys if key not in named and not key.startswith(PLANS))
     head = chain.links[0] if chain.links else None
-    return Verified(
-        len(chain.links), len(checked) + len(claims), head, tuple(findings), left_behind
-    )
+    n_objects = len(checked) + len(claims) + (STORE in keys)
+    return Verified(len(chain.links), n_objects, head, tuple(findings), left_behind, times.hints)
 
 
 def _check_object(store: ObjectStore, named: tuple[str, str]) -> Finding | None:

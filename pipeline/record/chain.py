@@ -8,7 +8,7 @@ from datetime import date
 
 import msgspec
 
-from pipeline.errors import DamagedObject, StoreError
+from pipeline.errors import DamagedObject
 from pipeline.ports import ObjectStore
 from pipeline.record.keys import LATEST, RUNS, session_prefix
 from pipeline.record.manifest import RunManifest, read_manifest
@@ -47,15 +47,6 @@ def read_latest_session(store: ObjectStore) -> date | None:
 
 class _LatestSession(msgspec.Struct):
     session: date
-
-
-def check_source(head: Link | None, label: str) -> None:
-    """Raise StoreError if another source began the record: two of them make no one record."""
-    if head is not None and head.manifest.source != label:
-        raise StoreError(
-            f"{head.manifest.session}: expected {head.manifest.source} to go on with the record, "
-            f"got {label}; another source needs another store"
-        )
 
 
 def read_link(store: ObjectStore, key: str) -> Link:

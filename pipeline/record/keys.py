@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from datetime import date
 
+STORE = "store.json"
 LATEST = "latest.json"
 TRACK_RECORD = "track_record.json"
 DASHBOARD = "index.html"
@@ -16,6 +17,12 @@ BUNDLES = "bundles/"
 CLAIMS = "claims/"
 PLANS = "backfills/"
 LOSSES = "losses/"
+MOST_PARTS = 100  # of a session, and plans that begin with it: two digits, so that keys sort
+
+
+def part_name(session: date, part: int) -> str:
+    """Return by which name the objects of a part are called: `2026-11-20.00`."""
+    return f"{session}.{part:02d}"
 
 
 def table_key(table: str, session: date, part: int) -> str:
@@ -48,9 +55,9 @@ def claim_key(previous: str | None) -> str:
     return f"{CLAIMS}{previous or 'first'}.json"
 
 
-def plan_key(first: date) -> str:
-    """Return the key of the plan of the backfill that begins with session `first`."""
-    return f"{PLANS}{first}.json"
+def plan_key(first: date, number: int) -> str:
+    """Return the key of a plan of a backfill that begins with session `first`, from 0."""
+    return f"{PLANS}{part_name(first, number)}.json"
 
 
 def loss_key(sha256: str) -> str:
@@ -80,11 +87,6 @@ def session_of(manifest: str) -> date:
 def from_session(table: str, session: date) -> str:
     """Return what a table's keys from this session on sort after, and those before it do not."""
     return _table_prefix(table, session)
-
-
-def after_session(table: str, session: date) -> str:
-    """Return what a table's keys of later sessions sort after, and its own do not."""
-    return f"{_table_prefix(table, session)}~"
 
 
 def _table_prefix(table: str, session: date) -> str:

@@ -25,7 +25,7 @@ from pipeline.record.keys import (
 )
 from pipeline.record.revisions import Revision
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 OK = "ok"
 _WITHHELD = "withheld:"
 
@@ -85,6 +85,12 @@ class RunManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_
     @property
     def key(self) -> str:
         return manifest_key(self.session, self.part)
+
+    @property
+    def opens_session(self) -> bool:
+        """Whether this is the first part of its session, whatever its number."""
+        before = self.previous_key or ""
+        return not before.startswith(session_prefix(self.session))
 
     def table(self, name: str) -> str:
         """Return the key of this part's table of that name."""
@@ -178,8 +184,26 @@ def read_forecasts(store: ObjectStore, tables: Tables, run: RunManifest) -> dict
     return tables.decode("forecasts", read_verified(store, run, run.table("forecasts")))[0]
 
 
+class _Versioned(msgspec.Struct):
+    schema_version: int
+
+
+def check_version(data: bytes, where_from: str) -> None:
+    """Raise StoreError if a document says that it is of another schema; others pass."""
+    try:
+        version = msgspec.json.decode(data, type=_Versioned).schema_version
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return
+    if version != SCHEMA_VERSION:
+        raise StoreError(
+            f"{where_from}: expected schema version {SCHEMA_VERSION}, got {version}: another "
+            "version of forecaster wrote this store; use that version, or another store"
+        )
+
+
 def parse_manifest(data: bytes, where_from: str) -> RunManifest:
-    """Return the manifest in `data`; raises StoreError if it is none."""
+    """Return the manifest in `data`; raises StoreError if it is none, or of another schema."""
+    check_version(data, where_from)
     try:
         return msgspec.json.decode(data, type=RunManifest)
     except (msgspec.DecodeError, UnicodeDecodeError) as exc:

@@ -7,6 +7,7 @@ in the store: all by the same function.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 
 import numpy as np
 
@@ -23,10 +24,12 @@ from pipeline.record.forecasters import Forecaster
 from pipeline.record.manifest import SCHEMA_VERSION, RunManifest
 from pipeline.record.next_state import apply_scores, start_part
 from pipeline.record.part import PartInputs, PartWriter, PublishedPart, Write
+from pipeline.record.prior import PriorRecord
 from pipeline.record.revisions import find_revisions
 from pipeline.record.scoring import ScoredForecasts, score_realised
 from pipeline.record.state import State
 from pipeline.record.tables import Stamp, build_forecast_columns
+from pipeline.record.vintage import Vintage
 
 
 def publish(
@@ -76,6 +79,35 @@ def publish(
     manifest = _build_manifest(part, forecasts, writer.objects)
     link = Link(manifest, sha256(write(manifest.key, to_json(manifest))))
     return PublishedPart(link, state, forecasts, baselines)
+
+
+def is_recorded(
+    vintage: Vintage, expected: Sequence[date], prior: PriorRecord, forecaster: Forecaster
+) -> bool:
+    """Whether the first part of a session goes on the record, refusals included.
+
+    A record goes on with a close of the session, without which it may not have taken place. It
+    begins with a part that publishes somebody.
+    """
+    if prior.link is not None:
+        return vintage.traded(expected[-1])
+    withheld = find_unpublished(vintage, expected, prior, forecaster)
+    return len(withheld) < len(vintage.info.tickers)
+
+
+def find_unpublished(
+    vintage: Vintage, expected: Sequence[date], prior: PriorRecord, forecaster: Forecaster
+) -> dict[str, Reason]:
+    """Return the reason of each ticker that a part is to withhold, for all that is known before.
+
+    What a model answers is known where a record begins: else gains may have to be learned first.
+    """
+    usable, withheld = vintage.usable(expected, prior.bars)
+    if prior.link is not None:
+        return withheld
+    state = start_part(prior, forecaster.bundle.manifest, expected[-1], 0)
+    forecast = forecaster.forecast(usable, vintage.bars.get(VIX)).calibrate(state.calibration)
+    return withheld | _find_unfit(forecast)
 
 
 def _find_unfit(forecast: Forecast) -> dict[str, Reason]:

@@ -94,7 +94,7 @@ def list_outstanding(state: State | None, head: RunManifest | None) -> tuple[Out
 def count_withheld_and_revised(state: State, head: RunManifest | None) -> dict[str, Counts]:
     """Return the counts `withheld` and `revised` after the manifest before."""
     withheld, revised = state.withheld, state.revised
-    if head is not None and head.part == 0:
+    if head is not None and head.opens_session:
         withheld = _add_counts(withheld, {t: [reason] for t, reason in head.withheld.items()})
         revised = _add_counts(revised, head.revisions)
     return {"withheld": withheld, "revised": revised}

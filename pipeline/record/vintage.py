@@ -6,6 +6,7 @@ from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Annotated
 
 import msgspec
 import numpy as np
@@ -26,15 +27,17 @@ HISTORY_SESSIONS = BASELINE_SESSIONS + 20
 class ReadInfo(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a vintage says of its reading, kept in the Parquet file's metadata.
 
-    `failures` maps tickers without bars to their reason; `issued_at` is the time of the event
-    whose run read first: every run of this vintage issues at that time.
+    `asked` are the symbols that were read, `tickers` those of them to be forecast. `failures` maps
+    tickers without bars to their reason; `issued_at` is when the run that read began: whoever
+    goes on with this vintage issues at that time.
     """
 
+    asked: tuple[str, ...]
     tickers: tuple[str, ...]
     failures: Mapping[str, str]
     source: str
     mode: Mode
-    issued_at: datetime
+    issued_at: Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,6 +70,13 @@ class Vintage:
         """Whether every ticker ends exactly one session early: closed, yet not announced."""
         last = [_last_session(bars) for bars in self.ticker_bars()]
         return not self.info.failures and all(session == expected[-2] for session in last)
+
+    def traded(self, session: date) -> bool:
+        """Whether a ticker has a close of the session: that it took place, and its bars came."""
+        day = np.datetime64(session, "D")
+        return any(
+            np.isfinite(bars.close[bars.session == day]).any() for bars in self.ticker_bars()
+        )
 
     def data_lag(self, expected: Sequence[date]) -> int | None:
         """Return how many sessions the ticker furthest behind lacks, None without any bars."""

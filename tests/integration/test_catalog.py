@@ -17,9 +17,9 @@ from pipeline.adapters.exchange_calendar import ExchangeCalendar
 from pipeline.adapters.folder_store import FolderObjects
 from pipeline.adapters.parquet_tables import SCHEMAS
 from pipeline.adapters.simulated_bars import SimulatedMarket
-from pipeline.jobs.daily import run
 from pipeline.wiring import daily_job
 from tests.support.packaged import package, template
+from tests.support.records import run
 
 ROOT = Path(__file__).resolve().parents[2]
 QUERIES = sorted((ROOT / "infra" / "queries").glob("*.sql"))

@@ -179,12 +179,15 @@ def test_a_run_without_a_date_is_for_now(forecaster: Forecaster, noon: None) -> 
     assert live["parts"][0]["issued_at"] == "2025-06-30T16:00:00Z"
 
 
-def test_a_run_as_of_a_day_is_for_its_end_in_new_york(forecaster: Forecaster) -> None:
+def test_a_run_as_of_a_day_is_for_its_end_in_new_york_and_issued_now(
+    forecaster: Forecaster, clock: Clock
+) -> None:
+    clock(datetime(2025, 8, 1, 12, tzinfo=options.NEW_YORK))
     args = ("run", "--bars", "simulated", "--json", "--as-of")
     sunday = forecaster(*args, "2025-06-29").document
     assert sunday["session"] == BEFORE
     assert sunday["parts"][0]["mode"] == "as_of"
-    assert sunday["parts"][0]["issued_at"] == "2025-06-30T03:59:59Z"
+    assert sunday["parts"][0]["issued_at"] == "2025-08-01T16:00:00Z"
 
 
 def test_as_of_today_never_takes_an_open_session_for_closed(
@@ -194,7 +197,8 @@ def test_as_of_today_never_takes_an_open_session_for_closed(
     assert forecaster(*args).document["session"] == BEFORE
 
 
-def test_json_is_one_document_with_every_column(forecaster: Forecaster) -> None:
+def test_json_is_one_document_with_every_column(forecaster: Forecaster, clock: Clock) -> None:
+    clock(datetime(2025, 8, 1, 12, tzinfo=options.NEW_YORK))
     answer = forecaster("run", "--bars", "simulated", "--as-of", SESSION, "--json")
     assert (answer.code, answer.err) == (0, "")
     document = answer.document
@@ -205,7 +209,7 @@ def test_json_is_one_document_with_every_column(forecaster: Forecaster) -> None:
     )
     assert len(document["forecasts"]) == 20
     assert list(document["forecasts"][0])[:4] == ["ticker", "origin_date", "target_date", "horizon"]
-    assert document["forecasts"][0]["issued_at"] == "2025-07-01T03:59:59Z"
+    assert document["forecasts"][0]["issued_at"] == "2025-08-01T16:00:00Z"
 
 
 # tickers that cannot be forecast
@@ -276,26 +280,38 @@ def test_a_run_in_which_every_ticker_is_withheld_fails(forecaster: Forecaster, b
     assert "Nothing was published, and nothing recorded." in answer.out
     assert not Path("store").exists()
     assert forecaster("run", "--bars", bars, "--as-of", BEFORE, "--tickers", "SPY").code == 0
+    before = digests(Path("store"))
     answer = forecaster(*args)
     assert answer.code == 1
-    assert "No forecasts." in answer.out
-    assert "Published just now: nothing. Withheld: ABC, XYZ" in answer.out
+    assert "Nothing was published, and nothing recorded." in answer.out
     assert forecaster(*args, "--json").document["forecasts"] == []
+    assert digests(Path("store")) == before
 
 
 def test_where_all_bars_end_early_it_says_for_which_date_to_run(
     forecaster: Forecaster, bars: Path
 ) -> None:
-    answer = forecaster("run", "--bars", bars, "--as-of", "2025-07-02")
+    # The session after, the one after that, and one that is more than a history later.
+    for day in ("2025-07-01", "2025-07-02", "2026-11-20"):
+        answer = forecaster("run", "--bars", bars, "--as-of", day)
+        assert f"The bars end on {SESSION}: --as-of {SESSION}" in answer.out
+    answer = forecaster("run", "--bars", bars, "--as-of", "2025-07-02", "--tickers", "SPY,ABC")
     assert answer.code == 1
     assert f"The bars end on {SESSION}: --as-of {SESSION}" in answer.out
+    backfill = ("backfill", "--bars", bars, "--from", "2025-07-02", "--to", "2026-11-20")
+    assert_refused(
+        forecaster(*backfill),
+        1,
+        f"expected bars from 2025-07-02 on, got bars that end on {SESSION}",
+    )
+    assert not Path("store").exists()
     assert forecaster("run", "--bars", bars, "--as-of", SESSION).code == 0
 
 
 def test_a_closure_that_the_calendar_does_not_know_publishes_nothing(
     forecaster: Forecaster, bars: Path
 ) -> None:
-    for path in bars.iterdir():
+    for path in bars.glob("*.csv"):
         path.write_text("\n".join(path.read_text().splitlines()[:-1]))
     answer = forecaster("run", "--bars", bars, "--as-of", SESSION)
     assert (answer.code, answer.err) == (0, "")

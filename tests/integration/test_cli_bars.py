@@ -87,11 +87,12 @@ def test_fetch_replaces_no_bars_unless_told_to(forecaster: Forecaster) -> None:
 
 def test_simulated_bars_stay_simulated_in_a_folder(forecaster: Forecaster, bars: Path) -> None:
     answer = forecaster("run", "--bars", bars, "--as-of", SESSION)
-    assert answer.out.startswith("SIMULATED, NOT REAL: folder bars, from simulated market")
+    assert answer.out.startswith("SIMULATED, NOT REAL: simulated market (not real prices)\n")
 
 
 def test_another_source_does_not_complete_a_session(forecaster: Forecaster, bars: Path) -> None:
     (bars / "IWM.csv").unlink()
+    (bars / "origin.txt").write_text("a friend")
     assert forecaster("run", "--bars", bars, "--as-of", SESSION).code == 1
     answer = forecaster("run", "--bars", "simulated", "--as-of", SESSION)
     assert_refused(answer, 1, "to go on with the record", "another source needs another store")

@@ -182,6 +182,7 @@ def test_a_backfill_from_another_source_needs_another_store(
 ) -> None:
     fetched = ("fetch", "--bars", "simulated", "--out", "bars", "--from", "2024-01-02")
     assert forecaster(*fetched, "--to", "2025-07-03").code == 0
+    Path("bars/origin.txt").write_text("a friend")
     answer = forecaster("backfill", "--bars", "bars", "--from", "2025-07-01", "--to", "2025-07-03")
     assert_refused(answer, 1, "simulated market", "another source needs another store")
 

@@ -46,6 +46,7 @@ from tests.support.s3_server import BUCKET, S3, s3_server
 ROOT = Path(__file__).resolve().parents[2]
 NOW = datetime(2024, 12, 27, 12, tzinfo=UTC)
 EVENING = StoppedDatetime(datetime(2025, 6, 5, 23, tzinfo=UTC))
+TWO_MINUTES_LATER = StoppedDatetime(datetime(2024, 12, 27, 23, 32, tzinfo=UTC))
 ColdStart = Callable[..., Any]
 
 
@@ -136,9 +137,11 @@ def logged(err: str) -> list[dict[str, Any]]:
 
 class TestEvents:
     def test_a_schedule_s_event_becomes_forecasts(
-        self, store: Store, cold_start: ColdStart
+        self, store: Store, cold_start: ColdStart, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        answer = cold_start(store.environ).handler(SCHEDULE, LocalContext())
+        daily = cold_start(store.environ)
+        monkeypatch.setattr(daily, "datetime", TWO_MINUTES_LATER)
+        answer = daily.handler(SCHEDULE, LocalContext())
         objects = store.objects()
         assert answer == {
             "outcome": "published",
@@ -152,7 +155,8 @@ class TestEvents:
         table = pq.read_table(io.BytesIO(objects[FORECASTS]), partitioning=None).to_pydict()
         assert len(table["ticker"]) == 4 * 5
         assert set(table["status"]) == {"ok"}
-        assert set(table["issued_at"]) == {datetime(2024, 12, 27, 23, 30, tzinfo=UTC)}
+        assert set(table["issued_at"]) == {TWO_MINUTES_LATER.now(UTC)}
+        assert json.loads(objects[MANIFEST])["mode"] == "live"
 
     def test_the_same_event_again_changes_no_byte(
         self, store: Store, cold_start: ColdStart
@@ -165,11 +169,13 @@ class TestEvents:
         assert store.objects() == before
 
     def test_an_input_of_the_schedule_s_own_is_the_same_event(
-        self, tmp_path: Path, cold_start: ColdStart
+        self, tmp_path: Path, cold_start: ColdStart, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         stores = [folder_store(tmp_path / name) for name in ("one", "two")]
         for event, one in zip((SCHEDULE, SCHEDULE_INPUT), stores, strict=True):
-            cold_start(one.environ).handler(event, LocalContext())
+            daily = cold_start(one.environ)
+            monkeypatch.setattr(daily, "datetime", TWO_MINUTES_LATER)
+            daily.handler(event, LocalContext())
         assert stores[0].objects() == stores[1].objects()
 
     @pytest.mark.parametrize(

@@ -43,7 +43,7 @@ def run_day(source: BarSource, folder: Path) -> tuple[Vintage, dict[str, np.ndar
     job = daily_job(TICKERS, source, calendar, store=str(folder), bundle=DEFAULT_BUNDLE)
     # The day before is scored, so that the gains are no longer the bundle's.
     for at in (AT - timedelta(days=1), AT):
-        daily.run(job, at).require_complete()
+        daily.run(job, at, at).require_complete()
     vintage = store.read("bars/month=2024-12/2024-12-27.00.parquet")
     table = pq.read_table(
         io.BytesIO((folder / "forecasts/month=2024-12/2024-12-27.00.parquet").read_bytes())

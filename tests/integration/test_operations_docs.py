@@ -13,9 +13,9 @@ import yaml
 
 from pipeline.adapters.exchange_calendar import ExchangeCalendar
 from pipeline.adapters.simulated_bars import SimulatedMarket
-from pipeline.jobs.daily import run
 from pipeline.wiring import daily_job
 from tests.support.packaged import package, template
+from tests.support.records import run
 
 ROOT = Path(__file__).resolve().parents[2]
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text()

@@ -16,13 +16,14 @@ from pipeline.adapters.folder_bars import FolderBars
 from pipeline.adapters.parquet_tables import ParquetTables
 from pipeline.forecasting.model import Model
 from pipeline.jobs.backfill.run import backfill
-from pipeline.jobs.daily import DailyJob, run
+from pipeline.jobs.daily_job import DailyJob
 from pipeline.jobs.replay import replay
 from pipeline.jobs.verify import verify
 from pipeline.record.claims import decode_claim
 from pipeline.record.keys import CLAIMS, calibration_key, manifest_key, table_key
 from pipeline.record.state import State
 from tests.support.fakes import MemoryObjects
+from tests.support.records import run
 
 pytestmark = [pytest.mark.real_bars, pytest.mark.slow]
 
@@ -94,6 +95,7 @@ def day_of(key: str, data: bytes) -> date:
         "bundles",
         "index.html",
         "latest.json",
+        "store.json",
         "track_record.json",
     }
     return date.fromisoformat(name[:10]) if dated else FIRST

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from pipeline.encoding import sha256, to_json
 from pipeline.forecasting.bundle import load_bundle
 from pipeline.forecasting.model import Model
-from pipeline.jobs.daily import run
 from pipeline.jobs.verify import Problem, Verified, verify
 from pipeline.record.chain import find_head
 from pipeline.record.keys import DASHBOARD, LATEST, TRACK_RECORD
@@ -30,6 +29,7 @@ from tests.support.records import (
     flipped,
     job_on,
     market,
+    run,
     run_day,
     run_days,
 )

@@ -24,6 +24,7 @@ KEYS = sorted(
         *bundle_keys(_BUNDLE.version, sha256(to_json(_BUNDLE.manifest))),
         "calibration/2024-12-27.00.json",
         "claims/first.json",
+        "store.json",
         FORECASTS,
         MANIFEST,
         *VIEWS,

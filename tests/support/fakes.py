@@ -9,7 +9,7 @@ from threading import Lock
 
 from pipeline.bars import RawBars
 from pipeline.errors import ConfigError, Reason, SourceUnavailable
-from pipeline.ports import Reading, check_key, check_prefix
+from pipeline.ports import Reading, WriteTimes, check_key, check_prefix
 
 
 class Crash(BaseException):
@@ -21,7 +21,8 @@ class MemoryObjects:
 
     A write is a call of `create` or `replace`, counted from 1 in `writes`; `written` has the keys
     of those that changed something, in order. `crash_before=n` dies with the n-th write undone,
-    `crash_after=n` with it done. The store lives on, as S3 would, for the next run.
+    `crash_after=n` with it done. The store lives on, as S3 would, for the next run. `times` says
+    when objects were written, and whether that is `vouched` for; it knows of no other times.
     """
 
     def __init__(
@@ -34,6 +35,8 @@ class MemoryObjects:
         self.objects = dict(objects)
         self.crash_before = crash_before
         self.crash_after = crash_after
+        self.times: dict[str, datetime] = {}
+        self.vouched = True
         self.writes = 0
         self.written: list[str] = []
         self._lock = Lock()
@@ -51,6 +54,10 @@ class MemoryObjects:
     def keys(self, prefix: str, after: str = "") -> list[str]:
         check_prefix(prefix)
         return sorted(key for key in self.objects if key.startswith(prefix) and key > after)
+
+    def written_at(self, prefix: str) -> WriteTimes:
+        times = {key: self.times[key] for key in self.keys(prefix) if key in self.times}
+        return WriteTimes(times, self.vouched)
 
     def url(self, key: str) -> str:
         return f"memory://{key}"
@@ -72,6 +79,8 @@ class MemoryObjects:
 
 class FixedCalendar:
     """Calendar of the sessions given, each closing at `close` (aware; the delay is in it)."""
+
+    name = "FIXED"
 
     def __init__(self, sessions: Iterable[date], close: time = time(21, 30, tzinfo=UTC)) -> None:
         self.sessions = sorted(sessions)

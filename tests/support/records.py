@@ -14,8 +14,9 @@ from pipeline.adapters.parquet_tables import ParquetTables
 from pipeline.bars import PRICES, RawBars
 from pipeline.columns import Columns, concatenate
 from pipeline.forecasting.model import Model
+from pipeline.jobs import daily
 from pipeline.jobs.backfill.run import backfill
-from pipeline.jobs.daily import DailyJob, run
+from pipeline.jobs.daily_job import DailyJob
 from pipeline.jobs.daily_summary import Summary
 from pipeline.ports import BarSource, ObjectStore
 from pipeline.record.chain import find_head, walk_back
@@ -77,6 +78,11 @@ def without(raw: RawBars, session: date) -> RawBars:
 
 def evening(session: date, hour: int = 22) -> datetime:
     return datetime.combine(session, time(hour, tzinfo=UTC))
+
+
+def run(job: DailyJob, at: datetime, now: datetime | None = None) -> Summary:
+    """Run at the time that it is for, or at `now`."""
+    return daily.run(job, at, now or at)
 
 
 def job_on(

@@ -20,9 +20,10 @@ IN_FLIGHT = 32
 class BulkWriter:
     """Writes many objects at once, but nothing of a part before its claim, nor a manifest early.
 
-    A claim waits for what was written since the last manifest and for the claim before; the part's
-    objects wait for the claim, its manifest for all of them and the manifest before. What failed
-    stops what waits for it, so that the chain has no hole.
+    A claim waits for what was written since the last manifest, for the claim before and for the
+    first manifest: without any manifest there is no claim but the first. The part's objects wait
+    for the claim, its manifest for all of them and the manifest before. What failed stops what
+    waits for it, so that the chain has no hole.
     """
 
     def __init__(self, store: ObjectStore) -> None:
@@ -32,6 +33,7 @@ class BulkWriter:
         self._objects: list[Future[None]] = []
         self._claim: list[Future[None]] = []  # of the part in the making
         self._last_claim: list[Future[None]] = []
+        self._first_commit: list[Future[None]] = []
         self._last_commit: list[Future[None]] = []
         self._commits: deque[Future[None]] = deque()
 
@@ -47,7 +49,7 @@ class BulkWriter:
     def write(self, key: str, data: bytes) -> bytes:
         """Write an object soon, in the order that its kind demands."""
         if key.startswith(CLAIMS):
-            before = [*self._objects, *self._last_claim]
+            before = [*self._objects, *self._last_claim, *self._first_commit]
             self._claim = self._last_claim = [self._claimer.submit(self._put, before, key, data)]
             self._objects += self._claim
         elif key.startswith(RUNS):
@@ -60,6 +62,7 @@ class BulkWriter:
         before = [*self._objects, *self._last_commit]
         commit = self._committer.submit(self._put, before, key, data)
         self._commits.append(commit)
+        self._first_commit = self._first_commit or [commit]
         self._last_commit, self._objects, self._claim = [commit], [], []
         if len(self._commits) > IN_FLIGHT:
             self._commits.popleft().result()
@@ -73,6 +76,11 @@ class BulkWriter:
             raise Overtaken(
                 f"{self._store.url(key)}: expected to go on with the record, but another run does: "
                 "what was issued stays; see forecaster status"
+            )
+        if key.startswith("bars/"):
+            raise Overtaken(
+                f"{self._store.url(key)}: expected to read this session first, but another run "
+                "did: what was issued stays; the same backfill again goes on"
             )
         raise StoreError(
             f"{self._store.url(key)}: expected nothing or equal bytes, found what another "

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import date, datetime
+from typing import Annotated
 
 import msgspec
 import numpy as np
@@ -17,9 +19,13 @@ from pipeline.bars import COLUMNS, RawBars
 from pipeline.encoding import sha256, to_json
 from pipeline.errors import StoreError
 from pipeline.forecasting.bundle import ModelBundle
-from pipeline.ports import ObjectStore
-from pipeline.record.keys import PLANS, plan_key
-from pipeline.record.manifest import create_or_adopt
+from pipeline.ports import ObjectStore, Tables
+from pipeline.record.chain import Link
+from pipeline.record.claims import read_claim
+from pipeline.record.keys import MOST_PARTS, PLANS, plan_key
+from pipeline.record.manifest import Mode, create_or_adopt, read_required, read_verified
+from pipeline.record.part_vintage import CLOCKS_DIFFER
+from pipeline.record.vintage import Vintage
 
 # In the words of a refusal.
 FIELDS = {
@@ -40,7 +46,7 @@ class BackfillPlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     first: date
     last: date
-    issued_at: datetime
+    issued_at: Annotated[datetime, msgspec.Meta(tz=True)]
     source: str
     tickers: tuple[str, ...]
     model_version: str
@@ -68,36 +74,80 @@ def _arrays(bars: RawBars) -> Iterable[np.ndarray]:
     yield from (getattr(bars, name).astype(np.float64) for name in COLUMNS)
 
 
-def read_open_plan(store: ObjectStore, session: date) -> BackfillPlan | None:
-    """Return the plan that `session` belongs to, None without one."""
-    begun = [key for key in store.keys(PLANS) if key <= plan_key(session)]
-    plan = _read_plan(store, begun[-1]) if begun else None
-    return plan if plan is not None and plan.last >= session else None
+def find_plan(
+    store: ObjectStore, session: date, mode: Mode, issued_at: datetime
+) -> BackfillPlan | None:
+    """Return the plan by which a part was issued so, None where a backfill did not issue it.
+
+    A dead backfill's plan by which nothing was issued is nobody's.
+    """
+    if mode is not Mode.BACKFILL:
+        return None
+    for plan in read_plans(store).values():
+        if plan.first <= session <= plan.last and plan.issued_at == issued_at:
+            return plan
+    return None
 
 
-def fix_plan(store: ObjectStore, plan: BackfillPlan) -> BackfillPlan:
-    """Store the plan, or adopt the one that is stored.
+def find_begun(store: ObjectStore, tables: Tables, head: Link | None) -> BackfillPlan | None:
+    """Return the plan by which the newest part is issued, claimed or published; None without."""
+    claim = read_claim(store, head)
+    if claim is not None:
+        data = read_verified(store, claim, claim.table("bars"))
+        info = Vintage.decode(tables, data).info
+        return find_plan(store, claim.session, info.mode, info.issued_at)
+    run = head.manifest if head else None
+    return find_plan(store, run.session, run.mode, run.issued_at) if run else None
+
+
+def fix_plan(store: ObjectStore, plan: BackfillPlan, begun: BackfillPlan | None) -> BackfillPlan:
+    """Return the plan that was `begun`, or store this one, or take up an equal one.
+
+    Others that begin with the same session, by which nothing was issued, are left where they lie;
+    so is one of the time to come.
 
     Raises
     ------
     StoreError
-        When the stored one is from other bars, tickers, another source or model.
+        When the plan that was begun is from other bars, tickers, another source or model.
     """
-    key = plan_key(plan.first)
-    stored = _decode_plan(create_or_adopt(store, key, to_json(plan)), store.url(key))
-    for name, words in FIELDS.items():
-        expected, received = getattr(stored, name), getattr(plan, name)
-        if expected != received:
-            raise StoreError(
-                f"{store.url(key)}: expected {words} {expected} to go on with the backfill that "
-                f"began {stored.issued_at.isoformat()}, got {received}; use another store"
-            )
-    return stored
+    if begun is not None:
+        _require_same(store, begun, plan)
+        return begun
+    for number in range(MOST_PARTS):
+        key = plan_key(plan.first, number)
+        stored = _decode_plan(create_or_adopt(store, key, to_json(plan)), store.url(key))
+        in_time = stored.issued_at <= plan.issued_at + CLOCKS_DIFFER
+        if in_time and _find_difference(stored, plan) is None:
+            return stored
+    raise StoreError(
+        f"{store.url(PLANS)}: expected fewer than {MOST_PARTS} plans that begin with {plan.first}, "
+        "got as many of dead backfills; use another store"
+    )
 
 
-def _read_plan(store: ObjectStore, key: str) -> BackfillPlan | None:
-    data = store.read(key)
-    return None if data is None else _decode_plan(data, store.url(key))
+def read_plans(store: ObjectStore) -> dict[str, BackfillPlan]:
+    """Return the plans in a store by their keys, but those that cannot be read."""
+    plans = {}
+    for key in store.keys(PLANS):
+        with suppress(StoreError):
+            plans[key] = _decode_plan(read_required(store, key), key)
+    return plans
+
+
+def _require_same(store: ObjectStore, begun: BackfillPlan, plan: BackfillPlan) -> None:
+    if (name := _find_difference(begun, plan)) is not None:
+        raise StoreError(
+            f"{store.url(PLANS)}: expected {FIELDS[name]} {getattr(begun, name)} to go on with the "
+            f"backfill from {begun.first} that began {begun.issued_at.isoformat()}, got "
+            f"{getattr(plan, name)}; use another store"
+        )
+
+
+def _find_difference(stored: BackfillPlan, plan: BackfillPlan) -> str | None:
+    """Return the field in which two plans of the same first session differ, None for none."""
+    differing = (name for name in FIELDS if getattr(stored, name) != getattr(plan, name))
+    return next(differing, None)
 
 
 def _decode_plan(data: bytes, where_from: str) -> BackfillPlan:

@@ -10,7 +10,7 @@ import numpy as np
 
 from pipeline.bars import PRICES, RawBars
 from pipeline.errors import Reason
-from pipeline.jobs.daily import DailyJob
+from pipeline.jobs.daily_job import DailyJob
 from pipeline.ports import Reading
 from pipeline.record.manifest import Mode
 from pipeline.record.revisions import split_factor_since
@@ -22,7 +22,8 @@ class PointInTimeVintages:
 
     def __init__(self, job: DailyJob, reading: Reading, issued_at: datetime) -> None:
         self.reading = reading
-        self._tickers, self._label, self._issued_at = job.tickers, job.source.label, issued_at
+        self._asked, self._tickers = (*job.tickers, *job.covariates), job.tickers
+        self._label, self._issued_at = job.source.label, issued_at
 
     def vintage(self, expected: Sequence[date]) -> Vintage:
         """Return the vintage a run at the last of these sessions would have read."""
@@ -31,7 +32,14 @@ class PointInTimeVintages:
         spans = {symbol: raw.since(expected[0]) for symbol, raw in quoted.items()}
         bars = {symbol: raw for symbol, raw in spans.items() if len(raw)}
         failures = {ticker: self._failure(ticker) for ticker in self._tickers if ticker not in bars}
-        info = ReadInfo(self._tickers, failures, self._label, Mode.BACKFILL, self._issued_at)
+        info = ReadInfo(
+            asked=self._asked,
+            tickers=self._tickers,
+            failures=failures,
+            source=self._label,
+            mode=Mode.BACKFILL,
+            issued_at=self._issued_at,
+        )
         return Vintage(bars, info)
 
     def _failure(self, ticker: str) -> Reason:

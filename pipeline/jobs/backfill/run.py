@@ -7,7 +7,7 @@ session, as the daily run would have gone, with equal numbers. All of it is mark
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 from pipeline.errors import DamagedObject, Overtaken, RequestError
 from pipeline.jobs.backfill.bulk_writer import BulkWriter
@@ -15,24 +15,26 @@ from pipeline.jobs.backfill.plan import (
     BackfillPlan,
     digest_bars,
     digest_bundle,
+    find_begun,
+    find_plan,
     fix_plan,
-    read_open_plan,
 )
 from pipeline.jobs.backfill.point_in_time import PointInTimeVintages
 from pipeline.jobs.backfill.precomputed import PrecomputedForecaster
 from pipeline.jobs.backfill.session_history import SessionHistory
 from pipeline.jobs.backfill.unscored_parts import UnscoredParts
-from pipeline.jobs.daily import DailyJob
+from pipeline.jobs.daily_job import DailyJob
 from pipeline.jobs.heal import repair_or_do_without
 from pipeline.jobs.remake import finish_claimed
 from pipeline.ports import ObjectStore, Reading
-from pipeline.record.chain import Link, check_source, find_head
-from pipeline.record.keys import session_prefix, table_key
+from pipeline.record.chain import Link, read_link
+from pipeline.record.keys import RUNS, table_key
 from pipeline.record.manifest import Mode
 from pipeline.record.part import PartInputs
+from pipeline.record.part_vintage import FreeNumbers
 from pipeline.record.prior import PriorRecord, read_prior_record
-from pipeline.record.publish import publish
-from pipeline.record.repairs import NO_REPAIRS, Repairs
+from pipeline.record.publish import is_recorded, publish
+from pipeline.record.terms import check_terms, with_terms
 from pipeline.views.refresh import refresh_views
 
 Progress = Callable[[int, int], None]
@@ -58,78 +60,84 @@ def backfill(job: DailyJob, first: date, last: date, at: datetime, progress: Pro
         When another source began the record, or the store holds what another backfill began from
         other bars, or another run goes on with the record meanwhile.
     """
-    repairs = NO_REPAIRS
     while True:
         try:
-            return _publish_missing(job, (first, last), at, repairs, progress)
+            return _publish_missing(job, first, last, at, progress)
         except DamagedObject as damaged:
-            repairs = repair_or_do_without(job.store, job.tables, job.calendar, damaged, repairs)
+            job = repair_or_do_without(job, damaged)
 
 
 def _publish_missing(
-    job: DailyJob, span: tuple[date, date], at: datetime, repairs: Repairs, progress: Progress
+    job: DailyJob, first: date, last: date, at: datetime, progress: Progress
 ) -> int:
-    first, last = span
-    head = find_head(job.store)
-    check_source(head, job.source.label)
+    head = check_terms(job.store, job.terms)
     sessions: Sequence[date] = job.calendar.between(first, last)
     if not sessions:
         raise RequestError(f"expected a session from {first} to {last}, got none")
     sessions = _select_missing(job.store, sessions, head)
     if not sessions:
+        refresh_views(job.store, job.tables)
         return 0
-    plan = read_open_plan(job.store, sessions[0])
-    if plan is None:
-        return _publish_planned(job, (sessions[0], last), sessions, at, repairs, progress)
-    within = [session for session in sessions if session <= plan.last]
-    done = _publish_planned(job, (plan.first, plan.last), within, at, repairs, progress)
-    return done + (backfill(job, first, last, at, progress) if last > plan.last else 0)
+    begun = find_begun(job.store, job.tables, head)
+    if begun is None or begun.last < sessions[0]:
+        return _publish_planned(job, sessions, head, None, at, progress)
+    within = [session for session in sessions if session <= begun.last]
+    done = _publish_planned(job, within, head, begun, at, progress)
+    after = begun.last + timedelta(days=1)
+    return done + (backfill(job, after, last, at, progress) if last >= after else 0)
 
 
 def _publish_planned(
     job: DailyJob,
-    span: tuple[date, date],
     sessions: Sequence[date],
+    head: Link | None,
+    begun: BackfillPlan | None,
     at: datetime,
-    repairs: Repairs,
     progress: Progress,
 ) -> int:
-    """Publish sessions of a plan, which is that of `span` and of this moment if none is stored.
-
-    What a dead run has claimed is finished first.
-    """
+    """Publish sessions by the plan that was begun, or by one of them all and of this moment."""
+    span = (begun.first, begun.last) if begun else (sessions[0], sessions[-1])
     history = SessionHistory.of(job.calendar, *span)
-    symbols = [*job.tickers, *job.model.manifest.covariates]
+    symbols = [*job.tickers, *job.covariates]
     reading = job.source.read(symbols, history.expected(span[0])[0], span[1])
     newest = _find_newest_bar(sessions[0], job.tickers, reading)
     sessions = [session for session in sessions if session <= newest]
-    bundle, last = job.model.bundle, min(span[1], newest)
-    plan = BackfillPlan(
+    plan = _plan(job, (span[0], min(span[1], newest)), reading, at)
+    plan = fix_plan(job.store, plan, begun)
+    vintages = PointInTimeVintages(job, reading, plan.issued_at)
+    head = finish_claimed(job.store, job.tables, job.calendar, head)
+    try:
+        if left := _select_missing(job.store, sessions, head):
+            prior = read_prior_record(
+                job.store, job.tables, head, left[0], job.model.bundle.version, job.repairs
+            )
+            _publish_each(job, left, history, vintages, prior, progress)
+    except (KeyboardInterrupt, Overtaken):
+        refresh_views(job.store, job.tables)
+        raise
+    refresh_views(job.store, job.tables)
+    issued = _count_recorded(job.store, sessions)
+    if head is None and not issued:
+        raise RequestError(
+            f"expected bars fit for a forecast in a session from {sessions[0]} to {newest}, got "
+            "none; nothing was recorded"
+        )
+    return issued
+
+
+def _plan(job: DailyJob, span: tuple[date, date], reading: Reading, at: datetime) -> BackfillPlan:
+    bundle = job.model.bundle
+    bars = {symbol: raw.as_of(span[1]) for symbol, raw in reading.bars.items()}
+    return BackfillPlan(
         first=span[0],
-        last=last,
+        last=span[1],
         issued_at=at.astimezone(UTC),
         source=job.source.label,
         tickers=job.tickers,
         model_version=bundle.version,
         bundle=digest_bundle(bundle),
-        bars=digest_bars({symbol: raw.as_of(last) for symbol, raw in reading.bars.items()}),
+        bars=digest_bars(bars),
     )
-    plan = fix_plan(job.store, plan)
-    head = finish_claimed(job.store, job.tables, job.calendar)
-    issued = len(sessions)
-    sessions = _select_missing(job.store, sessions, head)
-    vintages = PointInTimeVintages(job, reading, plan.issued_at)
-    try:
-        if sessions:
-            prior = read_prior_record(
-                job.store, job.tables, head, sessions[0], bundle.version, repairs
-            )
-            _publish_each(job, sessions, history, vintages, prior, progress)
-    except (KeyboardInterrupt, Overtaken):
-        refresh_views(job.store, job.tables)
-        raise
-    refresh_views(job.store, job.tables)
-    return issued
 
 
 def _publish_each(
@@ -140,30 +148,37 @@ def _publish_each(
     prior: PriorRecord,
     progress: Progress,
 ) -> None:
+    """Publish the sessions in order, but those that go not on the record."""
     forecaster = PrecomputedForecaster(job.model, job.tickers, vintages.reading)
-    unscored = UnscoredParts(job, prior.repairs.lost)
+    numbers = FreeNumbers(job.store, sessions[0])
+    unscored = UnscoredParts(job)
     horizons = len(job.model.manifest.horizons)
     with BulkWriter(job.store) as writer:
+        write = with_terms(job.store, job.terms, writer.write)
         for done, session in enumerate(sessions, start=1):
             expected, targets = history.expected(session), history.following(session, horizons)
             vintage = vintages.vintage(expected)
-            data = vintage.encode(job.tables)
-            writer.write(table_key("bars", session, 0), data)
-            inputs = PartInputs(0, expected, targets, vintage, data, prior)
-            prior = unscored.add(publish(inputs, forecaster, job.tables, writer.write))
+            if is_recorded(vintage, expected, prior, forecaster):
+                data = vintage.encode(job.tables)
+                number = numbers.choose(session, data)
+                write(table_key("bars", session, number), data)
+                inputs = PartInputs(number, expected, targets, vintage, data, prior)
+                prior = unscored.add(publish(inputs, forecaster, job.tables, write))
             progress(done, len(sessions))
+
+
+def _count_recorded(store: ObjectStore, sessions: Sequence[date]) -> int:
+    """Return how many of the sessions are on the record."""
+    manifests = store.keys(RUNS, after=f"{RUNS}{sessions[0]}")
+    return len(set(map(str, sessions)) & {key.removeprefix(RUNS)[:10] for key in manifests})
 
 
 def _find_newest_bar(first: date, tickers: Sequence[str], reading: Reading) -> date:
     """Return the session of the newest bar; raises RequestError where it is before `first`."""
-    bars = [reading.bars[ticker].session for ticker in tickers if ticker in reading.bars]
-    newest: date | None = max(
-        (sessions.max().item() for sessions in bars if len(sessions)), default=None
-    )
+    newest = reading.find_newest(tickers)
     if newest is None or newest < first:
-        raise RequestError(
-            f"expected bars from {first} on, got none later than {newest or 'none at all'}"
-        )
+        end = "none at all" if newest is None else f"bars that end on {newest}"
+        raise RequestError(f"expected bars from {first} on, got {end}")
     return newest
 
 
@@ -173,8 +188,10 @@ def _select_missing(
     """Return the sessions after the record, which no other run may have brought past the first."""
     if head is None or head.manifest.session < sessions[0]:
         return sessions
-    mode, manifests = head.manifest.mode, store.keys(session_prefix(sessions[0]))
-    if mode is not Mode.BACKFILL or not manifests:
+    following = store.keys(RUNS, after=f"{RUNS}{sessions[0]}")
+    run = read_link(store, following[0]).manifest  # the first from that session on
+    plan = find_plan(store, run.session, run.mode, run.issued_at)
+    if head.manifest.mode is not Mode.BACKFILL or plan is None or plan.first > sessions[0]:
         raise RequestError(
             f"expected a first session after {head.manifest.session}, up to which the record goes, "
             f"got {sessions[0]}; nothing is added behind it, but another store can begin earlier"

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import date
 
 from pipeline.columns import Columns, concatenate
-from pipeline.jobs.daily import DailyJob
+from pipeline.jobs.daily_job import DailyJob
 from pipeline.record.keys import table_key
 from pipeline.record.part import PublishedPart
 from pipeline.record.prior import PriorRecord, read_unscored_rows, select_unscored_rows
@@ -20,8 +19,8 @@ class UnscoredParts:
     Of what is `lost` each part says what it would have needed.
     """
 
-    def __init__(self, job: DailyJob, lost: Mapping[str, str]) -> None:
-        self._job, self._lost = job, lost
+    def __init__(self, job: DailyJob) -> None:
+        self._job, self._lost = job, job.repairs.lost
         self._tables: dict[tuple[date, int], tuple[Columns, Columns]] = {}
 
     def add(self, part: PublishedPart) -> PriorRecord:

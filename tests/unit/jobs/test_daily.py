@@ -23,11 +23,12 @@ from pipeline.errors import (
 )
 from pipeline.forecasting.model import Model
 from pipeline.grid import round_digits
-from pipeline.jobs.daily import DailyJob, run, with_mode
+from pipeline.jobs.daily_job import DailyJob, with_mode
 from pipeline.jobs.daily_summary import Outcome
 from pipeline.ports import Reading
 from tests.support.builders import raw_bars, weekdays
 from tests.support.fakes import Crash, FixedCalendar, MemoryObjects, ScriptedSource
+from tests.support.records import run
 
 TICKERS = ("SPY", "QQQ", "DIA", "IWM")
 THURSDAY, FRIDAY = date(2024, 12, 26), date(2024, 12, 27)
@@ -94,6 +95,7 @@ def test_objects_are_written_in_order_and_the_manifest_commits(model: Model) -> 
         "bars/month=2024-12/2024-12-27.00.parquet",
         f"{bundle}/manifest.json",
         f"{bundle}/model.onnx",
+        "store.json",
         "claims/first.json",
         "calibration/2024-12-27.00.json",
         FORECASTS,
@@ -246,13 +248,56 @@ def test_a_retry_that_gets_nothing_new_writes_nothing(model: Model) -> None:
     assert store.objects == before
 
 
-def test_a_source_that_is_down_leaves_a_record_of_refusals(model: Model) -> None:
+def test_a_session_whose_bars_are_all_refused_is_recorded_with_the_reasons(model: Model) -> None:
     store = MemoryObjects()
     run(job(model, market(), store), EVENING - timedelta(days=1))
-    summary = run(job(model, down(*TICKERS), store), EVENING)
-    assert summary.published == ()
-    assert set(forecasts(store)["status"]) == {"withheld:source_unavailable"}
-    assert summary.data_lag_sessions is None
+    jumping = ScriptedSource.of(*(split_unadjusted(raw_bars(ticker), -9) for ticker in TICKERS))
+    summary = run(job(model, jumping, store), EVENING)
+    assert (summary.outcome, summary.published) == (Outcome.INCOMPLETE, ())
+    assert set(forecasts(store)["status"]) == {"withheld:price_jump"}
+
+
+def ending(session: date) -> ScriptedSource:
+    return ScriptedSource.of(*(raw_bars(ticker).as_of(session) for ticker in TICKERS))
+
+
+NO_BAR_OF_THE_SESSION = {
+    "down": (down(*TICKERS), "source_unavailable"),
+    "ended": (ending(date(2024, 12, 20)), "stale"),
+    "empty": (ScriptedSource.of(), "unknown_ticker"),
+}
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"), NO_BAR_OF_THE_SESSION.values(), ids=NO_BAR_OF_THE_SESSION
+)
+def test_a_session_of_which_no_bar_came_is_not_recorded_and_stays_open(
+    model: Model, source: ScriptedSource, reason: str
+) -> None:
+    # A source that is down says nothing of whether the session has come: the clock may be wrong.
+    store = MemoryObjects()
+    run(job(model, market(), store), EVENING - timedelta(days=1))
+    before = dict(store.objects)
+    summary = run(job(model, source, store), EVENING)
+    assert (summary.outcome, summary.manifests) == (Outcome.INCOMPLETE, ())
+    assert summary.withheld == dict.fromkeys(TICKERS, reason)
+    with pytest.raises(IncompleteRun):
+        summary.require_complete()
+    assert store.objects == before
+    assert run(job(model, market(), store), EVENING).published == tuple(sorted(TICKERS))
+
+
+def test_a_clock_a_year_ahead_closes_nothing(model: Model) -> None:
+    store, calendar = MemoryObjects(), FixedCalendar(weekdays(700, "2026-01-30").tolist())
+    ahead = EVENING.replace(year=2025)
+    for begun in (False, True):
+        sound = dataclasses.replace(job(model, market(), store), calendar=calendar)
+        before = dict(store.objects)
+        for source in (market(), down(*TICKERS)):
+            wrong = dataclasses.replace(sound, source=source)
+            assert run(wrong, ahead).manifests == ()
+        assert store.objects == before
+        assert run(sound, EVENING - timedelta(days=not begun)).outcome is Outcome.PUBLISHED
 
 
 @pytest.mark.parametrize(
@@ -312,6 +357,7 @@ def test_bars_revised_between_a_crash_and_the_retry_change_nothing(model: Model)
 def test_forecasts_of_another_vintage_are_a_store_error(model: Model) -> None:
     other, store = MemoryObjects(), MemoryObjects()
     run(job(model, down("SPY"), other), EVENING)
+    run(job(model, market(), store), EVENING - timedelta(days=1))
     store.objects[FORECASTS] = other.objects[FORECASTS]
     with pytest.raises(StoreError, match="forecasts.*: expected rows of vintage"):
         run(job(model, market(), store), EVENING)

@@ -9,7 +9,6 @@ import pytest
 from pipeline.errors import Overtaken, RequestError
 from pipeline.forecasting.model import Model
 from pipeline.jobs.backfill.run import backfill
-from pipeline.jobs.daily import run
 from pipeline.jobs.replay import replay
 from pipeline.jobs.verify import verify
 from pipeline.record.chain import find_head, walk_back
@@ -22,6 +21,7 @@ from tests.support.records import (
     evening,
     job_on,
     market,
+    run,
 )
 
 BEGUN, BACKFILLED, LATER, LAST = SESSIONS[-6], SESSIONS[-5:-3], SESSIONS[-3:-1], SESSIONS[-1]

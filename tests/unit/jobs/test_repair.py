@@ -11,7 +11,7 @@ from pipeline.encoding import sha256
 from pipeline.errors import StoreError
 from pipeline.forecasting.model import Model
 from pipeline.jobs.repair import Repaired, repair
-from pipeline.record.keys import BUNDLES, CLAIMS, VIEWS, manifest_key, table_key
+from pipeline.record.keys import BUNDLES, CLAIMS, STORE, VIEWS, manifest_key, table_key
 from pipeline.record.manifest import read_manifests
 from pipeline.record.repairs import read_loss
 from tests.support.fakes import MemoryObjects
@@ -33,7 +33,7 @@ def repaired(store: MemoryObjects, *, give_up: bool = False) -> Repaired:
 
 def remakeable(store: MemoryObjects) -> list[str]:
     """What follows from vintages, bundles and claims; the newest manifest is named by nothing."""
-    kept = ("bars/", BUNDLES, CLAIMS)
+    kept = ("bars/", BUNDLES, CLAIMS, STORE)
     newest = manifest_key(SPAN[-1], 0)
     return [
         key for key in store.objects if not key.startswith(kept) and key not in {*VIEWS, newest}

@@ -231,7 +231,7 @@ def test_what_can_no_longer_be_scored_is_not_looked_for_for_ever(
 def test_a_part_that_died_is_finished_with_the_bundle_that_it_was_claimed_with(
     model: Model,
 ) -> None:
-    store = MemoryObjects(crash_after=5)
+    store = MemoryObjects(crash_after=6)
     with pytest.raises(Crash):
         run_days(model, SPAN[:1], store=store)
     assert store.written[-1].startswith("calibration/")

@@ -1,0 +1,56 @@
+"""Daily job: what a daily run works with, and in which mode it may issue."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from pipeline.errors import RequestError
+from pipeline.forecasting.model import Model
+from pipeline.ports import BarSource, Calendar, ObjectStore, Tables
+from pipeline.record.manifest import SCHEMA_VERSION, Mode
+from pipeline.record.repairs import NO_REPAIRS, Repairs
+from pipeline.record.terms import StoreTerms
+
+
+@dataclass(frozen=True, slots=True)
+class DailyJob:
+    """What a daily run works with.
+
+    `mode` is `live`, or `as_of` for a date of the past; `repairs` are the earlier objects that the
+    run found damaged.
+    """
+
+    tickers: tuple[str, ...]
+    source: BarSource
+    calendar: Calendar
+    store: ObjectStore
+    tables: Tables
+    model: Model
+    mode: Mode = Mode.LIVE
+    public_key: str | None = None
+    repairs: Repairs = NO_REPAIRS
+
+    @property
+    def terms(self) -> StoreTerms:
+        return StoreTerms(SCHEMA_VERSION, self.source.label, self.calendar.name, self.public_key)
+
+    @property
+    def covariates(self) -> tuple[str, ...]:
+        return tuple(self.model.manifest.covariates)
+
+
+def with_mode(job: DailyJob, at: datetime, now: datetime) -> DailyJob:
+    """Return the job, in mode `as_of` if the session closed at `at` is no longer the newest.
+
+    What is made once the next session has closed must never pass as made in time.
+
+    Raises
+    ------
+    RequestError
+        When the session closed at `at` is still to come.
+    """
+    asked, current = job.calendar.last_closed(at), job.calendar.last_closed(now)
+    if asked > current:
+        raise RequestError(f"expected a time that has come, got {at.isoformat()}")
+    return job if asked == current else replace(job, mode=Mode.AS_OF)

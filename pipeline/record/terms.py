@@ -1,0 +1,134 @@
+"""Terms: what a store is begun with and keeps for good, in `store.json`.
+
+The first publication creates it where nothing is, right before its claim. Whoever publishes later
+compares: a source, a calendar or a public key that is another needs another store.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from pipeline.encoding import to_json
+from pipeline.errors import StoreError
+from pipeline.ports import ObjectStore
+from pipeline.record.chain import Link, find_head
+from pipeline.record.claims import read_claim
+from pipeline.record.keys import CLAIMS, RUNS, STORE, claim_key, part_name
+from pipeline.record.manifest import check_version, create_or_adopt
+from pipeline.record.part import Write
+
+# In the words of a refusal.
+FIELDS = {"source": "source", "calendar": "calendar", "public_key": "public key"}
+TABLES = ("forecasts/", "baselines/", "scores/", "calibration/")
+RESTORE = "restore it from a copy or from the bucket's versions, or use another store"
+
+
+class StoreTerms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What all parts of a record have in common.
+
+    `source` is its label, `calendar` the exchange's name, `public_key` the hex of the Ed25519 key
+    that manifests are signed for, None where they are not.
+    """
+
+    schema_version: int
+    source: str
+    calendar: str
+    public_key: str | None = None
+
+    def encode(self) -> bytes:
+        """Return the terms as JSON; equal terms give equal bytes."""
+        return to_json(self)
+
+
+def read_terms(store: ObjectStore) -> StoreTerms | None:
+    """Return the terms of a store, None where nothing was published; StoreError if they are none.
+
+    Those of another schema are refused.
+    """
+    data = store.read(STORE)
+    return None if data is None else decode_terms(data, store.url(STORE))
+
+
+def decode_terms(data: bytes, where_from: str) -> StoreTerms:
+    """Return the terms in `data`; raises StoreError if they are none, or of another schema."""
+    check_version(data, where_from)
+    try:
+        return msgspec.json.decode(data, type=StoreTerms)
+    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+        raise StoreError(f"{where_from}: expected the terms of a store, got {exc}") from exc
+
+
+def check_terms(store: ObjectStore, terms: StoreTerms) -> Link | None:
+    """Return the newest link of a store whose record may go on by `terms`; None for a new one.
+
+    Raises
+    ------
+    StoreError
+        When another source, calendar, key or schema began the record, or what shows that there
+        was one is there without its terms or its manifests.
+    """
+    head = find_head(store)
+    stored = read_terms(store)  # after it, for they are written before it
+    if stored is not None:
+        _compare(store, stored, terms)
+    if head is not None and stored is None:
+        raise StoreError(
+            f"expected {store.url(STORE)} beside the record up to {head.manifest.session}, found "
+            f"none: {RESTORE}"
+        )
+    if head is None:
+        _check_new(store)
+    return head
+
+
+def fix_terms(store: ObjectStore, terms: StoreTerms) -> None:
+    """Store the terms of a record that begins; StoreError where another began it meanwhile."""
+    stored = create_or_adopt(store, STORE, terms.encode())
+    _compare(store, decode_terms(stored, store.url(STORE)), terms)
+
+
+def with_terms(store: ObjectStore, terms: StoreTerms, write: Write) -> Write:
+    """Return what writes as `write` does, but fixes the terms before a record's first claim."""
+
+    def write_after_terms(key: str, data: bytes) -> bytes:
+        if key == claim_key(None):
+            fix_terms(store, terms)
+        return write(key, data)
+
+    return write_after_terms
+
+
+def _compare(store: ObjectStore, stored: StoreTerms, terms: StoreTerms) -> None:
+    for name, words in FIELDS.items():
+        expected, received = getattr(stored, name), getattr(terms, name)
+        if expected != received:
+            empty = "" if store.keys(CLAIMS) else "; nothing was published in it: it may be deleted"
+            raise StoreError(
+                f"{store.url(STORE)}: expected {words} {expected or 'none'} to go on with the "
+                f"record, got {received or 'none'}; another {words} needs another store{empty}"
+            )
+
+
+def _check_new(store: ObjectStore) -> None:
+    """Raise StoreError where what lies in a store without manifests shows that it had some.
+
+    A first run that died leaves its claim at most, and what its part has written since. What is
+    looked up after the listing is there if what follows it is in the listing.
+    """
+    listed = store.keys("")
+    claim = read_claim(store, None)
+    claimed = part_name(claim.session, claim.part) if claim else None
+    lost = [key for key in listed if key.startswith(CLAIMS) and key != claim_key(None)]
+    lost += [key for key in listed if key.startswith(TABLES) and _part_of(key) != claimed]
+    if lost and find_head(store) is None:
+        raise StoreError(
+            f"expected manifests in {store.url(RUNS)}, for {lost[0]} is of a record that was "
+            f"begun, found none: {RESTORE}"
+        )
+    if claim is not None and store.read(STORE) is None:
+        raise StoreError(f"expected {store.url(STORE)} beside a claim, found none: {RESTORE}")
+
+
+def _part_of(key: str) -> str:
+    """Return the name, DATE.PART, of the part that an object belongs to."""
+    return key.rpartition("/")[2].rpartition(".")[0]
