@@ -12,7 +12,18 @@ from typing import NoReturn
 import typer
 from typer.exceptions import TyperException
 
-from pipeline.cli import backtest, console, deployment, fetch, options, record, run, serve, train
+from pipeline.cli import (
+    backtest,
+    console,
+    deployment,
+    fetch,
+    options,
+    record,
+    run,
+    serve,
+    train,
+    verify,
+)
 from pipeline.errors import ConfigError, ForecasterError
 
 app = typer.Typer(
@@ -54,6 +65,6 @@ def _common(version: options.Version = False) -> None:
     pass
 
 
-for commands in (run, fetch, train, backtest, record, serve):
+for commands in (run, fetch, train, backtest, record, verify, serve):
     commands.register(app)
 deployment.register(app, serve.api_key_app)

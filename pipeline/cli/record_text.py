@@ -10,7 +10,6 @@ from pipeline.baselines.names import ISSUED, LABELS
 from pipeline.cli.console import new_table, print_line, print_source, print_whole
 from pipeline.jobs.replay import Replayed
 from pipeline.jobs.status import Status
-from pipeline.jobs.verify import Verified
 from pipeline.record.manifest import Mode
 from pipeline.views.figures import CoverageShare, Figures, ModeFigures, SkillScore
 
@@ -24,31 +23,15 @@ LEARNT = (
     "Note: the model was trained on data up to {}: sessions before are in sample and prove "
     "nothing. For honest ones: forecaster train --until DATE --out DIR, then --bundle DIR."
 )
-SHOWN = 20  # objects named one by one
-
-
-def print_verified(verified: Verified) -> None:
-    """Print what was checked, and every object that is not as the record says."""
-    for finding in verified.findings:
-        print_line(f"{finding.problem}  {finding.key}: {finding.message}", "red")
-    if verified.left_behind:
-        print_line(
-            f"{len(verified.left_behind)} objects belong to no manifest: runs that died left them, "
-            "nobody claims them"
-        )
-        for key in verified.left_behind[:SHOWN]:
-            print_line(f"  {key}")
-    print_line(f"{verified.manifests} manifests and {verified.objects} objects checked.")
-    if verified.head is not None and not verified.findings:
-        print_line(f"The chain is whole up to {verified.head.manifest.key}")
-        print_line(f"sha256 {verified.head.digest}")
+SHOWN = 20  # sessions named one by one
 
 
 def print_replayed(objects: Sequence[Replayed]) -> None:
     """Print which objects of a session are equal to those in the store."""
     for replayed in objects:
         word, colour = ("equal", "green") if replayed.equal else ("DIFFERS", "red")
-        print_line(f"{word:8} {replayed.key}", colour)
+        difference = f": {replayed.difference}" if replayed.difference else ""
+        print_line(f"{word:8} {replayed.key}{difference}", colour)
 
 
 def print_status(status: Status) -> None:

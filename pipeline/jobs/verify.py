@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import partial
 
 from pipeline.encoding import sha256
-from pipeline.errors import ConfigError, ForecasterError
+from pipeline.errors import ConfigError
 from pipeline.jobs.chain_check import ChainCheck, Finding, Problem
-from pipeline.jobs.replay import replay_part
+from pipeline.jobs.remake_check import RemakeCheck, Sample
 from pipeline.ports import Calendar, ObjectStore, Tables, is_key
 from pipeline.record.chain import Link, find_head
 from pipeline.record.claims import claim_of
@@ -22,7 +23,15 @@ READERS = 16
 AT_ONCE = 64  # manifests whose objects are read side by side
 VIEWS = (LATEST, TRACK_RECORD, DASHBOARD)
 
-Progress = Callable[[int, int], None]
+
+class Phase(StrEnum):
+    """What is being done, one after the other."""
+
+    READ = "Manifests"
+    REMADE = "Made again"
+
+
+Progress = Callable[[Phase, int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +39,8 @@ class Verified:
     """What was looked at, and what was found.
 
     `left_behind` are objects that no manifest names, of runs that died: nobody claims them.
+    `remade` sessions were made again; `unmade` parts could not be, for objects of others that are
+    among the findings.
     """
 
     manifests: int
@@ -37,25 +48,70 @@ class Verified:
     head: Link | None
     findings: tuple[Finding, ...]
     left_behind: tuple[str, ...]
+    remade: int = 0
+    unmade: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What is looked at beside every digest.
+
+    `sample` has the sessions that are made again; `noted` is a manifest's sha256, noted when it was
+    issued, that must be in the chain.
+    """
+
+    sample: Sample = Sample()
+    noted: str | None = None
 
 
 def verify(
     store: ObjectStore,
     tables: Tables,
     calendar: Calendar,
-    noted: str | None = None,
-    progress: Progress = lambda done, total: None,
+    scope: Scope = Scope(),
+    progress: Progress = lambda phase, done, total: None,
 ) -> Verified:
     """Check every object on the record, and that the record is one unbroken chain.
 
-    The newest manifest, which none after it names, is made again from what it was made from.
+    Sessions of the sample are made again from what they were made from.
 
     Parameters
     ----------
-    noted : sha256 of a manifest, noted when it was issued; it must be in the chain
-    progress : called with (manifests checked, manifests in all)
+    progress : called with (phase, done, in all): manifests checked, then parts made again
     """
     keys = store.keys("")
+    chain, checked = _walk(store, keys, partial(progress, Phase.READ))
+    runs, links = chain.runs[::-1], chain.links[::-1]
+    claims = {claim_key(run.previous) for run in runs}.intersection(keys)
+    findings = [*chain.findings, *_find_back_dated(runs[::-1], calendar)]
+    findings += _check_claims(store, runs)
+    head = links[-1] if links else None
+    faulty = frozenset(finding.key for finding in findings)
+    remade = RemakeCheck(store, tables, calendar, head, faulty).run(
+        links, scope.sample, partial(progress, Phase.REMADE)
+    )
+    findings += remade.findings
+    findings += _check_views(store, tables) if not findings else []
+    if scope.noted is not None and scope.noted not in {link.digest for link in links}:
+        message = "no manifest of the chain has this sha256"
+        findings.append(Finding(Problem.MISSING, scope.noted, message))
+    named = {key for key, _ in checked} | claims | set(VIEWS)
+    named |= {key for key in keys if key.startswith((RUNS, PLANS))}
+    return Verified(
+        manifests=len(links),
+        objects=len(checked) + len(claims),
+        head=head,
+        findings=tuple(findings),
+        left_behind=tuple(key for key in keys if key not in named),
+        remade=remade.sessions,
+        unmade=remade.unmade,
+    )
+
+
+def _walk(
+    store: ObjectStore, keys: Sequence[str], progress: Callable[[int, int], None]
+) -> tuple[ChainCheck, set[tuple[str, str]]]:
+    """Return the chain, newest first, and the (key, sha256) of all that it names."""
     manifests = sorted((key for key in keys if key.startswith(RUNS)), reverse=True)
     chain, checked = ChainCheck(), set[tuple[str, str]]()
     with ThreadPoolExecutor(READERS) as pool:
@@ -68,19 +124,7 @@ def verify(
             checked |= objects
             progress(start + len(some), len(manifests))
     chain.finish()
-    claims = {claim_key(run.previous) for run in chain.runs}.intersection(keys)
-    findings = [*chain.findings, *_find_back_dated(chain.runs, calendar)]
-    findings += _check_claims(store, chain.runs[::-1])
-    findings += _check_newest(store, tables, calendar, chain.links)
-    findings += _check_views(store, tables) if not findings else []
-    if noted is not None and noted not in {link.digest for link in chain.links}:
-        findings.append(Finding(Problem.MISSING, noted, "no manifest of the chain has this sha256"))
-    named = {key for key, _ in checked} | set(manifests) | set(VIEWS) | claims
-    left_behind = tuple(key for key in keys if key not in named and not key.startswith(PLANS))
-    head = chain.links[0] if chain.links else None
-    return Verified(
-        len(chain.links), len(checked) + len(claims), head, tuple(findings), left_behind
-    )
+    return chain, checked
 
 
 def _check_object(store: ObjectStore, named: tuple[str, str]) -> Finding | None:
@@ -136,19 +180,3 @@ def _check_views(store: ObjectStore, tables: Tables) -> Iterator[Finding]:
             yield Finding(Problem.MISSING, key, "the next run makes it again")
         elif stored != view:
             yield Finding(Problem.CHANGED, key, "not what the record says; the next run mends it")
-
-
-def _check_newest(
-    store: ObjectStore, tables: Tables, calendar: Calendar, links: Sequence[Link]
-) -> Iterator[Finding]:
-    for link in links[:1]:
-        key = link.manifest.key
-        try:
-            replayed = replay_part(store, tables, calendar, link)
-        except ForecasterError as exc:
-            message = f"it cannot be made again, and no other manifest names it: {exc}"
-            yield Finding(Problem.UNCONFIRMED, key, message)
-            continue
-        if not replayed[-1].equal:
-            message = "made again from its vintage, bundle and state it comes out otherwise"
-            yield Finding(Problem.CHANGED, key, message)
