@@ -15,9 +15,8 @@ from handlers.schedule import find_correlation_id, parse_time
 from handlers.settings import DailySettings
 from handlers.telemetry.daily import TimedSource, count_outcome, logger, measure, metrics, tracer
 from pipeline.adapters.exchange_calendar import ExchangeCalendar
-from pipeline.encoding import sha256, to_json
 from pipeline.jobs.daily import DailyJob, run, with_mode
-from pipeline.jobs.daily_summary import Summary
+from pipeline.jobs.daily_summary import RUN_ENDED, Summary
 from pipeline.wiring import daily_job, open_source
 
 invocation: ContextVar[Any] = ContextVar("invocation")  # the context of the call under way
@@ -36,7 +35,7 @@ def handler(event: Any, context: Any) -> dict[str, Any]:
             summary = run(*_plan_run(event, datetime.now(UTC)))
         count_outcome(summary)
         answer = _to_answer(summary)
-        logger.info("the run ended", extra={"summary": answer})
+        logger.info(RUN_ENDED, extra={"summary": answer})
         summary.require_complete()
     except Exception:
         logger.exception("the run failed")
@@ -57,7 +56,7 @@ def _to_answer(summary: Summary) -> dict[str, Any]:
         "published": list(summary.published),
         "withheld": dict(summary.withheld),
         # Noted in the log, a digest shows later whether the record was rewritten.
-        "manifests": {part.key: sha256(to_json(part)) for part in summary.manifests},
+        "manifests": summary.digests,
         "store": settings.store,
     }
 
@@ -78,6 +77,7 @@ def _wire(settings: DailySettings) -> DailyJob:
         calendar,
         store=settings.store,
         bundle=settings.bundle,
+        key=settings.signing_key,
     )
 
 

@@ -14,6 +14,7 @@ from pipeline.wiring import (
     DEFAULT_TICKERS,
     SIMULATED,
     SOURCES,
+    SSM,
     YAHOO,
     open_store,
     parse_tickers,
@@ -24,6 +25,7 @@ BUNDLES = "the folder of a model bundle"
 TICKERS = "tickers joined by commas, of letters, digits and . - ="
 API_KEY, IAM, NONE = "api-key", "iam", "none"
 DIGESTS = "hex SHA-256 digests of the accepted keys joined by commas (forecaster api-key new)"
+SIGNING_KEYS = "the file of a private key (forecaster key new), ssm:/name or none"
 DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
@@ -37,12 +39,15 @@ class DailySettings:
     bundle : FORECASTER_BUNDLE, folder of the model bundle
     tickers : FORECASTER_TICKERS, upper case, each once
     bars : FORECASTER_BARS, `yahoo`, `simulated` or an existing folder
+    signing_key : FORECASTER_SIGNING_KEY, a file or `ssm:/name` of the private key that signs the
+        manifests; None for `none`
     """
 
     store: str
     bundle: Path
     tickers: tuple[str, ...]
     bars: str
+    signing_key: str | None = None
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Self:
@@ -54,6 +59,9 @@ class DailySettings:
             "tickers": read("FORECASTER_TICKERS", _parse_tickers, TICKERS, DEFAULT_TICKERS),
             "bars": read("FORECASTER_BARS", _parse_bars, SOURCES, YAHOO),
         }
+        if environ.get("FORECASTER_SIGNING_KEY", NONE) != NONE:
+            name = "FORECASTER_SIGNING_KEY"
+            settings["signing_key"] = read.secret(name, _parse_signing_key, SIGNING_KEYS)
         read.refuse_problems()
         return cls(**settings)
 
@@ -146,6 +154,10 @@ def _parse_tickers(text: str) -> tuple[str, ...] | None:
 
 def _parse_bars(text: str) -> str | None:
     return text if text in (YAHOO, SIMULATED) or Path(text).is_dir() else None
+
+
+def _parse_signing_key(text: str) -> str | None:
+    return text if text.startswith(f"{SSM}/") or Path(text).is_file() else None
 
 
 def _parse_auth(text: str) -> str | None:

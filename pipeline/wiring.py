@@ -15,10 +15,11 @@ from pipeline.errors import ConfigError
 
 if TYPE_CHECKING:
     from pipeline.jobs.daily import DailyJob
-    from pipeline.ports import BarSource, Calendar, ObjectStore
+    from pipeline.ports import BarSource, Calendar, ObjectStore, Signer
 
 YAHOO = "yahoo"
 SIMULATED = "simulated"
+SSM = "ssm:"
 _S3 = re.compile(
     r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?P<prefix>(/[^/.\\][^/\\]*)*/?)"
 )
@@ -106,15 +107,50 @@ def open_store(location: str, *, hurried: bool = False) -> ObjectStore:
     return FolderObjects(Path(location))
 
 
-def daily_job(
-    tickers: tuple[str, ...], source: BarSource, calendar: Calendar, *, store: str, bundle: Path
-) -> DailyJob:
-    """Return the live daily run of `tickers` on the model in folder `bundle`.
+def open_signer(location: str) -> Signer:
+    """Return what signs with the private key in a file, or in SSM at `ssm:/name`.
 
     Raises
     ------
     ConfigError
-        When `store` is neither s3://bucket/prefix nor a folder.
+        When there is no such file, or no such key in it.
+    DeploymentError
+        When SSM does not give it.
+    """
+    from pipeline.adapters.ed25519 import Ed25519Signer  # noqa: PLC0415
+
+    if location.startswith(SSM):
+        from pipeline.adapters.ssm_parameters import read_secret  # noqa: PLC0415
+
+        return Ed25519Signer(read_secret(location.removeprefix(SSM)).encode(), location)
+    try:
+        return Ed25519Signer(Path(location).read_bytes(), location)
+    except OSError as exc:
+        raise ConfigError(
+            f"key: expected a file with a private key or {SSM}/name, got {location!r}: "
+            f"{exc.strerror}"
+        ) from exc
+
+
+def daily_job(
+    tickers: tuple[str, ...],
+    source: BarSource,
+    calendar: Calendar,
+    *,
+    store: str,
+    bundle: Path,
+    key: str | None = None,
+) -> DailyJob:
+    """Return the live daily run of `tickers` on the model in folder `bundle`.
+
+    `key` is where the private key is that signs, None for no signatures.
+
+    Raises
+    ------
+    ConfigError
+        When `store` is neither s3://bucket/prefix nor a folder, or `key` names no key.
+    DeploymentError
+        When SSM does not give the key.
     BundleMismatch
         When the bundle cannot be used.
     """
@@ -124,4 +160,6 @@ def daily_job(
     from pipeline.jobs.daily import DailyJob  # noqa: PLC0415
 
     opened, loaded = open_store(store), load_bundle(bundle)
-    return DailyJob(tickers, source, calendar, opened, ParquetTables(), Model(loaded))
+    signer = None if key is None else open_signer(key)
+    model = Model(loaded)
+    return DailyJob(tickers, source, calendar, opened, ParquetTables(), model, signer=signer)

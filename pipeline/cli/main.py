@@ -17,6 +17,7 @@ from pipeline.cli import (
     console,
     deployment,
     fetch,
+    keys,
     options,
     record,
     run,
@@ -65,6 +66,6 @@ def _common(version: options.Version = False) -> None:
     pass
 
 
-for commands in (run, fetch, train, backtest, record, verify, serve):
+for commands in (run, fetch, train, backtest, record, verify, serve, keys):
     commands.register(app)
 deployment.register(app, serve.api_key_app)

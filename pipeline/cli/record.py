@@ -32,6 +32,7 @@ def backfill_command(
     store: options.Store = "./store",
     bundle: options.Bundle = DEFAULT_BUNDLE,
     tickers: options.Tickers = DEFAULT_TICKERS,
+    key: options.Key = None,
     json: options.Json = False,
 ) -> None:
     """Issue, score and calibrate past sessions from given bars, each with what was known then.
@@ -40,7 +41,8 @@ def backfill_command(
     """
     names, at = options.parse_tickers(tickers), options.event_time("--to", to)
     calendar = options.open_calendar()
-    job = daily_job(names, options.open_bars(bars, calendar), calendar, store=store, bundle=bundle)
+    source = options.open_bars(bars, calendar)
+    job = daily_job(names, source, calendar, store=store, bundle=bundle, key=key)
     last = calendar.last_closed(at)
     if first > last:
         raise ConfigError(f"--from: expected a date not after {last}, got {first}")

@@ -26,6 +26,13 @@ LEARNT = (
 SHOWN = 20  # sessions named one by one
 
 
+def describe_signatures(public_key: str | None) -> str:
+    """Return whether a store is signed, in a sentence."""
+    if public_key is None:
+        return "Unsigned: who can write the store can rewrite it."
+    return f"Signed by the holder of {public_key}"
+
+
 def print_replayed(objects: Sequence[Replayed]) -> None:
     """Print which objects of a session are equal to those in the store."""
     for replayed in objects:
@@ -42,6 +49,7 @@ def print_status(status: Status) -> None:
         f"Newest session {status.session}, {status.lag_sessions} behind; "
         f"model {record.model_version}"
     )
+    print_line(describe_signatures(status.public_key))
     if status.missing:
         some = ", ".join(map(str, status.missing[:SHOWN]))
         more = ", ..." if len(status.missing) > SHOWN else ""

@@ -27,6 +27,7 @@ def run(
     bundle: options.Bundle = DEFAULT_BUNDLE,
     tickers: options.Tickers = DEFAULT_TICKERS,
     as_of: options.AsOf = None,
+    key: options.Key = None,
     json: options.Json = False,
 ) -> None:
     """Publish the forecasts of the last closed session, and show them. Safe to repeat."""
@@ -34,14 +35,15 @@ def run(
     with console.progress("Reading bars and forecasting"):
         calendar = options.open_calendar()
         source = RememberingSource(options.open_bars(bars, calendar))
-        job = daily_job(names, source, calendar, store=store, bundle=bundle)
+        job = daily_job(names, source, calendar, store=store, bundle=bundle, key=key)
         summary = daily.run(daily.with_mode(job, at, options.now()), at)
         shown = read_session(job.store, job.tables, summary.session)
     expected = calendar.ending(summary.session, HISTORY_SESSIONS)
     withheld = source.explain(summary.withheld, expected)
     if json:
         outcome = {"outcome": summary.outcome, "data_lag_sessions": summary.data_lag_sessions}
-        console.print_json(outcome | shown.document() | {"withheld": withheld})
+        noted = {"withheld": withheld, "manifests": summary.digests}
+        console.print_json(outcome | shown.document() | noted)
     else:
         console.print_published(shown)
         console.print_withheld(withheld)

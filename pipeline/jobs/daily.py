@@ -17,7 +17,7 @@ from pipeline.errors import Overtaken, RequestError
 from pipeline.forecasting.model import Model
 from pipeline.jobs.daily_summary import Outcome, Summary, find_withheld
 from pipeline.jobs.remake import finish_claimed
-from pipeline.ports import BarSource, Calendar, ObjectStore, Tables
+from pipeline.ports import BarSource, Calendar, ObjectStore, Signer, Tables
 from pipeline.record.chain import check_source
 from pipeline.record.forecasters import DirectForecaster
 from pipeline.record.keys import after_session, table_key
@@ -29,6 +29,7 @@ from pipeline.record.manifest import (
 from pipeline.record.part import PartInputs
 from pipeline.record.prior import PriorRecord, read_prior_record
 from pipeline.record.publish import publish
+from pipeline.record.signatures import check_signer, with_signatures
 from pipeline.record.vintage import HISTORY_SESSIONS, ReadInfo, Vintage
 from pipeline.views.refresh import refresh_views
 from pipeline.views.track_record import select_headline
@@ -36,7 +37,10 @@ from pipeline.views.track_record import select_headline
 
 @dataclass(frozen=True, slots=True)
 class DailyJob:
-    """What a daily run works with. `mode` is `live`, or `as_of` for a date of the past."""
+    """What a daily run works with. `mode` is `live`, or `as_of` for a date of the past.
+
+    `signer` signs the manifests, or there are no signatures.
+    """
 
     tickers: tuple[str, ...]
     source: BarSource
@@ -45,6 +49,7 @@ class DailyJob:
     tables: Tables
     model: Model
     mode: Mode = Mode.LIVE
+    signer: Signer | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -101,7 +106,8 @@ def run(job: DailyJob, at: datetime) -> Summary:
 
 def _publish_missing(job: DailyJob, at: datetime) -> Summary:
     session = job.calendar.last_closed(at)
-    head = finish_claimed(job.store, job.tables, job.calendar)
+    check_signer(job.store, job.signer)
+    head = finish_claimed(job.store, job.tables, job.calendar, job.signer)
     manifests = read_manifests(job.store, session)
     check_source(head, job.source.label)
     published = frozenset().union(*(manifest.published for manifest in manifests))
@@ -176,7 +182,7 @@ def _publish(job: DailyJob, part: _Part, data: bytes, summary: Summary) -> Summa
     """Publish the part of the vintage in `data`, and return what the session comes to."""
     vintage = Vintage.decode(job.tables, data)
     inputs = PartInputs(part.number, part.expected, part.target_dates, vintage, data, part.prior)
-    write = partial(create_or_adopt, job.store)
+    write = with_signatures(job.store, job.signer, partial(create_or_adopt, job.store))
     manifest = publish(inputs, DirectForecaster(job.model), job.tables, write).link.manifest
     manifests = (*summary.manifests, manifest)
     withheld = find_withheld(job.tickers, manifests)

@@ -7,7 +7,7 @@ from functools import lru_cache, partial
 from pipeline.errors import StoreError
 from pipeline.forecasting.bundle import parse_bundle
 from pipeline.forecasting.model import Model
-from pipeline.ports import Calendar, ObjectStore, Tables
+from pipeline.ports import Calendar, ObjectStore, Signer, Tables
 from pipeline.record.chain import Link, find_head
 from pipeline.record.claims import Claim, read_claim
 from pipeline.record.forecasters import DirectForecaster
@@ -16,10 +16,13 @@ from pipeline.record.manifest import RunManifest, create_or_adopt, read_verified
 from pipeline.record.part import PartInputs, Write
 from pipeline.record.prior import read_prior_record
 from pipeline.record.publish import publish
+from pipeline.record.signatures import with_signatures
 from pipeline.record.vintage import HISTORY_SESSIONS, Vintage
 
 
-def finish_claimed(store: ObjectStore, tables: Tables, calendar: Calendar) -> Link | None:
+def finish_claimed(
+    store: ObjectStore, tables: Tables, calendar: Calendar, signer: Signer | None = None
+) -> Link | None:
     """Publish every part that is claimed and not there yet; return the newest link then.
 
     None where nothing is on the record. A run that is still at work writes equal bytes.
@@ -30,8 +33,9 @@ def finish_claimed(store: ObjectStore, tables: Tables, calendar: Calendar) -> Li
         When what a claim names is missing or changed.
     """
     head = find_head(store)
+    write = with_signatures(store, signer, partial(create_or_adopt, store))
     while (claim := read_claim(store, head)) is not None:
-        head = remake_part(store, tables, calendar, claim, head, partial(create_or_adopt, store))
+        head = remake_part(store, tables, calendar, claim, head, write)
     return head
 
 

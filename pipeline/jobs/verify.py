@@ -11,17 +11,29 @@ from functools import partial
 from pipeline.encoding import sha256
 from pipeline.errors import ConfigError
 from pipeline.jobs.chain_check import ChainCheck, Finding, Problem
+from pipeline.jobs.noted import NotedDigest, check_noted
 from pipeline.jobs.remake_check import RemakeCheck, Sample
-from pipeline.ports import Calendar, ObjectStore, Tables, is_key
+from pipeline.jobs.signature_check import SignatureCheck, compare_public_keys
+from pipeline.ports import Calendar, CheckSignature, ObjectStore, Tables, is_key
 from pipeline.record.chain import Link, find_head
 from pipeline.record.claims import claim_of
-from pipeline.record.keys import DASHBOARD, LATEST, PLANS, RUNS, TRACK_RECORD, claim_key
+from pipeline.record.keys import (
+    DASHBOARD,
+    LATEST,
+    PLANS,
+    RUNS,
+    STORE,
+    TRACK_RECORD,
+    claim_key,
+    signature_key,
+)
 from pipeline.record.manifest import Mode, RunManifest
 from pipeline.views.refresh import build_views
 
 READERS = 16
 AT_ONCE = 64  # manifests whose objects are read side by side
 VIEWS = (LATEST, TRACK_RECORD, DASHBOARD)
+UNREADABLE = (Problem.MISSING, Problem.CHANGED)
 
 
 class Phase(StrEnum):
@@ -40,7 +52,7 @@ class Verified:
 
     `left_behind` are objects that no manifest names, of runs that died: nobody claims them.
     `remade` sessions were made again; `unmade` parts could not be, for objects of others that are
-    among the findings.
+    among the findings. Signatures are those of `public_key`, None where there are none.
     """
 
     manifests: int
@@ -50,18 +62,25 @@ class Verified:
     left_behind: tuple[str, ...]
     remade: int = 0
     unmade: int = 0
+    public_key: str | None = None
+
+
+def _refuse_signatures(public_key: str, signature: bytes, data: bytes) -> bool:
+    raise ConfigError("expected what checks signatures, for this store has some")
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
     """What is looked at beside every digest.
 
-    `sample` has the sessions that are made again; `noted` is a manifest's sha256, noted when it was
-    issued, that must be in the chain.
+    `sample` has the sessions that are made again; `noted` digests must be in the chain;
+    `public_key`, if the user has kept it, must be the store's, and `is_signed` checks by it.
     """
 
     sample: Sample = Sample()
-    noted: str | None = None
+    noted: tuple[NotedDigest, ...] = ()
+    public_key: str | None = None
+    is_signed: CheckSignature = _refuse_signatures
 
 
 def verify(
@@ -80,51 +99,60 @@ def verify(
     progress : called with (phase, done, in all): manifests checked, then parts made again
     """
     keys = store.keys("")
-    chain, checked = _walk(store, keys, partial(progress, Phase.READ))
+    public_key, of_public_key = compare_public_keys(store, scope.public_key)
+    signatures = SignatureCheck(store, public_key, scope.is_signed) if public_key else None
+    chain, checked, unsigned = _walk(store, keys, signatures, partial(progress, Phase.READ))
     runs, links = chain.runs[::-1], chain.links[::-1]
-    claims = {claim_key(run.previous) for run in runs}.intersection(keys)
+    beside = {claim_key(run.previous) for run in runs}
+    beside |= {signature_key(link.digest) for link in links} if signatures else set()
+    beside &= set(keys)
     findings = [*chain.findings, *_find_back_dated(runs[::-1], calendar)]
     findings += _check_claims(store, runs)
     head = links[-1] if links else None
-    faulty = frozenset(finding.key for finding in findings)
+    faulty = frozenset(found.key for found in findings if found.problem in UNREADABLE)
     remade = RemakeCheck(store, tables, calendar, head, faulty).run(
         links, scope.sample, partial(progress, Phase.REMADE)
     )
     findings += remade.findings
     findings += _check_views(store, tables) if not findings else []
-    if scope.noted is not None and scope.noted not in {link.digest for link in links}:
-        message = "no manifest of the chain has this sha256"
-        findings.append(Finding(Problem.MISSING, scope.noted, message))
-    named = {key for key, _ in checked} | claims | set(VIEWS)
+    findings += (*of_public_key, *unsigned, *check_noted(scope.noted, links))
+    named = {key for key, _ in checked} | beside | {*VIEWS, STORE}
     named |= {key for key in keys if key.startswith((RUNS, PLANS))}
     return Verified(
         manifests=len(links),
-        objects=len(checked) + len(claims),
+        objects=len(checked) + len(beside),
         head=head,
         findings=tuple(findings),
         left_behind=tuple(key for key in keys if key not in named),
         remade=remade.sessions,
         unmade=remade.unmade,
+        public_key=public_key,
     )
 
 
 def _walk(
-    store: ObjectStore, keys: Sequence[str], progress: Callable[[int, int], None]
-) -> tuple[ChainCheck, set[tuple[str, str]]]:
-    """Return the chain, newest first, and the (key, sha256) of all that it names."""
+    store: ObjectStore,
+    keys: Sequence[str],
+    signatures: SignatureCheck | None,
+    progress: Callable[[int, int], None],
+) -> tuple[ChainCheck, set[tuple[str, str]], list[Finding]]:
+    """Return the chain, newest first, the (key, sha256) of all it names, and what is unsigned."""
     manifests = sorted((key for key in keys if key.startswith(RUNS)), reverse=True)
-    chain, checked = ChainCheck(), set[tuple[str, str]]()
+    chain, checked, unsigned = ChainCheck(), set[tuple[str, str]](), list[Finding]()
     with ThreadPoolExecutor(READERS) as pool:
         for start in range(0, len(manifests), AT_ONCE):
             some = manifests[start : start + AT_ONCE]
-            for key, data in zip(some, pool.map(store.read, some), strict=True):
+            contents = list(pool.map(store.read, some))
+            for key, data in zip(some, contents, strict=True):
                 chain.take(key, data)
+            if signatures is not None:
+                unsigned += filter(None, pool.map(signatures.check, some, contents))
             objects = {pair for run in chain.fresh() for pair in run.objects.items()} - checked
             chain.findings += filter(None, pool.map(partial(_check_object, store), sorted(objects)))
             checked |= objects
             progress(start + len(some), len(manifests))
     chain.finish()
-    return chain, checked
+    return chain, checked, unsigned
 
 
 def _check_object(store: ObjectStore, named: tuple[str, str]) -> Finding | None:

@@ -13,6 +13,8 @@ DASHBOARD = "index.html"
 RUNS = "runs/"
 CLAIMS = "claims/"
 PLANS = "backfills/"
+SIGNATURES = "signatures/"
+STORE = "store.json"
 
 
 def table_key(table: str, session: date, part: int) -> str:
@@ -43,6 +45,11 @@ def scores_key(month: str, session: date, part: int) -> str:
 def claim_key(previous: str | None) -> str:
     """Return the key of the claim to follow the manifest whose sha256 is `previous`."""
     return f"{CLAIMS}{previous or 'first'}.json"
+
+
+def signature_key(digest: str) -> str:
+    """Return the key of the signature of the manifest whose sha256 is `digest`."""
+    return f"{SIGNATURES}{digest}.sig"
 
 
 def plan_key(first: date) -> str:

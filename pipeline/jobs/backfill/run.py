@@ -31,6 +31,7 @@ from pipeline.record.manifest import Mode
 from pipeline.record.part import PartInputs
 from pipeline.record.prior import PriorRecord, read_prior_record
 from pipeline.record.publish import publish
+from pipeline.record.signatures import check_signer, with_signatures
 from pipeline.views.refresh import refresh_views
 
 Progress = Callable[[int, int], None]
@@ -58,6 +59,7 @@ def backfill(job: DailyJob, first: date, last: date, at: datetime, progress: Pro
     """
     head = find_head(job.store)
     check_source(head, job.source.label)
+    check_signer(job.store, job.signer)
     sessions: Sequence[date] = job.calendar.between(first, last)
     if not sessions:
         raise RequestError(f"expected a session from {first} to {last}, got none")
@@ -100,7 +102,7 @@ def _publish_planned(
         bars=digest_bars({symbol: raw.as_of(last) for symbol, raw in reading.bars.items()}),
     )
     plan = fix_plan(job.store, plan)
-    head = finish_claimed(job.store, job.tables, job.calendar)
+    head = finish_claimed(job.store, job.tables, job.calendar, job.signer)
     issued = len(sessions)
     sessions = _select_missing(job.store, sessions, head)
     vintages = PointInTimeVintages(job, reading, plan.issued_at)
@@ -127,13 +129,14 @@ def _publish_each(
     unscored = UnscoredParts(job)
     horizons = len(job.model.manifest.horizons)
     with BulkWriter(job.store) as writer:
+        write = with_signatures(job.store, job.signer, writer.write)
         for done, session in enumerate(sessions, start=1):
             expected, targets = history.expected(session), history.following(session, horizons)
             vintage = vintages.vintage(expected)
             data = vintage.encode(job.tables)
             writer.write(table_key("bars", session, 0), data)
             inputs = PartInputs(0, expected, targets, vintage, data, prior)
-            prior = unscored.add(publish(inputs, forecaster, job.tables, writer.write))
+            prior = unscored.add(publish(inputs, forecaster, job.tables, write))
             progress(done, len(sessions))
 
 
