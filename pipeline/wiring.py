@@ -132,6 +132,13 @@ def open_signer(location: str) -> Signer:
         ) from exc
 
 
+def is_signed(public_key: str, signature: bytes, data: bytes) -> bool:
+    """Whether `data` was signed so with the private key that belongs to `public_key`, in hex."""
+    from pipeline.adapters import ed25519  # noqa: PLC0415
+
+    return ed25519.is_signed(public_key, signature, data)
+
+
 def daily_job(
     tickers: tuple[str, ...],
     source: BarSource,

@@ -20,6 +20,7 @@ from pipeline.jobs.daily_summary import RUN_ENDED
 from pipeline.jobs.noted import SHA256, NotedDigest, parse_noted
 from pipeline.jobs.remake_check import Sample
 from pipeline.jobs.verify import Scope, Verified, verify
+from pipeline.wiring import is_signed
 
 SHOWN = 20  # objects named one by one
 SEEDS = 2**32
@@ -75,7 +76,7 @@ def verify_command(
         sample,
         () if noted is None else _read_noted(noted, stage, region),
         None if public_key is None else _read_public_key(public_key),
-        _is_signed,
+        is_signed,
     )
     with phases_bar() as move:
         verified = verify(opened, tables, options.open_calendar(), scope, move)
@@ -120,12 +121,6 @@ def _read_file(expected: str, path: str) -> str:
         raise ConfigError(f"{expected}, got {path!r}: {exc.strerror}") from exc
     except UnicodeDecodeError as exc:
         raise ConfigError(f"{expected}, got {path!r}, which is no text") from exc
-
-
-def _is_signed(public_key: str, signature: bytes, data: bytes) -> bool:
-    from pipeline.adapters.ed25519 import is_signed  # noqa: PLC0415
-
-    return is_signed(public_key, signature, data)
 
 
 def _to_document(verified: Verified, sample: Sample) -> dict[str, Any]:

@@ -21,11 +21,14 @@ OTHERWISE = "made again from vintage, bundle and the record before, it comes out
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """Which sessions are made again: the newest, others drawn by `seed`, or with `deep` all."""
+    """Which sessions are made again: the newest, others drawn by chance, or with `deep` all.
+
+    A `seed` draws the same again; without one nobody can know beforehand what will be drawn.
+    """
 
     newest: int = 5
     others: int = 20
-    seed: int = 0
+    seed: int | None = None
     deep: bool = False
 
     def draw(self, sessions: Sequence[date]) -> set[date]:

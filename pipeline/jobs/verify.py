@@ -11,12 +11,13 @@ from functools import partial
 from pipeline.encoding import sha256
 from pipeline.errors import ConfigError
 from pipeline.jobs.chain_check import ChainCheck, Finding, Problem
+from pipeline.jobs.claims_check import check_claims
 from pipeline.jobs.noted import NotedDigest, check_noted
 from pipeline.jobs.remake_check import RemakeCheck, Sample
 from pipeline.jobs.signature_check import SignatureCheck, compare_public_keys
+from pipeline.jobs.views_check import check_views
 from pipeline.ports import Calendar, CheckSignature, ObjectStore, Tables, is_key
-from pipeline.record.chain import Link, find_head
-from pipeline.record.claims import claim_of
+from pipeline.record.chain import Link
 from pipeline.record.keys import (
     DASHBOARD,
     LATEST,
@@ -28,7 +29,6 @@ from pipeline.record.keys import (
     signature_key,
 )
 from pipeline.record.manifest import Mode, RunManifest
-from pipeline.views.refresh import build_views
 
 READERS = 16
 AT_ONCE = 64  # manifests whose objects are read side by side
@@ -107,14 +107,14 @@ def verify(
     beside |= {signature_key(link.digest) for link in links} if signatures else set()
     beside &= set(keys)
     findings = [*chain.findings, *_find_back_dated(runs[::-1], calendar)]
-    findings += _check_claims(store, runs)
+    findings += check_claims(store, runs)
     head = links[-1] if links else None
     faulty = frozenset(found.key for found in findings if found.problem in UNREADABLE)
     remade = RemakeCheck(store, tables, calendar, head, faulty).run(
         links, scope.sample, partial(progress, Phase.REMADE)
     )
     findings += remade.findings
-    findings += _check_views(store, tables) if not findings else []
+    findings += check_views(store, tables) if not findings else []
     findings += (*of_public_key, *unsigned, *check_noted(scope.noted, links))
     named = {key for key, _ in checked} | beside | {*VIEWS, STORE}
     named |= {key for key in keys if key.startswith((RUNS, PLANS))}
@@ -165,26 +165,6 @@ def _check_object(store: ObjectStore, named: tuple[str, str]) -> Finding | None:
     return None
 
 
-def _check_claims(store: ObjectStore, runs: Sequence[RunManifest]) -> Iterator[Finding]:
-    """Yield the claims, of manifests in order, that are not those which the manifests began with.
-
-    A record may have begun before there were claims; since its first one, every manifest has one.
-    """
-    claims = (claim_of(run) for run in runs)
-    # A digest that was changed may be no key; the chain breaks there, which is named.
-    expected = {claim.key: claim.encode() for claim in claims if is_key(claim.key)}
-    begun = False
-    with ThreadPoolExecutor(READERS) as pool:
-        for key, data in zip(expected, pool.map(store.read, expected), strict=True):
-            if data is None and begun:
-                yield Finding(
-                    Problem.MISSING, key, "the claims before it and their manifests are there"
-                )
-            elif data is not None and data != expected[key]:
-                yield Finding(Problem.CHANGED, key, "not the claim that its manifest began with")
-            begun = begun or data is not None
-
-
 def _find_back_dated(runs: Sequence[RunManifest], calendar: Calendar) -> Iterator[Finding]:
     """Yield the live manifests that were not issued while their session was the newest."""
     for run in runs:
@@ -198,13 +178,3 @@ def _is_in_time(run: RunManifest, calendar: Calendar) -> bool:
         return calendar.last_closed(run.issued_at) == run.session
     except ConfigError:  # no time of this calendar, or none with a time zone
         return False
-
-
-def _check_views(store: ObjectStore, tables: Tables) -> Iterator[Finding]:
-    views = build_views(store, tables, find_head(store))
-    for key, view in (views.objects if views else {}).items():
-        stored = store.read(key)
-        if stored is None:
-            yield Finding(Problem.MISSING, key, "the next run makes it again")
-        elif stored != view:
-            yield Finding(Problem.CHANGED, key, "not what the record says; the next run mends it")

@@ -26,6 +26,10 @@ def test_the_newest_and_some_others_are_drawn_and_by_one_seed_the_same() -> None
     assert all(len(draw) == 25 and set(DAYS[-5:]) <= draw for draw in draws)
 
 
+def test_without_a_seed_nobody_knows_beforehand() -> None:
+    assert len({frozenset(Sample().draw(DAYS)) for _ in range(5)}) > 1
+
+
 def test_every_session_can_be_drawn() -> None:
     drawn = set[date]()
     for seed in range(300):
