@@ -30,9 +30,10 @@ def read_public_key(store: ObjectStore) -> str | None:
 
 def check_signer(store: ObjectStore, signer: Signer | None) -> None:
     """Raise StoreError where a record goes on with another key than it began with, or without."""
-    if store.read(STORE) is None and not store.keys(RUNS) and not store.keys(CLAIMS):
+    expected = read_public_key(store)
+    if expected is None and signer is not None and not _is_begun(store):
         return
-    _compare(store, read_public_key(store), signer)
+    _compare(store, expected, signer)
 
 
 def with_signatures(store: ObjectStore, signer: Signer | None, write: Write) -> Write:
@@ -51,6 +52,10 @@ def with_signatures(store: ObjectStore, signer: Signer | None, write: Write) -> 
         return write(key, data)
 
     return write_signed
+
+
+def _is_begun(store: ObjectStore) -> bool:
+    return store.read(STORE) is not None or bool(store.keys(RUNS) or store.keys(CLAIMS))
 
 
 def _write_signature(write: Write, signer: Signer, manifest: bytes) -> None:
