@@ -56,10 +56,11 @@ format: $(VENV)/.dev ## Format the code and mend what the linter can
 	$(BIN)/ruff check --fix .
 
 .PHONY: bench
-bench: $(VENV)/.dev ## Measure the daily run's memory, 5,000 series, and the HTTPS function beside a twin
+bench: $(VENV)/.dev ## Measure the daily run's memory, 5,000 series, the HTTPS function beside a twin, and verify
 	$(BIN)/python -m benchmarks.daily_memory
 	$(BIN)/python -m benchmarks.five_thousand
 	$(BIN)/python -m benchmarks.on_demand
+	$(BIN)/python -m benchmarks.verify
 
 # Lambda refuses the index that provenance makes of an image; podman makes none.
 .PHONY: image

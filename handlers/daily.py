@@ -15,11 +15,10 @@ from handlers.schedule import find_correlation_id, parse_time
 from handlers.settings import DailySettings
 from handlers.telemetry.daily import TimedSource, count_outcome, logger, measure, metrics, tracer
 from pipeline.adapters.exchange_calendar import ExchangeCalendar
-from pipeline.encoding import sha256, to_json
 from pipeline.jobs.daily import run
 from pipeline.jobs.daily_job import DailyJob
-from pipeline.jobs.daily_summary import Summary
-from pipeline.wiring import daily_job, open_source, parse_lock
+from pipeline.jobs.daily_summary import RUN_ENDED, Summary
+from pipeline.wiring import daily_job, open_source, open_store, parse_lock
 
 invocation: ContextVar[Any] = ContextVar("invocation")  # the context of the call under way
 
@@ -38,7 +37,7 @@ def handler(event: Any, context: Any) -> dict[str, Any]:
             summary = run(job, parse_time(event, now), now)
         count_outcome(summary)
         answer = _to_answer(summary)
-        logger.info("the run ended", extra={"summary": answer})
+        logger.info(RUN_ENDED, extra={"summary": answer})
         summary.require_complete()
     except Exception:
         logger.exception("the run failed")
@@ -53,7 +52,7 @@ def _to_answer(summary: Summary) -> dict[str, Any]:
         "published": list(summary.published),
         "withheld": dict(summary.withheld),
         # Noted in the log, a digest shows later whether the record was rewritten.
-        "manifests": {part.key: sha256(to_json(part)) for part in summary.manifests},
+        "manifests": summary.digests,
         "store": settings.store,
     }
 
@@ -72,9 +71,9 @@ def _wire(settings: DailySettings) -> DailyJob:
         settings.tickers,
         TimedSource(source),
         calendar,
-        store=settings.store,
+        store=open_store(settings.store, lock=parse_lock(settings.lock, datetime.now(UTC))),
         bundle=settings.bundle,
-        lock=parse_lock(settings.lock, datetime.now(UTC)),
+        key=settings.signing_key,
     )
 
 

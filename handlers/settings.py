@@ -17,6 +17,7 @@ from pipeline.wiring import (
     NO_LOCK,
     SIMULATED,
     SOURCES,
+    SSM,
     YAHOO,
     open_store,
     parse_tickers,
@@ -27,6 +28,7 @@ BUNDLES = "the folder of a model bundle"
 TICKERS = "tickers joined by commas, of letters, digits and . - ="
 API_KEY, IAM, NONE = "api-key", "iam", "none"
 DIGESTS = "hex SHA-256 digests of the accepted keys joined by commas (forecaster api-key new)"
+SIGNING_KEYS = "the file of a private key (forecaster key new), ssm:/name or none"
 DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
@@ -41,6 +43,8 @@ class DailySettings:
     tickers : FORECASTER_TICKERS, upper case, each once
     bars : FORECASTER_BARS, `yahoo`, `simulated` or an existing folder
     lock : FORECASTER_LOCK, `none` or how S3 locks the record, as `governance:7`
+    signing_key : FORECASTER_SIGNING_KEY, a file or `ssm:/name` of the private key that signs the
+        manifests; None for `none`
     """
 
     store: str
@@ -48,6 +52,7 @@ class DailySettings:
     tickers: tuple[str, ...]
     bars: str
     lock: str = NO_LOCK
+    signing_key: str | None = None
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Self:
@@ -60,6 +65,9 @@ class DailySettings:
             "bars": read("FORECASTER_BARS", _parse_bars, SOURCES, YAHOO),
             "lock": read("FORECASTER_LOCK", _parse_lock, LOCKS, NO_LOCK),
         }
+        if environ.get("FORECASTER_SIGNING_KEY", NONE) != NONE:
+            name = "FORECASTER_SIGNING_KEY"
+            settings["signing_key"] = read.secret(name, _parse_signing_key, SIGNING_KEYS)
         read.refuse_problems()
         return cls(**settings)
 
@@ -176,6 +184,10 @@ def _parse_bars(text: str) -> str | None:
 
 def _parse_lock(text: str) -> str | None:
     return text if LOCK.fullmatch(text) else None
+
+
+def _parse_signing_key(text: str) -> str | None:
+    return text if text.startswith(f"{SSM}/") or Path(text).is_file() else None
 
 
 def _parse_auth(text: str) -> str | None:

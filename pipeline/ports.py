@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, Protocol
@@ -127,6 +127,22 @@ def check_prefix(prefix: str) -> None:
     """Raise StoreError unless `prefix` is empty, a key, or a key and `/`."""
     if prefix:
         check_key(prefix.removesuffix("/"))
+
+
+class Signer(Protocol):
+    """Signs with a private key that only its holder has; equal bytes are signed alike.
+
+    `public_key` is what everybody may know, in hex.
+    """
+
+    @property
+    def public_key(self) -> str: ...
+
+    def sign(self, data: bytes) -> bytes: ...
+
+
+# (public key in hex, signature, data) -> whether the one who has the private key signed the data.
+CheckSignature = Callable[[str, bytes, bytes], bool]
 
 
 class Tables(Protocol):

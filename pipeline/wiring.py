@@ -17,10 +17,11 @@ from pipeline.errors import ConfigError
 if TYPE_CHECKING:
     from pipeline.adapters.s3_store import Lock
     from pipeline.jobs.daily_job import DailyJob
-    from pipeline.ports import BarSource, Calendar, ObjectStore
+    from pipeline.ports import BarSource, Calendar, ObjectStore, Signer
 
 YAHOO = "yahoo"
 SIMULATED = "simulated"
+SSM = "ssm:"
 _S3 = re.compile(
     r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?P<prefix>(/[^/.\\][^/\\]*)*/?)"
 )
@@ -132,21 +133,57 @@ def open_store(location: str, *, hurried: bool = False, lock: Lock | None = None
     return FolderObjects(Path(location))
 
 
+def open_signer(location: str) -> Signer:
+    """Return what signs with the private key in a file, or in SSM at `ssm:/name`.
+
+    Raises
+    ------
+    ConfigError
+        When there is no such file, or no such key in it.
+    DeploymentError
+        When SSM does not give it.
+    """
+    from pipeline.adapters.ed25519 import Ed25519Signer  # noqa: PLC0415
+
+    if location.startswith(SSM):
+        from pipeline.adapters.ssm_parameters import read_secret  # noqa: PLC0415
+
+        return Ed25519Signer(read_secret(location.removeprefix(SSM)).encode(), location)
+    try:
+        return Ed25519Signer(Path(location).read_bytes(), location)
+    except OSError as exc:
+        raise ConfigError(
+            f"key: expected a file with a private key or {SSM}/name, got {location!r}: "
+            f"{exc.strerror}"
+        ) from exc
+
+
+def is_signed(public_key: str, signature: bytes, data: bytes) -> bool:
+    """Whether `data` was signed so with the private key that belongs to `public_key`, in hex."""
+    from pipeline.adapters import ed25519  # noqa: PLC0415
+
+    return ed25519.is_signed(public_key, signature, data)
+
+
 def daily_job(
     tickers: tuple[str, ...],
     source: BarSource,
     calendar: Calendar,
     *,
-    store: str,
+    store: ObjectStore,
     bundle: Path,
-    lock: Lock | None = None,
+    key: str | None = None,
 ) -> DailyJob:
     """Return the live daily run of `tickers` on the model in folder `bundle`.
+
+    `key` is where the private key is that signs, None for no signatures.
 
     Raises
     ------
     ConfigError
-        When `store` is neither s3://bucket/prefix nor a folder, or a folder is to be locked.
+        When `key` names no key.
+    DeploymentError
+        When SSM does not give the key.
     BundleMismatch
         When the bundle cannot be used.
     """
@@ -155,5 +192,6 @@ def daily_job(
     from pipeline.forecasting.model import Model  # noqa: PLC0415
     from pipeline.jobs.daily_job import DailyJob  # noqa: PLC0415
 
-    opened, loaded = open_store(store, lock=lock), load_bundle(bundle)
-    return DailyJob(tickers, source, calendar, opened, ParquetTables(), Model(loaded))
+    model = Model(load_bundle(bundle))
+    signer = None if key is None else open_signer(key)
+    return DailyJob(tickers, source, calendar, store, ParquetTables(), model, signer=signer)

@@ -90,6 +90,18 @@ class Deployment:
             ssm.put_parameter(Name=f"{path}-sha256", Value=digests, Type="String", Overwrite=True)
         return path
 
+    def store_signing_key(self, pem: str) -> str:
+        """Keep a private key in SSM, encrypted; one that is there is never replaced.
+
+        Returns
+        -------
+        where the key is kept
+        """
+        path = f"/{SERVICE}/{self.stage}/signing-key"
+        with self._translate_errors(f"store the key as {path}, where none is"):
+            self._connect("ssm").put_parameter(Name=path, Value=pem, Type="SecureString")
+        return path
+
     def _switch_schedules(self, *, on: bool) -> None:
         scheduler = self._connect("scheduler")
         update = scheduler.meta.service_model.operation_model("UpdateSchedule")

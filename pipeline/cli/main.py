@@ -17,12 +17,14 @@ from pipeline.cli import (
     console,
     deployment,
     fetch,
+    keys,
     options,
     record,
     repair,
     run,
     serve,
     train,
+    verify,
 )
 from pipeline.errors import ConfigError, ForecasterError
 
@@ -65,6 +67,6 @@ def _common(version: options.Version = False) -> None:
     pass
 
 
-for commands in (run, fetch, train, backtest, record, repair, serve):
+for commands in (run, fetch, train, backtest, record, verify, repair, serve, keys):
     commands.register(app)
 deployment.register(app, serve.api_key_app)

@@ -62,6 +62,10 @@ Bundle = Annotated[
 Tickers = Annotated[str, typer.Option(metavar="A,B,...", help="Tickers, joined by commas.")]
 Out = Annotated[Path, typer.Option(metavar="DIR", help="Folder to write to; made if missing.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document, for machines.")]
+Key = Annotated[
+    str | None,
+    typer.Option("--key", metavar="FILE|ssm:/...", help="Sign with the private key kept there."),
+]
 Force = Annotated[bool, typer.Option("--force", help="Replace files that are there already.")]
 AsOf = Annotated[
     date | None, day_option("--as-of", "Act as at the end of this day in New York, not now.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from time import monotonic
 
 from rich.console import Console
@@ -43,6 +43,21 @@ def counting_bar(doing: str) -> Iterator[Callable[[int, int], None]]:
 
         def count(done: int, total: int) -> None:
             move(Progress(done, total, (monotonic() - started) / done * (total - done)))
+
+        yield count
+
+
+@contextmanager
+def phases_bar() -> Iterator[Callable[[str, int, int], None]]:
+    """Show a bar for each phase as above; what is yielded is called with (phase, done, total)."""
+    with ExitStack() as stack:
+        moves: dict[str, Callable[[int, int], None]] = {}
+
+        def count(phase: str, done: int, total: int) -> None:
+            if phase not in moves:
+                stack.close()
+                moves[phase] = stack.enter_context(counting_bar(phase))
+            moves[phase](done, total)
 
         yield count
 

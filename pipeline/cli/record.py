@@ -1,13 +1,12 @@
-"""The commands on the record: `forecaster backfill | verify | replay | status`."""
+"""The commands on the record: `forecaster backfill | replay | status`."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import date
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -17,20 +16,22 @@ from pipeline.errors import ConfigError, StoreError
 from pipeline.jobs.backfill.run import backfill
 from pipeline.jobs.replay import replay
 from pipeline.jobs.status import read_status
-from pipeline.jobs.verify import Verified, verify
 from pipeline.ports import ObjectStore
 from pipeline.record.chain import find_head
-from pipeline.wiring import DEFAULT_BUNDLE, DEFAULT_TICKERS, NO_LOCK, daily_job, parse_lock
+from pipeline.wiring import (
+    DEFAULT_BUNDLE,
+    DEFAULT_TICKERS,
+    NO_LOCK,
+    daily_job,
+    open_store,
+    parse_lock,
+)
 
 From = Annotated[date, options.day_option("--from", "First session to issue.")]
 To = Annotated[
     date | None, options.day_option("--to", "Last session to issue; else the last one closed.")
 ]
 Session = Annotated[date, typer.Argument(parser=options.parse_day, metavar="DATE")]
-Noted = Annotated[
-    str | None,
-    typer.Option(metavar="SHA256", help="A manifest's digest that must be in the chain."),
-]
 
 
 def backfill_command(
@@ -41,6 +42,7 @@ def backfill_command(
     bundle: options.Bundle = DEFAULT_BUNDLE,
     tickers: options.Tickers = DEFAULT_TICKERS,
     lock: options.Lock = NO_LOCK,
+    key: options.Key = None,
     json: options.Json = False,
 ) -> None:
     """Issue, score and calibrate past sessions from given bars, each with what was known then.
@@ -50,7 +52,8 @@ def backfill_command(
     names, at = options.parse_tickers(tickers), options.event_time("--to", to)
     calendar, locked = options.open_calendar(), parse_lock(lock, options.now())
     source = options.open_bars(bars, calendar)
-    job = daily_job(names, source, calendar, store=store, bundle=bundle, lock=locked)
+    opened = open_store(store, lock=locked)
+    job = daily_job(names, source, calendar, store=opened, bundle=bundle, key=key)
     last = calendar.last_closed(at)
     if first > last:
         raise ConfigError(f"--from: expected a date not after {last}, got {first}")
@@ -83,28 +86,6 @@ def _explain_interruption(store: ObjectStore) -> Iterator[None]:
         raise typer.Exit(130) from None
 
 
-def verify_command(
-    store: options.Store = "./store", noted: Noted = None, json: options.Json = False
-) -> None:
-    """Check every byte on the record, and that it is one unbroken chain of manifests."""
-    if noted is not None and not re.fullmatch("[0-9a-f]{64}", noted):
-        raise ConfigError(f"--noted: expected a sha256 of 64 hex digits, got {noted!r}")
-    opened, tables = options.open_published(store)
-    with counting_bar("Manifests") as move:
-        verified = verify(opened, tables, options.open_calendar(), noted, move)
-    if not verified.manifests and not verified.findings:
-        raise StoreError(f"expected a record in {store}, found none")
-    if json:
-        console.print_json(_to_document(verified))
-    else:
-        record_text.print_verified(verified)
-    if verified.findings:
-        raise StoreError(
-            f"{store}: expected an intact record, found {len(verified.findings)} objects that "
-            "are not as it says"
-        )
-
-
 def replay_command(
     session: Session, store: options.Store = "./store", json: options.Json = False
 ) -> None:
@@ -135,22 +116,8 @@ def status_command(store: options.Store = "./store", json: options.Json = False)
         record_text.print_status(current)
 
 
-def _to_document(verified: Verified) -> dict[str, Any]:
-    return {
-        "manifests": verified.manifests,
-        "objects": verified.objects,
-        "newest": {"key": verified.head.manifest.key, "sha256": verified.head.digest}
-        if verified.head
-        else None,
-        "findings": [asdict(finding) for finding in verified.findings],
-        "hints": [asdict(hint) for hint in verified.hints],
-        "left_behind": verified.left_behind,
-    }
-
-
 COMMANDS: dict[str, tuple[Callable[..., None], str]] = {
     "backfill": (backfill_command, "forecaster backfill --bars ./bars --from 2019-01-02"),
-    "verify": (verify_command, "forecaster verify --store ./store"),
     "replay": (replay_command, "forecaster replay 2024-12-27 --store ./store"),
     "status": (status_command, "forecaster status --store ./store"),
 }

@@ -11,7 +11,6 @@ from pipeline.cli.console import new_table, print_line, print_source, print_whol
 from pipeline.jobs.compare import Comparison
 from pipeline.jobs.replay import Replayed
 from pipeline.jobs.status import Status
-from pipeline.jobs.verify import Verified
 from pipeline.record.manifest import Mode
 from pipeline.views.figures import CoverageShare, Figures, ModeFigures, SkillScore
 
@@ -30,39 +29,22 @@ LEARNT = (
     "Note: the model was trained on data up to {}: sessions before are in sample and prove "
     "nothing. For honest ones: forecaster train --until DATE --out DIR, then --bundle DIR."
 )
-SHOWN = 20  # objects named one by one
+SHOWN = 20  # sessions named one by one
 
 
-def print_verified(verified: Verified) -> None:
-    """Print what was checked, and every object that is not as the record says."""
-    for finding in verified.findings:
-        print_line(f"{finding.problem}  {finding.key}: {finding.message}", "red")
-    if verified.hints:
-        print_line(
-            f"Hint: {len(verified.hints)} files have another time than they say; so has a copy, "
-            "and a folder's times prove nothing",
-            "yellow",
-        )
-        for hint in verified.hints[:SHOWN]:
-            print_line(f"  {hint.key}: {hint.message}")
-    if verified.left_behind:
-        print_line(
-            f"{len(verified.left_behind)} objects belong to no manifest: runs that died left them, "
-            "nobody claims them"
-        )
-        for key in verified.left_behind[:SHOWN]:
-            print_line(f"  {key}")
-    print_line(f"{verified.manifests} manifests and {verified.objects} objects checked.")
-    if verified.head is not None and not verified.findings:
-        print_line(f"The chain is whole up to {verified.head.manifest.key}")
-        print_line(f"sha256 {verified.head.digest}")
+def describe_signatures(public_key: str | None) -> str:
+    """Return whether a store is signed, in a sentence."""
+    if public_key is None:
+        return "Unsigned: who can write the store can rewrite it."
+    return f"Signed by the holder of {public_key}"
 
 
 def print_replayed(objects: Sequence[Replayed]) -> None:
     """Print which objects of a session are equal to those in the store."""
     for replayed in objects:
         word, colour = REPLAYED[replayed.comparison]
-        print_line(f"{word:8} {replayed.key}", colour)
+        difference = f": {replayed.difference}" if replayed.difference else ""
+        print_line(f"{word:8} {replayed.key}{difference}", colour)
 
 
 def print_status(status: Status) -> None:
@@ -73,6 +55,7 @@ def print_status(status: Status) -> None:
         f"Newest session {status.session}, {status.lag_sessions} behind; "
         f"model {record.model_version}"
     )
+    print_line(describe_signatures(status.public_key))
     if status.missing:
         some = ", ".join(map(str, status.missing[:SHOWN]))
         more = ", ..." if len(status.missing) > SHOWN else ""

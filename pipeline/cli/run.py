@@ -16,7 +16,14 @@ from pipeline.record.chain import find_head
 from pipeline.record.keys import DASHBOARD
 from pipeline.record.vintage import HISTORY_SESSIONS
 from pipeline.views.session import read_session
-from pipeline.wiring import DEFAULT_BUNDLE, DEFAULT_TICKERS, NO_LOCK, daily_job, parse_lock
+from pipeline.wiring import (
+    DEFAULT_BUNDLE,
+    DEFAULT_TICKERS,
+    NO_LOCK,
+    daily_job,
+    open_store,
+    parse_lock,
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -32,6 +39,7 @@ def run(
     tickers: options.Tickers = DEFAULT_TICKERS,
     lock: options.Lock = NO_LOCK,
     as_of: options.AsOf = None,
+    key: options.Key = None,
     json: options.Json = False,
 ) -> None:
     """Publish the forecasts of the last closed session, and show them. Safe to repeat."""
@@ -40,7 +48,8 @@ def run(
     with console.progress("Reading bars and forecasting"):
         calendar = options.open_calendar()
         source = RememberingSource(options.open_bars(bars, calendar))
-        job = daily_job(names, source, calendar, store=store, bundle=bundle, lock=locked)
+        opened = open_store(store, lock=locked)
+        job = daily_job(names, source, calendar, store=opened, bundle=bundle, key=key)
         summary = daily.run(job, at, options.now())
         shown = read_session(job.store, job.tables, summary.session)
     expected = calendar.ending(summary.session, HISTORY_SESSIONS)
@@ -52,7 +61,8 @@ def run(
             "healed": summary.repairs.healed,
             "lost": summary.repairs.lost,
         }
-        console.print_json(outcome | shown.document() | {"withheld": withheld})
+        noted = {"withheld": withheld, "manifests": summary.digests}
+        console.print_json(outcome | shown.document() | noted)
     else:
         console.print_published(shown)
         console.print_withheld(withheld)

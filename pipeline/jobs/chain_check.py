@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -9,6 +10,8 @@ from pipeline.encoding import sha256
 from pipeline.errors import StoreError
 from pipeline.record.chain import Link
 from pipeline.record.manifest import RunManifest, parse_manifest
+
+OF_SESSION = re.compile(r"\d{4}-\d{2}-\d{2}(?=\.\d\d)")
 
 
 class Problem(StrEnum):
@@ -19,6 +22,7 @@ class Problem(StrEnum):
     BACK_DATED = "back_dated"
     NOT_IN_CHAIN = "not_in_chain"
     UNCONFIRMED = "unconfirmed"
+    UNSIGNED = "unsigned"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +32,11 @@ class Finding:
     problem: Problem
     key: str
     message: str
+
+    @property
+    def session(self) -> str | None:
+        """The session whose object it is, None for what belongs to none."""
+        return named[0] if (named := OF_SESSION.search(self.key)) else None
 
 
 class ChainCheck:

@@ -26,6 +26,7 @@ from pipeline.record.part import PartInputs
 from pipeline.record.part_vintage import Asked, find_vintage, fix_vintage
 from pipeline.record.prior import PriorRecord, read_prior_record
 from pipeline.record.publish import find_unpublished, is_recorded, publish
+from pipeline.record.signatures import with_signatures
 from pipeline.record.terms import check_terms, with_terms
 from pipeline.record.vintage import HISTORY_SESSIONS, ReadInfo, Vintage
 from pipeline.views.refresh import refresh_views
@@ -81,7 +82,7 @@ def run(job: DailyJob, at: datetime, now: datetime) -> Summary:
 def _publish_missing(job: DailyJob, at: datetime, now: datetime) -> Summary:
     session = job.calendar.last_closed(at)
     head = check_terms(job.store, job.terms)
-    head = finish_claimed(job.store, job.tables, job.calendar, head)
+    head = finish_claimed(job.store, job.tables, job.calendar, head, job.signer)
     manifests = read_manifests(job.store, session)
     published = frozenset().union(*(manifest.published for manifest in manifests))
     missing = [ticker for ticker in job.tickers if ticker not in published]
@@ -163,6 +164,7 @@ def _publish(job: DailyJob, part: _Part, number: int, data: bytes, summary: Summ
     vintage = Vintage.decode(job.tables, data)
     inputs = PartInputs(number, part.expected, part.target_dates, vintage, data, part.prior)
     write = with_terms(job.store, job.terms, partial(create_or_adopt, job.store))
+    write = with_signatures(job.signer, write)
     manifest = publish(inputs, DirectForecaster(job.model), job.tables, write).link.manifest
     manifests = (*summary.manifests, manifest)
     withheld = find_withheld(job.tickers, manifests)

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from pipeline.errors import RequestError
 from pipeline.forecasting.model import Model
-from pipeline.ports import BarSource, Calendar, ObjectStore, Tables
+from pipeline.ports import BarSource, Calendar, ObjectStore, Signer, Tables
 from pipeline.record.manifest import SCHEMA_VERSION, Mode
 from pipeline.record.repairs import NO_REPAIRS, Repairs
 from pipeline.record.terms import StoreTerms
@@ -18,7 +18,7 @@ class DailyJob:
     """What a daily run works with.
 
     `mode` is `live`, or `as_of` for a date of the past; `repairs` are the earlier objects that the
-    run found damaged.
+    run found damaged; `signer` signs the manifests, or there are no signatures.
     """
 
     tickers: tuple[str, ...]
@@ -28,12 +28,13 @@ class DailyJob:
     tables: Tables
     model: Model
     mode: Mode = Mode.LIVE
-    public_key: str | None = None
+    signer: Signer | None = None
     repairs: Repairs = NO_REPAIRS
 
     @property
     def terms(self) -> StoreTerms:
-        return StoreTerms(SCHEMA_VERSION, self.source.label, self.calendar.name, self.public_key)
+        public_key = self.signer.public_key if self.signer else None
+        return StoreTerms(SCHEMA_VERSION, self.source.label, self.calendar.name, public_key)
 
     @property
     def covariates(self) -> tuple[str, ...]:

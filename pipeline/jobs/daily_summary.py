@@ -7,9 +7,13 @@ from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 
+from pipeline.encoding import sha256, to_json
 from pipeline.errors import IncompleteRun, Reason
 from pipeline.record.manifest import RunManifest, last_statuses, reasons_of
 from pipeline.record.repairs import NO_REPAIRS, Repairs
+
+# What the daily function logs its summary under; `verify --noted cloudwatch` looks for it.
+RUN_ENDED = "the run ended"
 
 
 class Outcome(StrEnum):
@@ -50,6 +54,11 @@ class Summary:
     headline: Mapping[str, float] = field(default_factory=dict)
     data_lag_sessions: int | None = None
     repairs: Repairs = NO_REPAIRS
+
+    @property
+    def digests(self) -> dict[str, str]:
+        """Key -> sha256 of the session's manifests; noted elsewhere, they show a rewriting."""
+        return {part.key: sha256(to_json(part)) for part in self.manifests}
 
     def require_complete(self) -> None:
         """Raise IncompleteRun if a ticker is withheld, so that the run is tried again."""

@@ -7,7 +7,7 @@ from functools import lru_cache, partial
 from pipeline.errors import StoreError
 from pipeline.forecasting.bundle import parse_bundle
 from pipeline.forecasting.model import Model
-from pipeline.ports import Calendar, ObjectStore, Tables
+from pipeline.ports import Calendar, ObjectStore, Signer, Tables
 from pipeline.record.chain import Link
 from pipeline.record.claims import Claim, read_claim
 from pipeline.record.forecasters import DirectForecaster
@@ -17,11 +17,16 @@ from pipeline.record.part import PartInputs, Write
 from pipeline.record.prior import read_prior_record
 from pipeline.record.publish import publish
 from pipeline.record.repairs import Repairs
+from pipeline.record.signatures import with_signatures
 from pipeline.record.vintage import HISTORY_SESSIONS, Vintage
 
 
 def finish_claimed(
-    store: ObjectStore, tables: Tables, calendar: Calendar, head: Link | None
+    store: ObjectStore,
+    tables: Tables,
+    calendar: Calendar,
+    head: Link | None,
+    signer: Signer | None = None,
 ) -> Link | None:
     """Publish every part that is claimed behind `head` and not there yet; return the newest then.
 
@@ -32,8 +37,9 @@ def finish_claimed(
     StoreError
         When what a claim names is missing or changed.
     """
+    write = with_signatures(signer, partial(create_or_adopt, store))
     while (claim := read_claim(store, head)) is not None:
-        head = remake_part(store, tables, calendar, claim, head, partial(create_or_adopt, store))
+        head = remake_part(store, tables, calendar, claim, head, write)
     return head
 
 

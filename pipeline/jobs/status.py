@@ -11,6 +11,7 @@ from pipeline.ports import Calendar, ObjectStore
 from pipeline.record.chain import find_head
 from pipeline.record.keys import RUNS, session_of
 from pipeline.record.manifest import last_statuses, read_manifests
+from pipeline.record.signatures import read_public_key
 from pipeline.record.state import read_state
 from pipeline.views.figures import TrackRecord
 from pipeline.views.track_record import build_track_record
@@ -26,6 +27,7 @@ class Status:
     missing : sessions since the first one on the record that are not on it
     tickers : ticker -> `ok` or `withheld:<reason>` in the newest session
     record : what track_record.json says
+    public_key : whose holder signed the record, None where it is unsigned
     """
 
     session: date
@@ -33,6 +35,7 @@ class Status:
     missing: tuple[date, ...]
     tickers: Mapping[str, str]
     record: TrackRecord
+    public_key: str | None
 
 
 def read_status(store: ObjectStore, calendar: Calendar, now: datetime) -> Status:
@@ -53,6 +56,7 @@ def read_status(store: ObjectStore, calendar: Calendar, now: datetime) -> Status
         missing=_find_missing(store, calendar, session),
         tickers=last_statuses(read_manifests(store, session)),
         record=build_track_record(read_state(store, link.manifest), link),
+        public_key=read_public_key(store),
     )
 
 

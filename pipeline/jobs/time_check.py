@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from pipeline.errors import ConfigError
-from pipeline.jobs.backfill.plan import BackfillPlan, read_plans
 from pipeline.jobs.chain_check import Finding, Problem
 from pipeline.ports import Calendar, ObjectStore
 from pipeline.record.keys import CLAIMS, PLANS, claim_key
 from pipeline.record.manifest import Mode, RunManifest
 from pipeline.record.part_vintage import CLOCKS_DIFFER
+from pipeline.record.plan import BackfillPlan, read_plans
 
 # A source that throttles is waited for ten minutes at most; what goes wrong then is tried for some
 # minutes more. The nearest lie that pays, a forecast made when its close is known, takes a day.

@@ -5,33 +5,47 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import partial
 
 from pipeline.encoding import sha256
-from pipeline.errors import ConfigError, ForecasterError
+from pipeline.errors import ConfigError
 from pipeline.jobs.chain_check import ChainCheck, Finding, Problem
-from pipeline.jobs.replay import replay_part
+from pipeline.jobs.claims_check import check_claims
+from pipeline.jobs.noted import NotedDigest, check_noted
+from pipeline.jobs.remake_check import RemakeCheck, Sample
+from pipeline.jobs.signature_check import SignatureCheck, compare_public_keys
 from pipeline.jobs.terms_check import find_changed_terms, refuse_other_version
 from pipeline.jobs.time_check import check_times
-from pipeline.ports import Calendar, ObjectStore, Tables, is_key
-from pipeline.record.chain import Link, find_head
-from pipeline.record.claims import claim_of
-from pipeline.record.keys import PLANS, RUNS, STORE, VIEWS, claim_key
+from pipeline.jobs.views_check import check_views
+from pipeline.ports import Calendar, CheckSignature, ObjectStore, Tables, is_key
+from pipeline.record.chain import Link
+from pipeline.record.keys import PLANS, RUNS, STORE, VIEWS, claim_key, signature_key
 from pipeline.record.manifest import Mode, RunManifest
-from pipeline.views.refresh import build_views
 
 READERS = 16
 AT_ONCE = 64  # manifests whose objects are read side by side
+UNREADABLE = (Problem.MISSING, Problem.CHANGED)
 
-Progress = Callable[[int, int], None]
+
+class Phase(StrEnum):
+    """What is being done, one after the other."""
+
+    READ = "Manifests"
+    REMADE = "Made again"
+
+
+Progress = Callable[[Phase, int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Verified:
     """What was looked at, and what was found.
 
-    `left_behind` are objects that no manifest names, of runs that died: nobody claims them. `hints`
-    are what would be findings if the store's times could be trusted.
+    `left_behind` are objects that no manifest names, of runs that died: nobody claims them.
+    `remade` sessions were made again; `unmade` parts could not be, for objects of others that are
+    among the findings. Signatures are those of `public_key`, None where there are none. `hints` are
+    what would be findings if the store's times could be trusted.
     """
 
     manifests: int
@@ -40,52 +54,104 @@ class Verified:
     findings: tuple[Finding, ...]
     left_behind: tuple[str, ...]
     hints: tuple[Finding, ...] = ()
+    remade: int = 0
+    unmade: int = 0
+    public_key: str | None = None
+
+
+def _refuse_signatures(public_key: str, signature: bytes, data: bytes) -> bool:
+    raise ConfigError("expected what checks signatures, for this store has some")
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What is looked at beside every digest.
+
+    `sample` has the sessions that are made again; `noted` digests must be in the chain;
+    `public_key`, if the user has kept it, must be the store's, and `is_signed` checks by it.
+    """
+
+    sample: Sample = Sample()
+    noted: tuple[NotedDigest, ...] = ()
+    public_key: str | None = None
+    is_signed: CheckSignature = _refuse_signatures
 
 
 def verify(
     store: ObjectStore,
     tables: Tables,
     calendar: Calendar,
-    noted: str | None = None,
-    progress: Progress = lambda done, total: None,
+    scope: Scope = Scope(),
+    progress: Progress = lambda phase, done, total: None,
 ) -> Verified:
     """Check every object on the record, and that the record is one unbroken chain.
 
-    The newest manifest, which none after it names, is made again from what it was made from.
+    Sessions of the sample are made again from what they were made from.
 
     Parameters
     ----------
-    noted : sha256 of a manifest, noted when it was issued; it must be in the chain
-    progress : called with (manifests checked, manifests in all)
+    progress : called with (phase, done, in all): manifests checked, then parts made again
     """
     refuse_other_version(store)
     keys = store.keys("")
+    public_key, of_public_key = compare_public_keys(store, scope.public_key)
+    signatures = SignatureCheck(store, public_key, scope.is_signed) if public_key else None
+    chain, checked, unsigned = _walk(store, keys, signatures, partial(progress, Phase.READ))
+    runs, links = chain.runs[::-1], chain.links[::-1]
+    beside = {claim_key(run.previous) for run in runs}
+    beside |= {signature_key(link.digest) for link in links} if signatures else set()
+    beside &= set(keys)
+    findings = [*chain.findings, *_find_back_dated(runs[::-1], calendar)]
+    times = check_times(store, calendar, runs)
+    findings += times.findings
+    findings += find_changed_terms(store, calendar, runs)
+    findings += check_claims(store, runs)
+    head = links[-1] if links else None
+    faulty = frozenset(found.key for found in findings if found.problem in UNREADABLE)
+    remade = RemakeCheck(store, tables, calendar, head, faulty).run(
+        links, scope.sample, partial(progress, Phase.REMADE)
+    )
+    findings += remade.findings
+    findings += check_views(store, tables) if not findings else []
+    findings += (*of_public_key, *unsigned, *check_noted(scope.noted, links))
+    named = {key for key, _ in checked} | beside | {*VIEWS, STORE}
+    named |= {key for key in keys if key.startswith((RUNS, PLANS))}
+    return Verified(
+        manifests=len(links),
+        objects=len(checked) + len(beside) + (STORE in keys),
+        head=head,
+        findings=tuple(findings),
+        left_behind=tuple(key for key in keys if key not in named),
+        hints=times.hints,
+        remade=remade.sessions,
+        unmade=remade.unmade,
+        public_key=public_key,
+    )
+
+
+def _walk(
+    store: ObjectStore,
+    keys: Sequence[str],
+    signatures: SignatureCheck | None,
+    progress: Callable[[int, int], None],
+) -> tuple[ChainCheck, set[tuple[str, str]], list[Finding]]:
+    """Return the chain, newest first, the (key, sha256) of all it names, and what is unsigned."""
     manifests = sorted((key for key in keys if key.startswith(RUNS)), reverse=True)
-    chain, checked = ChainCheck(), set[tuple[str, str]]()
+    chain, checked, unsigned = ChainCheck(), set[tuple[str, str]](), list[Finding]()
     with ThreadPoolExecutor(READERS) as pool:
         for start in range(0, len(manifests), AT_ONCE):
             some = manifests[start : start + AT_ONCE]
-            for key, data in zip(some, pool.map(store.read, some), strict=True):
+            contents = list(pool.map(store.read, some))
+            for key, data in zip(some, contents, strict=True):
                 chain.take(key, data)
+            if signatures is not None:
+                unsigned += filter(None, pool.map(signatures.check, some, contents))
             objects = {pair for run in chain.fresh() for pair in run.objects.items()} - checked
             chain.findings += filter(None, pool.map(partial(_check_object, store), sorted(objects)))
             checked |= objects
             progress(start + len(some), len(manifests))
     chain.finish()
-    claims = {claim_key(run.previous) for run in chain.runs}.intersection(keys)
-    times = check_times(store, calendar, chain.runs)
-    findings = [*chain.findings, *_find_back_dated(chain.runs, calendar), *times.findings]
-    findings += find_changed_terms(store, calendar, chain.runs)
-    findings += _check_claims(store, chain.runs[::-1])
-    findings += _check_newest(store, tables, calendar, chain.links)
-    findings += _check_views(store, tables) if not findings else []
-    if noted is not None and noted not in {link.digest for link in chain.links}:
-        findings.append(Finding(Problem.MISSING, noted, "no manifest of the chain has this sha256"))
-    named = {key for key, _ in checked} | set(manifests) | {*VIEWS, STORE} | claims
-    left_behind = tuple(key for key in keys if key not in named and not key.startswith(PLANS))
-    head = chain.links[0] if chain.links else None
-    n_objects = len(checked) + len(claims) + (STORE in keys)
-    return Verified(len(chain.links), n_objects, head, tuple(findings), left_behind, times.hints)
+    return chain, checked, unsigned
 
 
 def _check_object(store: ObjectStore, named: tuple[str, str]) -> Finding | None:
@@ -96,26 +162,6 @@ def _check_object(store: ObjectStore, named: tuple[str, str]) -> Finding | None:
     if sha256(data) != expected:
         return Finding(Problem.CHANGED, key, f"expected sha256 {expected}, got {sha256(data)}")
     return None
-
-
-def _check_claims(store: ObjectStore, runs: Sequence[RunManifest]) -> Iterator[Finding]:
-    """Yield the claims, of manifests in order, that are not those which the manifests began with.
-
-    A record may have begun before there were claims; since its first one, every manifest has one.
-    """
-    claims = (claim_of(run) for run in runs)
-    # A digest that was changed may be no key; the chain breaks there, which is named.
-    expected = {claim.key: claim.encode() for claim in claims if is_key(claim.key)}
-    begun = False
-    with ThreadPoolExecutor(READERS) as pool:
-        for key, data in zip(expected, pool.map(store.read, expected), strict=True):
-            if data is None and begun:
-                yield Finding(
-                    Problem.MISSING, key, "the claims before it and their manifests are there"
-                )
-            elif data is not None and data != expected[key]:
-                yield Finding(Problem.CHANGED, key, "not the claim that its manifest began with")
-            begun = begun or data is not None
 
 
 def _find_back_dated(runs: Sequence[RunManifest], calendar: Calendar) -> Iterator[Finding]:
@@ -131,29 +177,3 @@ def _is_in_time(run: RunManifest, calendar: Calendar) -> bool:
         return calendar.last_closed(run.issued_at) == run.session
     except ConfigError:  # no time of this calendar, or none with a time zone
         return False
-
-
-def _check_views(store: ObjectStore, tables: Tables) -> Iterator[Finding]:
-    views = build_views(store, tables, find_head(store))
-    for key, view in (views.objects if views else {}).items():
-        stored = store.read(key)
-        if stored is None:
-            yield Finding(Problem.MISSING, key, "the next run makes it again")
-        elif stored != view:
-            yield Finding(Problem.CHANGED, key, "not what the record says; the next run mends it")
-
-
-def _check_newest(
-    store: ObjectStore, tables: Tables, calendar: Calendar, links: Sequence[Link]
-) -> Iterator[Finding]:
-    for link in links[:1]:
-        key = link.manifest.key
-        try:
-            replayed = replay_part(store, tables, calendar, link)
-        except ForecasterError as exc:
-            message = f"it cannot be made again, and no other manifest names it: {exc}"
-            yield Finding(Problem.UNCONFIRMED, key, message)
-            continue
-        if not replayed[-1].equal:
-            message = "made again from its vintage, bundle and state it comes out otherwise"
-            yield Finding(Problem.CHANGED, key, message)

@@ -17,6 +17,7 @@ BUNDLES = "bundles/"
 CLAIMS = "claims/"
 PLANS = "backfills/"
 LOSSES = "losses/"
+SIGNATURES = "signatures/"
 MOST_PARTS = 100  # of a session, and plans that begin with it: two digits, so that keys sort
 
 
@@ -63,6 +64,11 @@ def plan_key(first: date, number: int) -> str:
 def loss_key(sha256: str) -> str:
     """Return the key of the loss of the object whose bytes had that sha256."""
     return f"{LOSSES}{sha256}.json"
+
+
+def signature_key(digest: str) -> str:
+    """Return the key of the signature of the manifest whose sha256 is `digest`."""
+    return f"{SIGNATURES}{digest}.sig"
 
 
 def bundle_keys(model_version: str, manifest_sha256: str) -> tuple[str, str]:

@@ -17,7 +17,7 @@ from pipeline.adapters.exchange_calendar import ExchangeCalendar
 from pipeline.adapters.folder_store import FolderObjects
 from pipeline.adapters.parquet_tables import SCHEMAS
 from pipeline.adapters.simulated_bars import SimulatedMarket
-from pipeline.wiring import daily_job
+from pipeline.wiring import daily_job, open_store
 from tests.support.packaged import package, template
 from tests.support.records import run
 
@@ -65,7 +65,7 @@ def written(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     folder, calendar = tmp_path_factory.mktemp("store"), ExchangeCalendar()
     source = SimulatedMarket(calendar)
     bundle = ROOT / "models" / "default"
-    job = daily_job(("SPY", "QQQ"), source, calendar, store=str(folder), bundle=bundle)
+    job = daily_job(("SPY", "QQQ"), source, calendar, store=open_store(str(folder)), bundle=bundle)
     now = datetime.fromisoformat(request.param)
     moments = [now - timedelta(days=days) for days in (35, 2, 1, 0)]
     for moment in moments:

@@ -433,4 +433,5 @@ def test_status_names_the_sessions_that_no_run_issued(store: Path, forecaster: F
 def test_a_digest_that_is_none_is_wrong_use(store: Path, forecaster: Forecaster) -> None:
     answer = forecaster("verify", "--noted", "abc")
     assert (answer.code, answer.out) == (2, "")
-    assert "expected a sha256 of 64 hex digits, got 'abc'" in answer.err
+    assert "expected a sha256 of 64 hex digits, a file of such" in answer.err
+    assert "got 'abc': No such file" in answer.err

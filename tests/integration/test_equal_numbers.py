@@ -27,7 +27,7 @@ from pipeline.record.vintage import Vintage
 from pipeline.serving.cached_views import CachedViews
 from pipeline.serving.on_demand import OnDemand
 from pipeline.serving.requests import parse_request
-from pipeline.wiring import daily_job
+from pipeline.wiring import daily_job, open_store
 from tests.conftest import DEFAULT_BUNDLE
 from tests.support.builders import bar_rows
 
@@ -40,7 +40,7 @@ COLUMNS = [f"{side}_{coverage}" for coverage in INTERVALS for side in ("lower", 
 def run_day(source: BarSource, folder: Path) -> tuple[Vintage, dict[str, np.ndarray]]:
     """Run the day; give the vintage and the published prices of each ticker, a row per horizon."""
     store, tables, calendar = FolderObjects(folder), ParquetTables(), ExchangeCalendar()
-    job = daily_job(TICKERS, source, calendar, store=str(folder), bundle=DEFAULT_BUNDLE)
+    job = daily_job(TICKERS, source, calendar, store=open_store(str(folder)), bundle=DEFAULT_BUNDLE)
     # The day before is scored, so that the gains are no longer the bundle's.
     for at in (AT - timedelta(days=1), AT):
         daily.run(job, at, at).require_complete()

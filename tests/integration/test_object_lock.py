@@ -123,11 +123,10 @@ def test_a_run_locks_every_object_of_the_record_and_no_view(s3: S3, store: S3Obj
         ("SPY", "QQQ", "DIA", "IWM"),
         SimulatedMarket(calendar),
         calendar,
-        store=f"s3://{store.bucket}/{store.prefix}",
+        store=open_store(f"s3://{store.bucket}/{store.prefix}", lock=store.lock),
         bundle=DEFAULT_BUNDLE,
-        lock=store.lock,
     )
-    run(job, at)
+    run(job, at, at)
     assert sorted(store.keys("")) == KEYS
     locked = {key for key in KEYS if retention(s3, store, key) == ("GOVERNANCE", UNTIL)}
     assert locked == set(KEYS) - VIEWS

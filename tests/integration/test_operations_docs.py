@@ -13,7 +13,7 @@ import yaml
 
 from pipeline.adapters.exchange_calendar import ExchangeCalendar
 from pipeline.adapters.simulated_bars import SimulatedMarket
-from pipeline.wiring import daily_job
+from pipeline.wiring import daily_job, open_store
 from tests.support.packaged import package, template
 from tests.support.records import run
 
@@ -89,7 +89,8 @@ def test_the_programs_in_reading_md_run_and_print_every_ticker(
     calendar, bundle = ExchangeCalendar(), ROOT / "models" / "default"
     store = str(tmp_path / "demo" / "store")
     source = SimulatedMarket(calendar)
-    run(daily_job(("SPY", "QQQ"), source, calendar, store=store, bundle=bundle), EVENING)
+    job = daily_job(("SPY", "QQQ"), source, calendar, store=open_store(store), bundle=bundle)
+    run(job, EVENING)
     programs = re.findall(r"^```python\n(.*?)^```", READING, re.DOTALL | re.MULTILINE)
     (program,) = [one for one in programs if one.startswith(f"import {library}")]
     (tmp_path / "program.py").write_text(program)

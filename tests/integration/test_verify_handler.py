@@ -22,7 +22,7 @@ from pipeline.adapters.simulated_bars import SimulatedMarket
 from pipeline.encoding import sha256
 from pipeline.errors import ConfigError, RecordDamaged, StoreError
 from pipeline.jobs.backfill.run import backfill
-from pipeline.wiring import DEFAULT_BUNDLE, daily_job
+from pipeline.wiring import DEFAULT_BUNDLE, daily_job, open_store
 from tests.support.expected import SCHEDULE_INPUT
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -37,7 +37,7 @@ def record(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     folder = tmp_path_factory.mktemp("record")
     calendar = ExchangeCalendar()
     source, bundle = SimulatedMarket(calendar), DEFAULT_BUNDLE
-    job = daily_job(("SPY", "QQQ"), source, calendar, store=str(folder), bundle=bundle)
+    job = daily_job(("SPY", "QQQ"), source, calendar, store=open_store(str(folder)), bundle=bundle)
     backfill(job, FIRST, LAST, datetime(2025, 6, 20, 12, tzinfo=UTC), lambda done, total: None)
     files = (path for path in folder.rglob("*") if path.is_file())
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}

@@ -56,7 +56,8 @@ def written() -> Watched:
     job = DailyJob(("SPY", "QQQ"), source, calendar, store, ParquetTables(), model)
     at = datetime(2025, 6, 10, 12, tzinfo=UTC)
     backfill(job, date(2025, 6, 2), date(2025, 6, 9), at, lambda done, total: None)
-    run(job, datetime(2025, 6, 10, 23, tzinfo=UTC))
+    at = datetime(2025, 6, 10, 23, tzinfo=UTC)
+    run(job, at, at)
     return store
 
 

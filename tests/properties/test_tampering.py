@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from pipeline.encoding import sha256, to_json
 from pipeline.forecasting.bundle import load_bundle
 from pipeline.forecasting.model import Model
-from pipeline.jobs.verify import Problem, Verified, verify
+from pipeline.jobs.remake_check import Sample
+from pipeline.jobs.verify import Phase, Problem, Scope, Verified, verify
 from pipeline.record.chain import find_head
 from pipeline.record.keys import DASHBOARD, LATEST, TRACK_RECORD
 from pipeline.record.manifest import RunManifest
@@ -55,7 +56,9 @@ def record() -> dict[str, bytes]:
 
 
 def checked(objects: dict[str, bytes], noted: str | None = None) -> Verified:
-    return verify(MemoryObjects(objects), TABLES, CALENDAR, noted)
+    """Check every byte, and make the newest session again; test_rewriting.py makes all."""
+    scope = Scope(Sample(newest=1, others=0), noted=noted)
+    return verify(MemoryObjects(objects), TABLES, CALENDAR, scope)
 
 
 def named(found: Verified) -> set[str]:
@@ -224,10 +227,11 @@ def test_what_a_dead_run_left_is_named_apart_and_is_no_finding(n: int, claimed: 
 
 def test_a_record_of_many_sessions_is_verified_with_its_progress() -> None:
     store = backfilled(model(), SESSIONS[-100], SESSIONS[-1])
-    seen: list[tuple[int, int]] = []
+    seen: list[tuple[Phase, int, int]] = []
     found = verify(store, TABLES, CALENDAR, progress=lambda *done: seen.append(done))
     assert (found.findings, found.left_behind) == ((), ())
-    assert seen == [(64, 100), (100, 100)]
+    assert [done for phase, *done in seen if phase is Phase.READ] == [[64, 100], [100, 100]]
+    assert [done for phase, *done in seen if phase is Phase.REMADE][-1] == [25, 25]
     key = f"forecasts/month=2024-08/{SESSIONS[-99]}.00.parquet"
     store.objects[key] = flipped(store.objects[key], 500)
     assert named(verify(store, TABLES, CALENDAR)) == {key}

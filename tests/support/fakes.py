@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
+from hashlib import sha512
 from threading import Lock
 
 from pipeline.bars import RawBars
@@ -75,6 +77,20 @@ class MemoryObjects:
             if self.writes == self.crash_after:
                 raise Crash(f"after write {self.writes}, of {key}")
         return free
+
+
+@dataclass(frozen=True)
+class FakeSigner:
+    """Signer whose signatures are digests of key and data: whoever knows the key can check them."""
+
+    public_key: str
+
+    def sign(self, data: bytes) -> bytes:
+        return sha512(self.public_key.encode() + data).digest()
+
+    @staticmethod
+    def is_signed(public_key: str, signature: bytes, data: bytes) -> bool:
+        return FakeSigner(public_key).sign(data) == signature
 
 
 class FixedCalendar:

@@ -16,7 +16,7 @@ PIPELINE = [path for path in (ROOT / "pipeline").rglob("*.py") if "training" not
 # The process that answers one window may load none of these.
 HEAVY = (
     "pandas", "pyarrow", "yfinance", "exchange_calendars", "boto3", "botocore", "torch", "sklearn",
-    "scipy", "onnx", "pydantic", "arch", "aws_lambda_powertools", "typer", "rich",
+    "scipy", "onnx", "pydantic", "arch", "aws_lambda_powertools", "typer", "rich", "cryptography",
 )  # fmt: skip
 
 
@@ -108,8 +108,9 @@ VENDORS = {
     "curl_cffi": "yahoo_bars.py",
     "exchange_calendars": "exchange_calendar.py",
     "pyarrow": "parquet_tables.py",
-    "boto3": "aws_deployment.py s3_store.py",
-    "botocore": "aws_deployment.py s3_store.py",
+    "boto3": "aws_deployment.py cloudwatch_logs.py s3_store.py ssm_parameters.py",
+    "botocore": "aws_deployment.py cloudwatch_logs.py s3_store.py ssm_parameters.py",
+    "cryptography": "ed25519.py",
 }
 
 

@@ -11,14 +11,6 @@ from datetime import UTC, date, datetime, timedelta
 
 from pipeline.errors import DamagedObject, Overtaken, RequestError
 from pipeline.jobs.backfill.bulk_writer import BulkWriter
-from pipeline.jobs.backfill.plan import (
-    BackfillPlan,
-    digest_bars,
-    digest_bundle,
-    find_begun,
-    find_plan,
-    fix_plan,
-)
 from pipeline.jobs.backfill.point_in_time import PointInTimeVintages
 from pipeline.jobs.backfill.precomputed import PrecomputedForecaster
 from pipeline.jobs.backfill.session_history import SessionHistory
@@ -32,8 +24,17 @@ from pipeline.record.keys import RUNS, table_key
 from pipeline.record.manifest import Mode
 from pipeline.record.part import PartInputs
 from pipeline.record.part_vintage import FreeNumbers
+from pipeline.record.plan import (
+    BackfillPlan,
+    digest_bars,
+    digest_bundle,
+    find_begun,
+    find_plan,
+    fix_plan,
+)
 from pipeline.record.prior import PriorRecord, read_prior_record
 from pipeline.record.publish import is_recorded, publish
+from pipeline.record.signatures import with_signatures
 from pipeline.record.terms import check_terms, with_terms
 from pipeline.views.refresh import refresh_views
 
@@ -105,7 +106,7 @@ def _publish_planned(
     plan = _plan(job, (span[0], min(span[1], newest)), reading, at)
     plan = fix_plan(job.store, plan, begun)
     vintages = PointInTimeVintages(job, reading, plan.issued_at)
-    head = finish_claimed(job.store, job.tables, job.calendar, head)
+    head = finish_claimed(job.store, job.tables, job.calendar, head, job.signer)
     try:
         if left := _select_missing(job.store, sessions, head):
             prior = read_prior_record(
@@ -154,7 +155,7 @@ def _publish_each(
     unscored = UnscoredParts(job)
     horizons = len(job.model.manifest.horizons)
     with BulkWriter(job.store) as writer:
-        write = with_terms(job.store, job.terms, writer.write)
+        write = with_signatures(job.signer, with_terms(job.store, job.terms, writer.write))
         for done, session in enumerate(sessions, start=1):
             expected, targets = history.expected(session), history.following(session, horizons)
             vintage = vintages.vintage(expected)
