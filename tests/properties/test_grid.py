@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.grid import DECIMALS, DIGITS, round_decimals, round_digits, to_decimals
 
+UNTIMED = settings(deadline=None)
 Round = Callable[[object], np.ndarray]
 ROUNDINGS = pytest.mark.parametrize("rounding", [round_digits, round_decimals])
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
@@ -40,11 +42,12 @@ ANY = FINITE | NEAR_BORDERS | NEAR_TIES | st.floats(-1e6, 1e6)
 
 def _move(number: float, steps: int) -> float:
     for _ in range(abs(steps)):
-        number = float(np.nextafter(number, np.inf if steps > 0 else 0.0))
+        number = math.nextafter(number, math.inf if steps > 0 else 0.0)
     return number if np.isfinite(number) else 1.7976931348623157e308
 
 
 @ROUNDINGS
+@UNTIMED
 @given(number=ANY)
 def test_what_is_rounded_stays(rounding: Round, number: float) -> None:
     rounded = float(rounding(number))
@@ -52,21 +55,24 @@ def test_what_is_rounded_stays(rounding: Round, number: float) -> None:
 
 
 @ROUNDINGS
+@UNTIMED
 @given(numbers=st.lists(ANY, min_size=2, max_size=30))
 def test_order_stays(rounding: Round, numbers: list[float]) -> None:
     assert (np.diff(rounding(sorted(numbers))) >= 0).all()
 
 
 @ROUNDINGS
+@UNTIMED
 @given(number=ANY)
 def test_neighbours_stay_in_order(rounding: Round, number: float) -> None:
-    beside = np.nextafter(number, np.inf)
-    if np.isfinite(beside):
+    beside = math.nextafter(number, math.inf)
+    if math.isfinite(beside):
         low, high = rounding([number, beside])
         assert low <= high
 
 
 @ROUNDINGS
+@UNTIMED
 @given(number=ANY)
 def test_signs_stay_and_zero_has_none(rounding: Round, number: float) -> None:
     rounded = float(rounding(number))
@@ -76,11 +82,13 @@ def test_signs_stay_and_zero_has_none(rounding: Round, number: float) -> None:
     assert float(rounding(-number)) == -rounded
 
 
+@UNTIMED
 @given(number=ANY)
 def test_a_price_never_becomes_zero(number: float) -> None:
     assert (round_digits(number) == 0.0) == (number == 0.0)
 
 
+@UNTIMED
 @given(number=ANY)
 def test_a_price_is_the_nearest_of_nine_digits_or_half_a_step_and_a_hair_away(
     number: float,
@@ -95,6 +103,7 @@ def test_a_price_is_the_nearest_of_nine_digits_or_half_a_step_and_a_hair_away(
     assert abs(said - Fraction(number)) <= step / 2 * (1 + Fraction(1, 10**5)) + Fraction(5e-324)
 
 
+@UNTIMED
 @given(number=st.floats(-1e5, 1e5) | NEAR_TIES.filter(lambda x: x < 1e5))
 def test_a_return_is_the_nearest_of_ten_decimals_or_half_a_step_and_a_hair_away(
     number: float,
@@ -106,6 +115,7 @@ def test_a_return_is_the_nearest_of_ten_decimals_or_half_a_step_and_a_hair_away(
         assert abs(said - Fraction(number)) <= step / 2 + Fraction(abs(number)) / 10**15
 
 
+@UNTIMED
 @given(number=ANY)
 def test_one_number_is_rounded_to_the_grid_of_many(number: float) -> None:
     one, of_many = to_decimals(number), float(round_decimals(number))
@@ -116,6 +126,7 @@ def test_one_number_is_rounded_to_the_grid_of_many(number: float) -> None:
 
 
 @ROUNDINGS
+@UNTIMED
 @given(numbers=st.lists(ANY | st.just(np.nan) | st.just(np.inf), max_size=20), at=st.integers(0, 9))
 def test_a_number_is_rounded_alike_alone_and_among_many(
     rounding: Round, numbers: list[float], at: int
@@ -145,6 +156,7 @@ def test_shapes_stay_and_nothing_is_written_into_what_came(
     assert (numbers == 1 / 3).all()
 
 
+@UNTIMED
 @given(price=st.floats(1e-12, 1e20), ulps=st.integers(-8, 8))
 def test_what_processors_differ_by_is_seldom_seen_and_never_more_than_a_step(
     price: float, ulps: int

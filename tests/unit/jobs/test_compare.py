@@ -7,6 +7,8 @@ from typing import Any
 
 import msgspec
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from pipeline.encoding import sha256
@@ -157,6 +159,13 @@ def test_a_file_that_says_the_same_otherwise_is_a_change(store: MemoryObjects, t
     stored = store.objects[KEYS[table]]
     for forged in (b"", b"PAR1", stored[:-1], stored[:40] + stored[41:], b"{}"):
         assert compare(KEYS[table], forged, stored, TABLES) is Comparison.CHANGED
+    read = pq.read_table(pa.BufferReader(stored))
+    for foreign in ({"compression": "gzip"}, {"store_schema": True}, {"write_statistics": False}):
+        sink = pa.BufferOutputStream()
+        pq.write_table(read, sink, **foreign)
+        forged = sink.getvalue().to_pybytes()
+        np.testing.assert_equal(TABLES.decode(table, forged), TABLES.decode(table, stored))
+        assert compare(KEYS[table], forged, stored, TABLES) is Comparison.CHANGED, foreign
     padded = stored[:4] + b"hidden" + stored[4:]
     assert compare(KEYS[table], padded, stored, TABLES) is Comparison.CHANGED
     assert compare(STATE, b" " + store.objects[STATE], store.objects[STATE], TABLES) is (
