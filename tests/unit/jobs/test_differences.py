@@ -43,12 +43,12 @@ def test_a_null_is_no_number_but_equals_a_null(expected: bytes) -> None:
         table["sigma"][3] = np.nan
 
     assert "sigma of SPY 4" in described(expected, change)
-    nulls = TABLES.encode(
-        "forecasts", {**TABLES.decode("forecasts", expected)[0], "sigma": np.full(10, np.nan)}, {}
+    columns = {**TABLES.decode("forecasts", expected)[0], "last_close": np.full(10, np.nan)}
+    nulls, other = (
+        TABLES.encode("forecasts", {**columns, "sigma": columns["sigma"] * factor}, {})
+        for factor in (1, 2)
     )
-    columns = TABLES.decode("forecasts", nulls)[0]
-    other = TABLES.encode("forecasts", {**columns, "last_close": columns["last_close"] + 1}, {})
-    assert describe_difference(TABLES, KEY, nulls, other).startswith("last_close of SPY 1")
+    assert describe_difference(TABLES, KEY, nulls, other).startswith("sigma of SPY 1")
 
 
 def test_rows_that_are_too_few_are_counted(expected: bytes) -> None:
