@@ -62,7 +62,7 @@ def test_words_beside_a_table_are_named(expected: bytes) -> None:
     columns, _ = TABLES.decode("forecasts", expected)
     got = TABLES.encode("forecasts", columns, {"note": "honest"})
     assert describe_difference(TABLES, KEY, expected, got) == (
-        "metadata.note: expected none, got honest besides"
+        "metadata.note: expected no entry, got honest"
     )
 
 
@@ -70,8 +70,8 @@ def test_words_beside_a_table_are_named(expected: bytes) -> None:
     ("expected", "got", "words"),
     [
         ({"a": {"b": [1, 2]}}, {"a": {"b": [1, 3]}}, "a.b[1]: expected 2, got 3"),
-        ({"a": 1}, {}, "a: expected one, got no such entry"),
-        ({}, {"a": 1}, "a: expected none, got 1 besides"),
+        ({"a": 1}, {}, "a: expected an entry, got none"),
+        ({}, {"a": 1}, "a: expected no entry, got 1"),
         ({"a": [1]}, {"a": [1, 2]}, "a: expected [1], got [1, 2]"),
         ({"a": "x" * 99}, {"a": 1}, f"a: expected {'x' * 60}..., got 1"),
         ({"a": None}, {"a": {}}, "a: expected None, got {}"),
