@@ -68,8 +68,10 @@ def _compare_documents(path: str, expected: Any, got: Any) -> Iterator[str]:
         for name in sorted({*expected, *got}):
             below = f"{path}.{name}" if path else name
             if name not in got or name not in expected:
-                came = "no such entry" if name in expected else f"{_shorten(got[name])} besides"
-                yield f"{below}: expected {'one' if name in expected else 'none'}, got {came}"
+                if name in expected:
+                    yield f"{below}: expected an entry, got none"
+                else:
+                    yield f"{below}: expected no entry, got {_shorten(got[name])}"
             else:
                 yield from _compare_documents(below, expected[name], got[name])
     elif isinstance(expected, list) and isinstance(got, list) and len(expected) == len(got):

@@ -107,7 +107,7 @@ def verify(
     findings += find_changed_terms(store, calendar, runs)
     findings += check_claims(store, runs)
     head = links[-1] if links else None
-    faulty = frozenset(found.key for found in findings if found.problem in UNREADABLE)
+    faulty = frozenset(finding.key for finding in findings if finding.problem in UNREADABLE)
     remade = RemakeCheck(store, tables, calendar, head, faulty).run(
         links, scope.sample, partial(progress, Phase.REMADE)
     )
