@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -250,6 +251,36 @@ def test_a_missing_object_is_named(forecaster: Forecaster, store: Path) -> None:
     assert [(one["problem"], one["key"]) for one in document["findings"]] == [
         ("missing", "baselines/month=2025-06/2025-06-12.00.parquet")
     ]
+
+
+def test_a_copy_s_times_are_a_hint_and_no_failure(forecaster: Forecaster, store: Path) -> None:
+    assert forecaster("verify", "--json").document["hints"] == []
+    plan = f"backfills/{FIRST}.00.json"
+    os.utime(store / plan, (0, 0))
+    answer = forecaster("verify")
+    assert answer.code == 0
+    assert "Hint: 1 files have another time than they say; so has a copy" in answer.out
+    assert f"  {plan}: it says issued " in answer.out
+    assert "The chain is whole" in answer.out
+    assert [hint["key"] for hint in forecaster("verify", "--json").document["hints"]] == [plan]
+
+
+def test_a_store_s_terms_are_checked(forecaster: Forecaster, store: Path) -> None:
+    terms = (store / "store.json").read_text()
+    for changed in (
+        terms.replace("XNYS", "XLON"),
+        terms.replace("simulated", "real"),
+        terms.replace("null", '"ab"'),
+        terms + " ",
+        "{",
+        None,
+    ):
+        (store / "store.json").write_text(changed) if changed else (store / "store.json").unlink()
+        answer = forecaster("verify", "--json")
+        named = {(one["problem"], one["key"]) for one in answer.document["findings"]}
+        if changed is None or '"ab"' not in changed:
+            assert answer.code == 1
+            assert named == {("changed" if changed else "missing", "store.json")}
 
 
 def test_what_nobody_claims_is_listed_and_no_failure(forecaster: Forecaster, store: Path) -> None:

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Barrier
 from typing import Any
@@ -36,6 +37,7 @@ OPERATIONS: dict[str, Operation] = {
     "create": lambda store: store.create("runs/a.json", b"a"),
     "replace": lambda store: store.replace("runs/a.json", b"a"),
     "keys": lambda store: store.keys("runs/"),
+    "written_at": lambda store: store.written_at("runs/"),
 }
 every_operation = pytest.mark.parametrize("operation", OPERATIONS.values(), ids=list(OPERATIONS))
 
@@ -123,6 +125,26 @@ class TestEveryStore:
         assert store.keys("runs/") == ["runs/2026-11-20.json", "runs/2026-12-01.json"]
         assert len(store.keys("runs")) == 3
         assert store.keys("run/") == []
+
+    def test_it_tells_when_each_object_was_written_and_whether_it_vouches_for_it(
+        self, store: ObjectStore
+    ) -> None:
+        begun = datetime.now(UTC) - timedelta(seconds=2)  # S3 cuts to seconds, a disk's clock lags
+        for key in ("runs/a.json", "bars/b"):
+            store.create(key, b"")
+        if isinstance(store, MemoryObjects):
+            store.times = dict.fromkeys(store.keys(""), datetime.now(UTC))
+        written = store.written_at("runs/")
+        assert list(written.times) == ["runs/a.json"]
+        assert written.vouched is not isinstance(store, FolderObjects)
+        if not isinstance(store, FolderObjects):  # whose clock is the machine's, not the test's
+            assert begun <= written.times["runs/a.json"] <= datetime.now(UTC)
+            return
+        path = Path(store.url("runs/a.json"))
+        os.utime(path, (1_000_000_000, 1_000_000_000))
+        assert store.written_at("").times["runs/a.json"] == datetime(
+            2001, 9, 9, 1, 46, 40, tzinfo=UTC
+        )
 
     def test_a_part_of_a_key_is_no_key(self, store: ObjectStore) -> None:
         store.create("runs/a.json", b"")

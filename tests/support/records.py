@@ -127,7 +127,12 @@ def run_day(
 
 
 def backfilled(
-    model: Model, first: date, last: date, bars: BarsByTicker | None = None, store: Any = None
+    model: Model,
+    first: date,
+    last: date,
+    bars: BarsByTicker | None = None,
+    store: Any = None,
+    at: datetime = LONG_AFTER,
 ) -> MemoryObjects:
     """Return the store after a backfill of the sessions from `first` to `last`.
 
@@ -136,7 +141,7 @@ def backfilled(
     if bars is None and store is None:
         return MemoryObjects(_backfilled(model, first, last))
     store = MemoryObjects() if store is None else store
-    backfill(job_on(model, store, bars or market()), first, last, LONG_AFTER, lambda done, of: None)
+    backfill(job_on(model, store, bars or market()), first, last, at, lambda done, of: None)
     return store
 
 
@@ -161,6 +166,20 @@ def rows_by_key(columns: Columns, *names: str) -> dict[tuple[Any, ...], dict[str
 
 
 FORECAST = ("ticker", "origin_date", "horizon", "model")
+
+
+def record_of_runs(store: ObjectStore, tables: ParquetTables) -> dict[str, Any]:
+    """What the record says, whatever numbers its parts have: all rows but when and of what."""
+    links = list(walk_back(store, find_head(store)))[::-1]
+    said: dict[str, Any] = {"tickers": [dict(link.manifest.tickers) for link in links]}
+    for link in links:
+        for key in link.manifest.objects:
+            name = key.partition("/")[0]
+            if name in ("forecasts", "baselines", "scores"):
+                columns = tables.decode(name, store.read(key) or b"")[0]
+                rows = {c: v.tolist() for c, v in columns.items() if c != "vintage_sha256"}
+                said.setdefault(name, []).append(repr(rows))
+    return said
 
 
 def scores_of(store: ObjectStore) -> dict[tuple[Any, ...], dict[str, Any]]:
