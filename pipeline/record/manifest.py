@@ -121,8 +121,17 @@ def read_manifests(store: ObjectStore, session: date) -> list[RunManifest]:
 
 
 def read_manifest(store: ObjectStore, key: str) -> tuple[RunManifest, str]:
-    """Return the manifest under `key` and its sha256; DamagedObject if it is missing or none."""
+    """Return the manifest under `key` and its sha256.
+
+    Raises
+    ------
+    DamagedObject
+        When it is missing or none.
+    StoreError
+        When it is of another schema.
+    """
     data = read_required(store, key)
+    check_version(data, store.url(key))
     try:
         return parse_manifest(data, store.url(key)), sha256(data)
     except StoreError as exc:

@@ -18,6 +18,7 @@ from pipeline.record.claims import claim_of
 from pipeline.record.keys import STORE, claim_key, signature_key
 from pipeline.record.manifest import RunManifest
 from pipeline.record.state import State
+from pipeline.record.terms import decode_terms
 from pipeline.views.refresh import refresh_views
 from tests.support.fakes import MemoryObjects
 from tests.support.records import TABLES
@@ -52,7 +53,9 @@ def rewrite(
         if signer is not None:
             store.objects[signature_key(before)] = signer.sign(store.objects[now.key])
     if signer is not None:
-        store.objects[STORE] = to_json({"public_key": signer.public_key})
+        terms = decode_terms(store.objects[STORE], STORE)
+        terms = msgspec.structs.replace(terms, public_key=signer.public_key)
+        store.objects[STORE] = terms.encode()
     with suppress(ValueError):  # of what makes no sense there are no views
         refresh_views(store, TABLES)
     return store.objects

@@ -69,11 +69,11 @@ def test_a_run_that_died_anywhere_is_finished_signed_and_the_same(model: Model) 
 
 
 def test_whoever_finishes_a_dead_part_signs_it(model: Model) -> None:
-    store = MemoryObjects(crash_after=6)
+    store = MemoryObjects(crash_after=7)
     with pytest.raises(Crash):
         run_day(model, store, SPAN[0], market(), signer=OURS)
     assert (store.keys("runs/"), store.keys("claims/")) == ([], ["claims/first.json"])
-    finish_claimed(MemoryObjects(store.objects), TABLES, CALENDAR, OURS)
+    finish_claimed(MemoryObjects(store.objects), TABLES, CALENDAR, None, OURS)
     alive = MemoryObjects(store.objects)
     run_day(model, alive, SPAN[1], market(), signer=OURS)
     assert len(alive.keys("runs/")) == 2

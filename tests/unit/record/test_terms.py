@@ -19,7 +19,13 @@ from pipeline.jobs.verify import verify
 from pipeline.record.chain import find_head
 from pipeline.record.keys import LATEST, STORE
 from pipeline.record.terms import StoreTerms, fix_terms, read_terms
-from tests.support.fakes import Crash, FixedCalendar, MemoryObjects, ScriptedSource
+from tests.support.fakes import (
+    Crash,
+    FakeSigner,
+    FixedCalendar,
+    MemoryObjects,
+    ScriptedSource,
+)
 from tests.support.records import (
     CALENDAR,
     LONG_AFTER,
@@ -51,7 +57,7 @@ class Elsewhere(FixedCalendar):
 ANOTHER = {
     "source": lambda job: replace(job, source=other_source()),
     "calendar": lambda job: replace(job, calendar=Elsewhere(CALENDAR.sessions)),
-    "public key": lambda job: replace(job, public_key=KEY),
+    "public key": lambda job: replace(job, signer=FakeSigner(KEY)),
 }
 
 
@@ -66,7 +72,7 @@ def resume_by_backfill(job: DailyJob) -> None:
 def test_the_first_publication_stores_what_the_record_begins_with(model: Model) -> None:
     for store in (run_days(model, SPAN[:2]), backfilled(model, SPAN[0], SPAN[1])):
         assert read_terms(store) == StoreTerms(2, "scripted", "FIXED")
-    signed = run_days(model, SPAN[:1], public_key=KEY)
+    signed = run_days(model, SPAN[:1], signer=FakeSigner(KEY))
     assert read_terms(signed) == StoreTerms(2, "scripted", "FIXED", KEY)
     written = run_days(model, SPAN[:1], store=MemoryObjects()).written
     assert written.index(STORE) + 1 == written.index("claims/first.json")
@@ -85,11 +91,11 @@ def test_another_source_calendar_or_key_needs_another_store(
 
 
 def test_a_signed_store_is_not_gone_on_with_unsigned_or_by_another_key(model: Model) -> None:
-    store = run_days(model, SPAN[:1], public_key=KEY)
+    store = run_days(model, SPAN[:1], signer=FakeSigner(KEY))
     for key in (None, OTHER_KEY):
         with pytest.raises(StoreError, match=f"expected public key {KEY} .*got {key or 'none'}"):
-            run_days(model, SPAN[1:2], store=store, public_key=key)
-    run_days(model, SPAN[1:2], store=store, public_key=KEY)
+            run_days(model, SPAN[1:2], store=store, signer=FakeSigner(key) if key else None)
+    run_days(model, SPAN[1:2], store=store, signer=FakeSigner(KEY))
 
 
 def test_who_begins_a_record_at_the_same_time_sees_what_the_other_began(model: Model) -> None:
