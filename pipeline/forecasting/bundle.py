@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from pipeline.encoding import from_json
 from pipeline.errors import BundleMismatch
 from pipeline.forecasting.features import FEATURE_NAMES, LOOKBACK
 from pipeline.forecasting.levels import LEVELS
@@ -117,10 +118,7 @@ def _read_file(path: Path) -> bytes:
 
 
 def _decode_manifest(data: bytes, where_from: str) -> Manifest:
-    try:
-        return msgspec.json.decode(data, type=Manifest)
-    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
-        raise BundleMismatch(f"{where_from}: {MANIFEST}: {exc}") from exc
+    return from_json(data, Manifest, where_from, f"{MANIFEST} of a bundle", BundleMismatch)
 
 
 def _check_gains(manifest: Manifest, where_from: str) -> None:

@@ -8,7 +8,7 @@ from datetime import date
 
 import msgspec
 
-from pipeline.encoding import sha256
+from pipeline.encoding import from_json, sha256
 from pipeline.errors import StoreError
 from pipeline.ports import ObjectStore
 from pipeline.record.keys import LATEST, RUNS, session_prefix
@@ -44,9 +44,10 @@ def read_latest_session(store: ObjectStore) -> date | None:
 
     The view can always be made again from what is committed, so damage is no error.
     """
+    data = store.read(LATEST) or b""
     try:
-        return msgspec.json.decode(store.read(LATEST) or b"", type=_LatestSession).session
-    except (msgspec.DecodeError, UnicodeDecodeError):
+        return from_json(data, _LatestSession, LATEST, "a session").session
+    except StoreError:
         return None
 
 

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from pipeline.encoding import sha256
+from pipeline.encoding import Horizons, Number, from_json, sha256
 from pipeline.errors import StoreError
 from pipeline.ports import ObjectStore, Tables
 from pipeline.record.keys import (
@@ -59,13 +59,13 @@ class RunManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     schema_version: int
     session: date
-    part: int
+    part: Number
     mode: Mode
     issued_at: datetime
     source: str
     model_version: str
     tickers: Mapping[str, str]
-    horizons: int
+    horizons: Horizons
     objects: Mapping[str, str]
     revisions: Mapping[str, Mapping[str, Revision]]
     previous_key: str | None
@@ -165,7 +165,4 @@ def read_forecasts(store: ObjectStore, tables: Tables, run: RunManifest) -> dict
 
 def parse_manifest(data: bytes, where_from: str) -> RunManifest:
     """Return the manifest in `data`; raises StoreError if it is none."""
-    try:
-        return msgspec.json.decode(data, type=RunManifest)
-    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
-        raise StoreError(f"{where_from}: expected a run manifest, got {exc}") from exc
+    return from_json(data, RunManifest, where_from, "a run manifest")

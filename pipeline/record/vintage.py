@@ -12,7 +12,8 @@ import numpy as np
 
 from pipeline.bars import Bars, RawBars
 from pipeline.baselines.fixed_window import BASELINE_SESSIONS
-from pipeline.errors import DataError, InvalidBars, Reason, StaleBars, StoreError
+from pipeline.encoding import from_json
+from pipeline.errors import DataError, InvalidBars, Reason, StaleBars
 from pipeline.forecasting.windows import MIN_SESSIONS
 from pipeline.ports import Tables
 from pipeline.record.manifest import Mode
@@ -53,10 +54,9 @@ class Vintage:
     def decode(cls, tables: Tables, data: bytes) -> Vintage:
         """Return the vintage stored in `data`; raises StoreError if it is none."""
         columns, metadata = tables.decode("bars", data)
-        try:
-            info = msgspec.json.decode(metadata.get("read", ""), type=ReadInfo)
-        except msgspec.DecodeError as exc:
-            raise StoreError(f"expected a vintage's metadata, got {exc}") from exc
+        info = from_json(
+            metadata.get("read", "").encode(), ReadInfo, "bars", "a vintage's metadata"
+        )
         return cls(columns_to_bars(columns), info)
 
     def ticker_bars(self) -> list[RawBars]:

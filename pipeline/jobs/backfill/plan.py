@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 
 from pipeline.bars import COLUMNS, RawBars
-from pipeline.encoding import sha256, to_json
+from pipeline.encoding import from_json, sha256, to_json
 from pipeline.errors import StoreError
 from pipeline.forecasting.bundle import ModelBundle
 from pipeline.ports import ObjectStore
@@ -101,7 +101,4 @@ def _read_plan(store: ObjectStore, key: str) -> BackfillPlan | None:
 
 
 def _decode_plan(data: bytes, where_from: str) -> BackfillPlan:
-    try:
-        return msgspec.json.decode(data, type=BackfillPlan)
-    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
-        raise StoreError(f"{where_from}: expected the plan of a backfill, got {exc}") from exc
+    return from_json(data, BackfillPlan, where_from, "the plan of a backfill")
