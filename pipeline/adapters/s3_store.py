@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from pipeline.errors import StoreError
-from pipeline.ports import check_key, check_prefix, is_key
+from pipeline.ports import check_key, check_prefix, check_size
 
 CONFLICT_PAUSES = (0.05, 0.1, 0.2, 0.4)  # seconds; the rival's put is over long before the last
 
@@ -46,7 +46,9 @@ class S3Objects:
     def read(self, key: str) -> bytes | None:
         with self._translate_errors("read", key):
             try:
-                return bytes(self._s3.get_object(**self._locate(key))["Body"].read())
+                answer = self._s3.get_object(**self._locate(key))
+                check_size(answer.get("ContentLength", 0), self.url(key))
+                return bytes(answer["Body"].read())
             except _import_error_types() as exc:
                 if _parse_error_code(exc) == "NoSuchKey":
                     return None
@@ -69,8 +71,8 @@ class S3Objects:
                 **({"StartAfter": self._to_full_key(after)} if after else {}),
             )
             full_keys = [item["Key"] for page in pages for item in page.get("Contents", ())]
-        # Folder markers, which S3's console leaves, are no keys.
-        return sorted(filter(is_key, (key[len(self._to_full_key("")) :] for key in full_keys)))
+        # The marker of the whole store's folder, which S3's console leaves, has no name in it.
+        return sorted(filter(None, (key[len(self._to_full_key("")) :] for key in full_keys)))
 
     def url(self, key: str) -> str:
         return f"s3://{self.bucket}/{self._to_full_key(key)}"

@@ -126,6 +126,7 @@ def _to_document(verified: Verified) -> dict[str, Any]:
         else None,
         "findings": [asdict(finding) for finding in verified.findings],
         "left_behind": verified.left_behind,
+        "strangers": verified.strangers,
     }
 
 

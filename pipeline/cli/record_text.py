@@ -31,17 +31,22 @@ def print_verified(verified: Verified) -> None:
     """Print what was checked, and every object that is not as the record says."""
     for finding in verified.findings:
         print_line(f"{finding.problem}  {finding.key}: {finding.message}", "red")
-    if verified.left_behind:
-        print_line(
-            f"{len(verified.left_behind)} objects belong to no manifest: runs that died left them, "
-            "nobody claims them"
-        )
-        for key in verified.left_behind[:SHOWN]:
-            print_line(f"  {key}")
+    _print_names(
+        verified.left_behind,
+        "objects belong to no manifest: runs that died left them, nobody claims them",
+    )
+    _print_names(verified.strangers, "strangers: no object of a record has such a name")
     print_line(f"{verified.manifests} manifests and {verified.objects} objects checked.")
     if verified.head is not None and not verified.findings:
         print_line(f"The chain is whole up to {verified.head.manifest.key}")
         print_line(f"sha256 {verified.head.digest}")
+
+
+def _print_names(names: Sequence[str], meaning: str) -> None:
+    if names:
+        print_line(f"{len(names)} {meaning}")
+    for name in names[:SHOWN]:
+        print_line(f"  {name}")
 
 
 def print_replayed(objects: Sequence[Replayed]) -> None:

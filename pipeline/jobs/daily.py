@@ -20,6 +20,7 @@ from pipeline.jobs.remake import finish_claimed
 from pipeline.ports import BarSource, Calendar, ObjectStore, Tables
 from pipeline.record.chain import check_source
 from pipeline.record.forecasters import DirectForecaster
+from pipeline.record.grammar import list_keys
 from pipeline.record.keys import after_session, table_key
 from pipeline.record.manifest import (
     Mode,
@@ -128,7 +129,7 @@ def _check_order(store: ObjectStore, session: date) -> None:
 
     A vintage is enough, be its run dead: what that run wrote follows from the record as it was.
     """
-    if later := store.keys("bars/", after=after_session("bars", session)):
+    if later := list_keys(store, "bars/", after=after_session("bars", session)):
         raise RequestError(
             f"{session}: expected no later session in the store, found {store.url(later[-1])}; "
             "nothing is added to the record behind its newest session"

@@ -11,9 +11,11 @@ from pipeline.encoding import sha256
 from pipeline.errors import ConfigError, ForecasterError
 from pipeline.jobs.chain_check import ChainCheck, Finding, Problem
 from pipeline.jobs.replay import replay_part
-from pipeline.ports import Calendar, ObjectStore, Tables, is_key
+from pipeline.jobs.strangers import set_strangers_apart
+from pipeline.ports import Calendar, ObjectStore, Tables
 from pipeline.record.chain import Link, find_head
 from pipeline.record.claims import claim_of
+from pipeline.record.grammar import kind_of
 from pipeline.record.keys import DASHBOARD, LATEST, PLANS, RUNS, TRACK_RECORD, claim_key
 from pipeline.record.manifest import Mode, RunManifest
 from pipeline.views.refresh import build_views
@@ -29,7 +31,8 @@ Progress = Callable[[int, int], None]
 class Verified:
     """What was looked at, and what was found.
 
-    `left_behind` are objects that no manifest names, of runs that died: nobody claims them.
+    `left_behind` are objects that no manifest names, of runs that died: nobody claims them;
+    `strangers` are names that no object of the record has.
     """
 
     manifests: int
@@ -37,6 +40,7 @@ class Verified:
     head: Link | None
     findings: tuple[Finding, ...]
     left_behind: tuple[str, ...]
+    strangers: tuple[str, ...] = ()
 
 
 def verify(
@@ -55,7 +59,7 @@ def verify(
     noted : sha256 of a manifest, noted when it was issued; it must be in the chain
     progress : called with (manifests checked, manifests in all)
     """
-    keys = store.keys("")
+    keys, strangers = set_strangers_apart(store.keys(""))
     manifests = sorted((key for key in keys if key.startswith(RUNS)), reverse=True)
     chain, checked = ChainCheck(), set[tuple[str, str]]()
     with ThreadPoolExecutor(READERS) as pool:
@@ -79,13 +83,18 @@ def verify(
     left_behind = tuple(key for key in keys if key not in named and not key.startswith(PLANS))
     head = chain.links[0] if chain.links else None
     return Verified(
-        len(chain.links), len(checked) + len(claims), head, tuple(findings), left_behind
+        len(chain.links),
+        len(checked) + len(claims),
+        head,
+        tuple(findings),
+        left_behind,
+        strangers,
     )
 
 
 def _check_object(store: ObjectStore, named: tuple[str, str]) -> Finding | None:
     key, expected = named
-    data = store.read(key) if is_key(key) else None
+    data = None if kind_of(key) is None else store.read(key)
     if data is None:
         return Finding(Problem.MISSING, key, f"expected sha256 {expected}")
     if sha256(data) != expected:
@@ -100,7 +109,7 @@ def _check_claims(store: ObjectStore, runs: Sequence[RunManifest]) -> Iterator[F
     """
     claims = (claim_of(run) for run in runs)
     # A digest that was changed may be no key; the chain breaks there, which is named.
-    expected = {claim.key: claim.encode() for claim in claims if is_key(claim.key)}
+    expected = {claim.key: claim.encode() for claim in claims if kind_of(claim.key)}
     begun = False
     with ThreadPoolExecutor(READERS) as pool:
         for key, data in zip(expected, pool.map(store.read, expected), strict=True):

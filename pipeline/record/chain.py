@@ -8,13 +8,14 @@ from datetime import date
 
 import msgspec
 
-from pipeline.encoding import from_json, sha256
+from pipeline.encoding import SHOWN, from_json, sha256
 from pipeline.errors import StoreError
 from pipeline.ports import ObjectStore
+from pipeline.record.grammar import Kind, kind_of, list_keys
 from pipeline.record.keys import LATEST, RUNS, session_prefix
 from pipeline.record.manifest import (
     RunManifest,
-    parse_manifest,
+    parse_manifest_at,
     read_required,
 )
 
@@ -34,8 +35,8 @@ def find_head(store: ObjectStore) -> Link | None:
     if it is missing or wrong, all manifests are listed.
     """
     session = read_latest_session(store)
-    recent = store.keys(RUNS, after=session_prefix(session)) if session else []
-    keys = recent or store.keys(RUNS)
+    recent = list_keys(store, RUNS, after=session_prefix(session)) if session else []
+    keys = recent or list_keys(store, RUNS)
     return read_link(store, keys[-1]) if keys else None
 
 
@@ -66,8 +67,10 @@ def check_source(head: Link | None, label: str) -> None:
 
 def read_link(store: ObjectStore, key: str) -> Link:
     """Return the manifest under `key`; raises StoreError if it is missing or none."""
+    if kind_of(key) is not Kind.MANIFEST:
+        raise StoreError(f"expected the key of a manifest, got {key[:SHOWN]!r}")
     data = read_required(store, key)
-    return Link(parse_manifest(data, store.url(key)), sha256(data))
+    return Link(parse_manifest_at(key, data, store.url(key)), sha256(data))
 
 
 def walk_back(store: ObjectStore, link: Link | None) -> Iterator[Link]:

@@ -7,22 +7,25 @@ from __future__ import annotations
 
 from datetime import date
 
+from pipeline.errors import StoreError
+
 LATEST = "latest.json"
 TRACK_RECORD = "track_record.json"
 DASHBOARD = "index.html"
 RUNS = "runs/"
 CLAIMS = "claims/"
 PLANS = "backfills/"
+PARTS = 100  # of a session: their numbers have two digits, so that keys sort as they do
 
 
 def table_key(table: str, session: date, part: int) -> str:
     """Return the key of a Parquet table: `forecasts/month=2026-11/2026-11-20.00.parquet`."""
-    return f"{_table_prefix(table, session)}.{part:02d}.parquet"
+    return f"{_table_prefix(table, session)}.{_number(part)}.parquet"
 
 
 def manifest_key(session: date, part: int) -> str:
     """Return the key of a part's manifest: `runs/2026-11-20.00.json`."""
-    return f"{session_prefix(session)}{part:02d}.json"
+    return f"{session_prefix(session)}{_number(part)}.json"
 
 
 def session_prefix(session: date) -> str:
@@ -32,12 +35,12 @@ def session_prefix(session: date) -> str:
 
 def calibration_key(session: date, part: int) -> str:
     """Return the key of the calibrator's state: `calibration/2026-11-20.00.json`."""
-    return f"calibration/{session}.{part:02d}.json"
+    return f"calibration/{session}.{_number(part)}.json"
 
 
 def scores_key(month: str, session: date, part: int) -> str:
     """Return the key of scores by the month of their targets and the run that realised them."""
-    return f"scores/month={month}/{session}.{part:02d}.parquet"
+    return f"scores/month={month}/{session}.{_number(part)}.parquet"
 
 
 def claim_key(previous: str | None) -> str:
@@ -80,4 +83,10 @@ def after_session(table: str, session: date) -> str:
 
 
 def _table_prefix(table: str, session: date) -> str:
-    return f"{table}/month={session:%Y-%m}/{session}"
+    return f"{table}/month={session.isoformat()[:7]}/{session}"
+
+
+def _number(part: int) -> str:
+    if not 0 <= part < PARTS:
+        raise StoreError(f"expected at most {PARTS} parts of a session, got number {part}")
+    return f"{part:02d}"

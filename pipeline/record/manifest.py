@@ -17,6 +17,7 @@ import msgspec
 from pipeline.encoding import Horizons, Number, from_json, sha256
 from pipeline.errors import StoreError
 from pipeline.ports import ObjectStore, Tables
+from pipeline.record.grammar import kind_of, list_keys
 from pipeline.record.keys import (
     calibration_key,
     manifest_key,
@@ -108,10 +109,8 @@ def last_statuses(runs: Iterable[RunManifest]) -> dict[str, str]:
 
 def read_manifests(store: ObjectStore, session: date) -> list[RunManifest]:
     """Return the manifests of the session's parts in order; StoreError if one is not readable."""
-    return [
-        parse_manifest(read_required(store, key), store.url(key))
-        for key in store.keys(session_prefix(session))
-    ]
+    keys = list_keys(store, session_prefix(session))
+    return [parse_manifest_at(key, read_required(store, key), store.url(key)) for key in keys]
 
 
 def create_or_adopt(store: ObjectStore, key: str, data: bytes) -> bytes:
@@ -147,8 +146,8 @@ def read_verified(store: ObjectStore, run: NamesObjects, key: str) -> bytes:
     StoreError
         When the manifest does not name it, it is missing, or it is not the bytes named.
     """
-    if key not in run.objects:
-        raise StoreError(f"{store.url(run.key)}: expected it to name {key}, it does not")
+    if key not in run.objects or kind_of(key) is None:
+        raise StoreError(f"{store.url(run.key)}: expected it to name the object {key}, it does not")
     data, expected = read_required(store, key), run.objects[key]
     if sha256(data) != expected:
         raise StoreError(
@@ -161,6 +160,14 @@ def read_verified(store: ObjectStore, run: NamesObjects, key: str) -> bytes:
 def read_forecasts(store: ObjectStore, tables: Tables, run: RunManifest) -> dict[str, Any]:
     """Return the forecasts of a part; StoreError if they are not what the manifest names."""
     return tables.decode("forecasts", read_verified(store, run, run.table("forecasts")))[0]
+
+
+def parse_manifest_at(key: str, data: bytes, where_from: str) -> RunManifest:
+    """Return the manifest in `data`; raises StoreError if it is none, or belongs elsewhere."""
+    run = parse_manifest(data, where_from)
+    if run.key != key:
+        raise StoreError(f"{where_from}: expected the manifest of {key}, got that of {run.key}")
+    return run
 
 
 def parse_manifest(data: bytes, where_from: str) -> RunManifest:

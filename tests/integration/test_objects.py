@@ -179,10 +179,12 @@ class TestS3:
         assert one.keys("") == ["a"]
         assert whole.keys("") == ["a", "s/a", "s2/a"]
 
-    def test_a_folder_marker_of_the_console_is_no_key(self, client: Any) -> None:
+    def test_a_folder_marker_of_the_console_has_a_name_but_for_the_store_s(
+        self, client: Any
+    ) -> None:
         client.put_object(Bucket=BUCKET, Key=f"{PREFIX}/", Body=b"")
         client.put_object(Bucket=BUCKET, Key=f"{PREFIX}/runs/", Body=b"")
-        assert S3Objects(BUCKET, PREFIX, client).keys("") == []
+        assert S3Objects(BUCKET, PREFIX, client).keys("") == ["runs/"]
 
     def test_the_url_is_the_object_s(self, client: Any) -> None:
         assert S3Objects(BUCKET, PREFIX, client).url("a/b") == f"s3://{BUCKET}/{PREFIX}/a/b"
@@ -280,7 +282,7 @@ class TestFolder:
 
     def test_what_a_killed_writer_left_is_no_key(self, tmp_path: Path) -> None:
         (tmp_path / "runs").mkdir()
-        (tmp_path / "runs" / ".0123.tmp").write_bytes(b"hal")
+        (tmp_path / "runs" / f".{'0123' * 8}.tmp").write_bytes(b"hal")
         store = FolderObjects(tmp_path)
         assert store.keys("") == store.keys("runs/") == []
         assert store.create("runs/a", b"whole")

@@ -18,6 +18,7 @@ from pipeline.encoding import from_json, sha256, to_json
 from pipeline.errors import StoreError
 from pipeline.forecasting.bundle import ModelBundle
 from pipeline.ports import ObjectStore
+from pipeline.record.grammar import list_keys
 from pipeline.record.keys import PLANS, plan_key
 from pipeline.record.manifest import create_or_adopt
 
@@ -70,7 +71,7 @@ def _arrays(bars: RawBars) -> Iterable[np.ndarray]:
 
 def read_open_plan(store: ObjectStore, session: date) -> BackfillPlan | None:
     """Return the plan that `session` belongs to, None without one."""
-    begun = [key for key in store.keys(PLANS) if key <= plan_key(session)]
+    begun = [key for key in list_keys(store, PLANS) if key <= plan_key(session)]
     plan = _read_plan(store, begun[-1]) if begun else None
     return plan if plan is not None and plan.last >= session else None
 

@@ -26,6 +26,7 @@ from pipeline.jobs.daily import DailyJob
 from pipeline.jobs.remake import finish_claimed
 from pipeline.ports import ObjectStore, Reading
 from pipeline.record.chain import Link, check_source, find_head
+from pipeline.record.grammar import list_keys
 from pipeline.record.keys import session_prefix, table_key
 from pipeline.record.manifest import Mode
 from pipeline.record.part import PartInputs
@@ -156,7 +157,7 @@ def _select_missing(
     """Return the sessions after the record, which no other run may have brought past the first."""
     if head is None or head.manifest.session < sessions[0]:
         return sessions
-    mode, manifests = head.manifest.mode, store.keys(session_prefix(sessions[0]))
+    mode, manifests = head.manifest.mode, list_keys(store, session_prefix(sessions[0]))
     if mode is not Mode.BACKFILL or not manifests:
         raise RequestError(
             f"expected a first session after {head.manifest.session}, up to which the record goes, "
