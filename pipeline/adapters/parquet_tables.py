@@ -30,8 +30,8 @@ DTYPES = {
 
 # Columns without nulls, by their type; all others are numbers.
 _REQUIRED = {
-    **dict.fromkeys("ticker model status model_version vintage_sha256".split(), pa.string()),
-    **dict.fromkeys("session origin_date target_date".split(), DAY),
+    **dict.fromkeys(["ticker", "model", "status", "model_version", "vintage_sha256"], pa.string()),
+    **dict.fromkeys(["session", "origin_date", "target_date"], DAY),
     **dict.fromkeys((f"covered_{coverage}" for coverage in (50, 80, 90, 95, 98)), pa.bool_()),
     "horizon": pa.int32(),
     "issued_at": INSTANT,
