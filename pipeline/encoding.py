@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from datetime import datetime
 from typing import Annotated, TypeVar
 
 import msgspec
@@ -16,6 +17,8 @@ SHOWN = 300  # characters of what a decoder says, which may quote the document
 # What a stored document can mean; all else is no record's, and would cost memory or an exception.
 Number = Annotated[int, msgspec.Meta(ge=0, le=99)]  # of a part, two digits in its key
 Horizons = Annotated[int, msgspec.Meta(ge=1, le=64)]
+
+Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 
 T = TypeVar("T")
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
@@ -42,7 +43,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     onnx_sha256: str
     feature_names: tuple[str, ...]
     lookback: int
-    horizons: tuple[int, ...]
+    horizons: Annotated[tuple[int, ...], msgspec.Meta(min_length=1, max_length=64)]
     levels: tuple[float, ...]
     covariates: tuple[str, ...]
     training: Training

@@ -8,15 +8,15 @@ Manifests are a chain: each names the digests of its objects and of the manifest
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import date, datetime
+from datetime import date
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Protocol
 
 import msgspec
 
-from pipeline.encoding import Horizons, Number, from_json, sha256
+from pipeline.encoding import Horizons, Moment, Number, from_json, sha256
 from pipeline.errors import StoreError
-from pipeline.ports import ObjectStore, Tables
+from pipeline.ports import ObjectStore
 from pipeline.record.grammar import kind_of, list_keys
 from pipeline.record.keys import (
     calibration_key,
@@ -62,7 +62,7 @@ class RunManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     session: date
     part: Number
     mode: Mode
-    issued_at: datetime
+    issued_at: Moment
     source: str
     model_version: str
     tickers: Mapping[str, str]
@@ -155,11 +155,6 @@ def read_verified(store: ObjectStore, run: NamesObjects, key: str) -> bytes:
             f"got {sha256(data)}: it was changed after it was published"
         )
     return data
-
-
-def read_forecasts(store: ObjectStore, tables: Tables, run: RunManifest) -> dict[str, Any]:
-    """Return the forecasts of a part; StoreError if they are not what the manifest names."""
-    return tables.decode("forecasts", read_verified(store, run, run.table("forecasts")))[0]
 
 
 def parse_manifest_at(key: str, data: bytes, where_from: str) -> RunManifest:

@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 
 from pipeline.bars import RawBars
 from pipeline.columns import Columns, concatenate, where
+from pipeline.errors import StoreError
 from pipeline.evaluation.score_table import FORECASTER
 from pipeline.ports import ObjectStore, Tables
 from pipeline.record.chain import Link, read_link, walk_back
+from pipeline.record.issued import read_issued
 from pipeline.record.keys import manifest_key
 from pipeline.record.manifest import RunManifest, read_verified
 from pipeline.record.state import Outstanding, State, list_outstanding, read_state
@@ -81,10 +83,9 @@ def read_unscored_rows(
 ) -> dict[str, NDArray[Any]]:
     """Return the rows of forecasts and baselines that are outstanding, read from the store."""
     run = read_link(store, manifest_key(outstanding.session, outstanding.part)).manifest
-    forecasts, baselines = (
-        tables.decode(name, read_verified(store, run, run.table(name)))[0]
-        for name in ("forecasts", "baselines")
-    )
+    forecasts, baselines = read_issued(store, tables, run)
+    if not run.published.issuperset(outstanding.tickers):
+        raise StoreError(f"{store.url(run.key)}: expected it to publish what is still to be scored")
     return select_unscored_rows(outstanding, forecasts, baselines)
 
 

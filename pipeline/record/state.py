@@ -8,19 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import date
+from typing import Annotated
 
 import msgspec
 import numpy as np
+from msgspec import Meta
 
 from pipeline.encoding import Number, from_json
 from pipeline.forecasting.calibration import Calibration
+from pipeline.forecasting.levels import LEVELS
 from pipeline.ports import ObjectStore
 from pipeline.record.manifest import Mode, RunManifest, read_verified
 from pipeline.record.running_scores import RunningScores
 
 SCHEMA_VERSION = 1
 LARGEST_STATE = 256 * 2**20  # bytes; 5,000 tickers make 58 MB a mode
-Gains = tuple[tuple[float, ...], ...]
+LogGain = Annotated[float, Meta(ge=-1, le=1)]
+OfLevels = Annotated[tuple[LogGain, ...], Meta(min_length=len(LEVELS), max_length=len(LEVELS))]
+Gains = tuple[OfLevels, ...]
 Counts = Mapping[str, Mapping[str, int]]
 
 

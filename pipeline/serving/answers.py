@@ -7,9 +7,10 @@ from typing import Annotated, Any
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from pipeline.encoding import Moment
 from pipeline.forecasting.forecast import Forecast
 from pipeline.forecasting.levels import INTERVALS, MEDIAN
-from pipeline.views.documents import HorizonForecast, Interval, Intervals, Moment
+from pipeline.views.documents import HorizonForecast, Interval, Intervals
 
 
 class PredictAnswer(Struct, frozen=True):

@@ -9,15 +9,22 @@ from typing import Any
 import msgspec
 
 from pipeline.encoding import from_json
-from pipeline.errors import NotFound, NotPublished
+from pipeline.errors import NotFound, NotPublished, StoreError
+from pipeline.forecasting.levels import INTERVALS
 from pipeline.record.keys import DASHBOARD, LATEST, TRACK_RECORD
 from pipeline.serving.answers import PredictAnswer, build_answer
 from pipeline.views.documents import Latest, TickerForecast
 
+COVERAGES = set(map(str, INTERVALS))
+
 
 def parse_latest(data: bytes) -> Latest:
     """Return what latest.json says; raises StoreError where it is damaged."""
-    return from_json(data, Latest, LATEST, "the forecasts of a session")
+    latest = from_json(data, Latest, LATEST, "the forecasts of a session")
+    horizons = (each for forecast in latest.tickers.values() for each in forecast.horizons)
+    if any(horizon.intervals.keys() != COVERAGES for horizon in horizons):
+        raise StoreError(f"{LATEST}: expected the intervals {sorted(COVERAGES)} of each forecast")
+    return latest
 
 
 def _check_object(data: bytes) -> bytes:

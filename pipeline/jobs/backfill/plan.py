@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from datetime import date, datetime
+from datetime import date
 
 import msgspec
 import numpy as np
 
 from pipeline.bars import COLUMNS, RawBars
-from pipeline.encoding import from_json, sha256, to_json
+from pipeline.encoding import Moment, from_json, sha256, to_json
 from pipeline.errors import StoreError
 from pipeline.forecasting.bundle import ModelBundle
 from pipeline.ports import ObjectStore
@@ -41,7 +41,7 @@ class BackfillPlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     first: date
     last: date
-    issued_at: datetime
+    issued_at: Moment
     source: str
     tickers: tuple[str, ...]
     model_version: str
