@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.bars import Flags
+from pipeline.errors import StoreError
 
 Columns = Mapping[str, NDArray[Any]]
 
@@ -21,3 +22,19 @@ def concatenate(parts: Sequence[Columns]) -> dict[str, NDArray[Any]]:
 def where(table: Columns, rows: Flags) -> dict[str, NDArray[Any]]:
     """Return the rows of a table for which `rows` bool (n,) is True."""
     return {name: column[rows] for name, column in table.items()}
+
+
+def check_columns(table: str, expected: Mapping[str, np.dtype[Any]], columns: Columns) -> None:
+    """Raise StoreError unless the columns are those expected, one value a row each."""
+    if missing := [name for name in expected if name not in columns]:
+        raise StoreError(f"{table}: expected columns {missing}, got {list(columns)}")
+    if unexpected := [name for name in columns if name not in expected]:
+        raise StoreError(f"{table}: expected columns {list(expected)}, got {unexpected} besides")
+    shape = (columns[next(iter(expected))].size,)
+    for name, dtype in expected.items():
+        received = columns[name]
+        if received.shape != shape or received.dtype != dtype:
+            raise StoreError(
+                f"{table}: expected {name} as {dtype} of shape {shape}, "
+                f"got {received.dtype} of shape {received.shape}"
+            )

@@ -84,11 +84,12 @@ class WriteTimes:
 class ObjectStore(Protocol):
     """Bytes under keys with `/` between their parts; every write is whole or not at all.
 
-    `read` gives None for a missing key. `create` writes only where nothing is, and says whether
-    it wrote: of any number of racing writers exactly one gets True. `replace` overwrites. `keys`
-    lists those under a prefix, sorted, if given only those that sort after `after`; what it costs
-    does not grow with the keys before. `written_at` gives when those under a prefix were written.
-    Raises StoreError when the store itself fails.
+    `read` gives None for a missing key, and refuses what is larger than any object before it reads
+    it. `create` writes only where nothing is, and says whether it wrote: of any number of racing
+    writers exactly one gets True. `replace` overwrites. `keys` lists the names under a prefix,
+    sorted, strangers' too that are no keys, if given only those that sort after `after`; what it
+    costs does not grow with the names before. `written_at` gives when those under a prefix were
+    written. Raises StoreError when the store itself fails.
     """
 
     def read(self, key: str) -> bytes | None: ...
@@ -102,6 +103,16 @@ class ObjectStore(Protocol):
     def written_at(self, prefix: str) -> WriteTimes: ...
 
     def url(self, key: str) -> str: ...
+
+
+# Bytes of one object. The vintage of 5,000 tickers has 60 MB, their state 58 MB a mode.
+LARGEST_OBJECT = 256 * 2**20
+
+
+def check_size(size: int, where: str) -> None:
+    """Raise StoreError for more bytes than an object can have."""
+    if size > LARGEST_OBJECT:
+        raise StoreError(f"{where}: expected at most {LARGEST_OBJECT} bytes, got {size}")
 
 
 # Parts that mean the same on S3 and on every file system. A leading dot is the store's own.

@@ -82,14 +82,12 @@ class ExchangeCalendar:
     def last_closed(self, at: datetime) -> date:
         """Return the newest session whose close plus the delay is not after `at`.
 
-        Raises
-        ------
-        ConfigError
-            When `at` has no time zone or lies outside the calendar.
+        Raises ConfigError when `at` has no time zone or lies outside the calendar.
         """
         if at.utcoffset() is None:
             raise ConfigError(f"expected a time with its time zone, got {at.isoformat()}")
-        self._refuse_outside(at.astimezone(self._zone).date())
+        edge = at.year in (1, 9999)  # beyond which the day in the zone may lie
+        self._refuse_outside(at.date() if edge else at.astimezone(self._zone).date())
         closed = int(np.searchsorted(self._closes, _to_instant(at - self._delay), side="right"))
         return self._slice_sessions(closed - 1, closed, f"the newest one at {at}")[0]
 

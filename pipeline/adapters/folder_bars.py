@@ -15,13 +15,24 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
-from pipeline.bars import LONGEST_LABEL, ORIGIN_FILE, Floats, RawBars, Sessions, parse_label
+from pipeline.bars import (
+    LONGEST_LABEL,
+    ORIGIN_FILE,
+    PRICES,
+    Floats,
+    RawBars,
+    Sessions,
+    parse_label,
+)
 from pipeline.errors import ConfigError, DataError, Reason, SourceUnavailable, StaleBars
 from pipeline.ports import Reading
 
 NEEDED = ("Date", "Open", "High", "Low", "Close")
 NUMBERS = (*NEEDED[1:], "Volume", "Dividends", "Stock Splits")
+LARGEST = 32 * 2**20  # bytes of a file, as stored and as read; a century of days has 2 million
 HOLES = frozenset({"", "null", "nan"})
 
 Table = tuple[Sessions, dict[str, Floats]]  # the sessions and the columns of NUMBERS there are
@@ -62,17 +73,15 @@ class FolderBars:
     def _read_ticker(self, ticker: str) -> RawBars:
         path = self._find_file(ticker)
         try:
+            _check_bytes(path.stat().st_size)
             session, numbers = _read_parquet(path) if path.suffix == ".parquet" else _read_csv(path)
-        except (OSError, ValueError, csv.Error) as exc:
-            raise SourceUnavailable(f"{path.name}: {exc}", Reason.UNREADABLE) from exc
+        except (OSError, ValueError, csv.Error, pa.ArrowException) as exc:
+            raise SourceUnavailable(f"{path.name}: {exc!s:.500}", Reason.UNREADABLE) from exc
         none = np.zeros(len(session))
         return RawBars(
             ticker=ticker,
             session=session,
-            open=numbers["Open"],
-            high=numbers["High"],
-            low=numbers["Low"],
-            close=numbers["Close"],
+            **{name: numbers[name.capitalize()] for name in PRICES},
             volume=numbers.get("Volume", none),
             dividend=np.nan_to_num(numbers.get("Dividends", none)),
             split=np.nan_to_num(numbers.get("Stock Splits", none)),
@@ -130,12 +139,19 @@ def _read_csv(path: Path) -> Table:
 
 def _read_parquet(path: Path) -> Table:
     """Return a Parquet file's table; raises ValueError with the column and what was expected."""
-    frame = pd.read_parquet(path)
-    if "Date" not in frame:
-        frame = frame.reset_index()
-    _check_header(list(map(str, frame.columns)))
+    with pq.ParquetFile(path) as file:
+        groups = [file.metadata.row_group(at) for at in range(file.metadata.num_row_groups)]
+        _check_bytes(sum(group.total_byte_size for group in groups) + 8 * file.metadata.num_rows)
+        _check_header(names := file.schema_arrow.names)
+        wanted = [name for name in ("Date", *NUMBERS) if name in names]
+        frame = file.read(wanted, use_threads=False).to_pandas(ignore_metadata=True)
     numbers = {name: _convert_numbers(frame[name]) for name in NUMBERS if name in frame}
     return _convert_dates(frame["Date"]), numbers
+
+
+def _check_bytes(size: int) -> None:
+    if size > LARGEST:
+        raise ValueError(f"expected at most {LARGEST} bytes, got {size}")
 
 
 def _check_header(header: Sequence[str]) -> None:
@@ -149,10 +165,10 @@ def _check_header(header: Sequence[str]) -> None:
 
 def _parse_numbers(name: str, cells: Sequence[str], lines: Sequence[int]) -> Floats:
     try:
-        return np.array([float(cell) for cell in cells], np.float64)
+        values = list(map(float, cells))
     except ValueError:
         values = [_parse_number(name, cell, line) for cell, line in zip(cells, lines, strict=True)]
-        return np.array(values, np.float64)
+    return np.array(values, np.float64)
 
 
 def _parse_number(name: str, cell: str, line: int) -> float:

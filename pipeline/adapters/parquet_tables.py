@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from pipeline.columns import Columns
+from pipeline.columns import Columns, check_columns
 from pipeline.errors import StoreError
 
 DAY = pa.date32()
@@ -28,56 +28,41 @@ DTYPES = {
 }
 
 
-def _declare_required(name: str, kind: Any) -> Any:
-    return pa.field(name, kind, nullable=False)
+# Columns without nulls, by their type; all others are numbers.
+_REQUIRED = {
+    **dict.fromkeys(["ticker", "model", "status", "model_version", "vintage_sha256"], pa.string()),
+    **dict.fromkeys(["session", "origin_date", "target_date"], DAY),
+    **dict.fromkeys((f"covered_{coverage}" for coverage in (50, 80, 90, 95, 98)), pa.bool_()),
+    "horizon": pa.int32(),
+    "issued_at": INSTANT,
+}
+_FORECASTS = (
+    "ticker origin_date target_date horizon last_close prediction lower_50 upper_50 lower_80 "
+    "upper_80 lower_90 upper_90 lower_95 upper_95 lower_98 upper_98 sigma status model_version "
+    "vintage_sha256 issued_at"
+)
+_SCORES = (
+    "ticker origin_date target_date horizon model realised_close realised_return error pit crps "
+    "interval_score_80 interval_score_95 covered_50 covered_80 covered_90 covered_95 covered_98 "
+    "model_version"
+)
 
 
-def _declare_numbers(names: str) -> list[Any]:
-    return [pa.field(name, pa.float64()) for name in names.split()]
+def _declare(names: str) -> Any:
+    kinds = {name: _REQUIRED.get(name, pa.float64()) for name in names.split()}
+    return pa.schema([pa.field(n, kind, n not in _REQUIRED) for n, kind in kinds.items()])
 
-
-_FORECASTS = [
-    _declare_required("ticker", pa.string()),
-    _declare_required("origin_date", DAY),
-    _declare_required("target_date", DAY),
-    _declare_required("horizon", pa.int32()),
-    *_declare_numbers(
-        "last_close prediction lower_50 upper_50 lower_80 upper_80 lower_90 upper_90"
-    ),
-    *_declare_numbers("lower_95 upper_95 lower_98 upper_98 sigma"),
-    _declare_required("status", pa.string()),
-    _declare_required("model_version", pa.string()),
-    _declare_required("vintage_sha256", pa.string()),
-    _declare_required("issued_at", INSTANT),
-]
 
 SCHEMAS = {
-    "bars": pa.schema(
-        [
-            _declare_required("ticker", pa.string()),
-            _declare_required("session", DAY),
-            *_declare_numbers("open high low close volume dividend split"),
-        ]
-    ),
-    "forecasts": pa.schema(_FORECASTS),
-    "baselines": pa.schema([*_FORECASTS, _declare_required("model", pa.string())]),
-    "scores": pa.schema(
-        [
-            _declare_required("ticker", pa.string()),
-            _declare_required("origin_date", DAY),
-            _declare_required("target_date", DAY),
-            _declare_required("horizon", pa.int32()),
-            _declare_required("model", pa.string()),
-            *_declare_numbers("realised_close realised_return error pit crps"),
-            *_declare_numbers("interval_score_80 interval_score_95"),
-            *(
-                _declare_required(f"covered_{coverage}", pa.bool_())
-                for coverage in (50, 80, 90, 95, 98)
-            ),
-            _declare_required("model_version", pa.string()),
-        ]
-    ),
+    "bars": _declare("ticker session open high low close volume dividend split"),
+    "forecasts": _declare(_FORECASTS),
+    "baselines": _declare(f"{_FORECASTS} model"),
+    "scores": _declare(_SCORES),
 }
+
+# What a file may hold, so that a small one cannot grow without end: the vintage of 5,000 tickers
+# has 1.6 million rows of 100 MB, in two groups of nine columns.
+MOST_ROWS, MOST_BYTES, MOST_ELEMENTS = 2**22, 2**30, 1000
 
 # Keys that other writers add to a file's metadata for themselves.
 FOREIGN_METADATA = {b"ARROW:schema", b"pandas"}
@@ -89,14 +74,10 @@ class ParquetTables:
     def encode(self, table: str, columns: Columns, metadata: Mapping[str, str]) -> bytes:
         """Return the Parquet file of `columns`, rows in the order given.
 
-        Raises
-        ------
-        StoreError
-            When a column is missing, unexpected, of another length or dtype than the schema's,
-            or null where the schema allows none.
+        Raises StoreError where they do not fit the schema, or are null where it allows none.
         """
         schema = _find_schema(table)
-        _check_columns(table, schema, columns)
+        check_columns(table, {field.name: DTYPES[field.type] for field in schema}, columns)
         sink = pa.BufferOutputStream()
         with _translate_errors(f"{table}: expected columns of the schema"):
             arrays = [_build_array(table, field, columns[field.name]) for field in schema]
@@ -106,20 +87,20 @@ class ParquetTables:
     def decode(self, table: str, data: bytes) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
         """Return the columns, in the schema's order, and the metadata that `encode` was given.
 
-        Raises
-        ------
-        StoreError
-            When `data` is no whole Parquet file, or one of another schema.
+        Raises StoreError where `data` is no whole Parquet file, one of another schema or a bomb.
         """
         schema = _find_schema(table)
-        with (
-            _translate_errors(f"{table}: expected a whole Parquet file"),
-            pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True) as file,
-        ):
-            _check_schema(table, schema, file.schema_arrow)
-            read = file.read(use_threads=False)
-            columns = {name: read.column(name).to_numpy() for name in schema.names}
-            metadata = file.metadata.metadata or {}
+        with _translate_errors(f"{table}: expected a whole Parquet file"):
+            footer = _read_footer(table, schema, data)
+            with pq.ParquetFile(
+                pa.BufferReader(data),
+                metadata=footer,
+                page_checksum_verification=True,
+                read_dictionary=[field.name for field in schema if field.type == pa.string()],
+            ) as file:
+                read = file.read(use_threads=False)
+            columns = {name: _to_numpy(read.column(name)) for name in schema.names}
+            metadata = footer.metadata or {}
             own = {k.decode(): metadata[k].decode() for k in metadata.keys() - FOREIGN_METADATA}
         return columns, dict(sorted(own.items()))
 
@@ -140,19 +121,13 @@ def _find_schema(table: str) -> Any:
     return SCHEMAS[table]
 
 
-def _check_columns(table: str, schema: Any, columns: Columns) -> None:
-    if missing := [name for name in schema.names if name not in columns]:
-        raise StoreError(f"{table}: expected columns {missing}, got {list(columns)}")
-    if unexpected := [name for name in columns if name not in schema.names]:
-        raise StoreError(f"{table}: expected columns {schema.names}, got {unexpected} besides")
-    shape = (columns[schema.names[0]].size,)
-    for field in schema:
-        received, expected = columns[field.name], DTYPES[field.type]
-        if received.shape != shape or received.dtype != expected:
-            raise StoreError(
-                f"{table}: expected {field.name} as {expected} of shape {shape}, "
-                f"got {received.dtype} of shape {received.shape}"
-            )
+def _read_footer(table: str, schema: Any, data: bytes) -> Any:
+    """Return a file's metadata; raises StoreError unless its columns are ours and no bomb."""
+    reader = pa.BufferReader(data)
+    with pq.ParquetFile(reader, thrift_container_size_limit=MOST_ELEMENTS) as file:
+        _check_schema(table, schema, file.schema_arrow)
+        _check_extent(table, file.metadata)
+        return file.metadata
 
 
 def _check_schema(table: str, schema: Any, received: Any) -> None:
@@ -162,8 +137,37 @@ def _check_schema(table: str, schema: Any, received: Any) -> None:
     missing = [line for line in expected if line not in got]
     unexpected = [line for line in got if line not in expected]
     raise StoreError(
-        f"{table}: expected {missing or expected} in the file, got {unexpected or got}"
+        f"{table}: expected {missing or expected} in the file, got {str(unexpected or got):.500}"
     )
+
+
+def _check_extent(table: str, metadata: Any) -> None:
+    """Raise StoreError for a file that would grow beyond any table of ours when it is read.
+
+    Its compression is ours too: Snappy grows a byte to 22 at most, whatever the metadata says.
+    """
+    groups = [metadata.row_group(at) for at in range(metadata.num_row_groups)]
+    chunks = [group.column(at) for group in groups for at in range(group.num_columns)]
+    rows = max(metadata.num_rows, sum(group.num_rows for group in groups))
+    size = sum(chunk.total_uncompressed_size for chunk in chunks)
+    codecs = {chunk.compression for chunk in chunks} - {"SNAPPY", "UNCOMPRESSED"}
+    if rows > MOST_ROWS or size > MOST_BYTES or codecs:
+        raise StoreError(
+            f"{table}: expected at most {MOST_ROWS} rows, {MOST_BYTES} bytes and no compression "
+            f"but Snappy, got {rows} rows, {size} bytes and {sorted(codecs)}"
+        )
+
+
+def _to_numpy(column: Any) -> NDArray[Any]:
+    """Return a column, each text of a dictionary once in memory however often it is named."""
+    if not pa.types.is_dictionary(column.type):
+        values: NDArray[Any] = column.to_numpy()
+        return values
+    parts = [
+        np.array(chunk.dictionary.to_pylist(), object)[chunk.indices.to_numpy()]
+        for chunk in column.chunks
+    ]
+    return np.concatenate([np.empty(0, object), *parts])
 
 
 def _build_array(table: str, field: Any, column: NDArray[Any]) -> Any:

@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import Any
 
 from pipeline.errors import StoreError
-from pipeline.ports import WriteTimes, check_key, check_prefix, is_key
+from pipeline.ports import WriteTimes, check_key, check_prefix, check_size
 
 CONFLICT_PAUSES = (0.05, 0.1, 0.2, 0.4)  # seconds; the rival's put is over long before the last
 
@@ -59,7 +59,9 @@ class S3Objects:
     def read(self, key: str) -> bytes | None:
         with self._translate_errors("read", key):
             try:
-                return bytes(self._s3.get_object(**self._locate(key))["Body"].read())
+                answer = self._s3.get_object(**self._locate(key))
+                check_size(answer.get("ContentLength", 0), self.url(key))
+                return bytes(answer["Body"].read())
             except _import_error_types() as exc:
                 if _parse_error_code(exc) == "NoSuchKey":
                     return None
@@ -94,8 +96,8 @@ class S3Objects:
             )
             items = [item for page in pages for item in page.get("Contents", ())]
         listed = [(item["Key"][len(self._to_full_key("")) :], item) for item in items]
-        # Folder markers, which S3's console leaves, are no keys.
-        return [(key, item) for key, item in listed if is_key(key)]
+        # The marker of the whole store's folder, which S3's console leaves, has no name in it.
+        return [(key, item) for key, item in listed if key]
 
     def _create(self, key: str, data: bytes, pauses: tuple[float, ...]) -> bool:
         try:

@@ -39,6 +39,13 @@ def describe_signatures(public_key: str | None) -> str:
     return f"Signed by the holder of {public_key}"
 
 
+def _print_names(names: Sequence[str], meaning: str) -> None:
+    if names:
+        print_line(f"{len(names)} {meaning}")
+    for name in names[:SHOWN]:
+        print_line(f"  {name}")
+
+
 def print_replayed(objects: Sequence[Replayed]) -> None:
     """Print which objects of a session are equal to those in the store."""
     for replayed in objects:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -138,6 +139,7 @@ def _to_document(verified: Verified, sample: Sample) -> dict[str, Any]:
         ],
         "hints": [asdict(hint) for hint in verified.hints],
         "left_behind": verified.left_behind,
+        "strangers": verified.strangers,
     }
 
 
@@ -147,13 +149,11 @@ def _print(verified: Verified, sample: Sample) -> None:
         where = f"{finding.session}  {finding.key}" if finding.session else finding.key
         console.print_line(f"{finding.problem}  {where}: {finding.message}", "red")
     _print_hints(verified)
-    if verified.left_behind:
-        console.print_line(
-            f"{len(verified.left_behind)} objects belong to no manifest: runs that died left them, "
-            "nobody claims them"
-        )
-        for key in verified.left_behind[:SHOWN]:
-            console.print_line(f"  {key}")
+    _print_names(
+        verified.left_behind,
+        "objects belong to no manifest: runs that died left them, nobody claims them",
+    )
+    _print_names(verified.strangers, "strangers: no object of a record has such a name")
     drawn = "" if sample.deep else f", drawn by --seed {sample.seed}"
     console.print_line(
         f"{verified.manifests} manifests and {verified.objects} objects checked, "
@@ -168,6 +168,13 @@ def _print(verified: Verified, sample: Sample) -> None:
     if verified.head is not None and not verified.findings:
         console.print_line(f"The chain is whole up to {verified.head.manifest.key}")
         console.print_line(f"sha256 {verified.head.digest}")
+
+
+def _print_names(names: Sequence[str], meaning: str) -> None:
+    if names:
+        console.print_line(f"{len(names)} {meaning}")
+    for name in names[:SHOWN]:
+        console.print_line(f"  {name}")
 
 
 def _print_hints(verified: Verified) -> None:

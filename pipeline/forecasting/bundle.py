@@ -8,9 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
+from pipeline.encoding import from_json
 from pipeline.errors import BundleMismatch
 from pipeline.forecasting.features import FEATURE_NAMES, LOOKBACK
 from pipeline.forecasting.levels import LEVELS
@@ -41,7 +43,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     onnx_sha256: str
     feature_names: tuple[str, ...]
     lookback: int
-    horizons: tuple[int, ...]
+    horizons: Annotated[tuple[int, ...], msgspec.Meta(min_length=1, max_length=64)]
     levels: tuple[float, ...]
     covariates: tuple[str, ...]
     training: Training
@@ -117,10 +119,7 @@ def _read_file(path: Path) -> bytes:
 
 
 def _decode_manifest(data: bytes, where_from: str) -> Manifest:
-    try:
-        return msgspec.json.decode(data, type=Manifest)
-    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
-        raise BundleMismatch(f"{where_from}: {MANIFEST}: {exc}") from exc
+    return from_json(data, Manifest, where_from, f"{MANIFEST} of a bundle", BundleMismatch)
 
 
 def _check_gains(manifest: Manifest, where_from: str) -> None:

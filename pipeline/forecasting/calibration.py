@@ -9,6 +9,7 @@ from math import sqrt
 import numpy as np
 
 from pipeline.bars import Floats
+from pipeline.errors import BundleMismatch
 from pipeline.forecasting.levels import LEVELS, MEDIAN
 
 
@@ -31,7 +32,12 @@ class Calibration:
     def gains_of(self, tickers: Sequence[str], n_horizons: int) -> Floats:
         """Return the gains float64 (n_tickers, n_horizons, n_levels), 1 where neutral."""
         neutral = np.ones((n_horizons, len(LEVELS)))
-        gains = np.array([self.gains.get(ticker, neutral) for ticker in tickers])
+        of_tickers = [self.gains.get(ticker, neutral) for ticker in tickers]
+        if any(gains.shape != neutral.shape for gains in of_tickers):
+            raise BundleMismatch(
+                f"expected gains of {n_horizons} horizons and {len(LEVELS)} levels"
+            )
+        gains = np.array(of_tickers)
         return gains.reshape(len(tickers), *neutral.shape)
 
 

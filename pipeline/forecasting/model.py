@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from threading import Timer
 
 import numpy as np
 
@@ -23,7 +24,7 @@ INPUT = "window"
 OUTPUTS = ("log_return_quantiles", "sigma")
 # Bounds the memory of a long backtest; rows do not influence each other.
 BATCH = 512
-LOAD_ERRORS = (
+ORT_ERRORS = (
     ort_errors.InvalidProtobuf,
     ort_errors.InvalidGraph,
     ort_errors.InvalidArgument,
@@ -69,15 +70,17 @@ class Model:
         When the graph cannot be loaded or its inputs and outputs are not as the manifest says.
     """
 
-    def __init__(self, bundle: ModelBundle) -> None:
+    def __init__(self, bundle: ModelBundle, options: ort.SessionOptions | None = None) -> None:
         self.bundle = bundle
         self.manifest = bundle.manifest
         try:
             self._session = ort.InferenceSession(
-                bundle.onnx, _session_options(), providers=["CPUExecutionProvider"]
+                bundle.onnx, options or session_options(), providers=["CPUExecutionProvider"]
             )
-        except LOAD_ERRORS as exc:
-            raise BundleMismatch(f"{bundle.version}: ONNX Runtime cannot load it: {exc}") from exc
+        except ORT_ERRORS as exc:
+            raise BundleMismatch(
+                f"{bundle.version}: ONNX Runtime cannot load it: {str(exc):.500}"
+            ) from exc
         self._check_contract(bundle)
 
     def predict(self, windows: NDArray[np.float32]) -> Prediction:
@@ -95,10 +98,30 @@ class Model:
             quantiles[rows], sigma[rows] = self._run(windows[rows])
         return Prediction(quantiles, sigma)
 
-    def _run(self, windows: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def try_out(self, seconds: float) -> None:
+        """Run once on a window of zeros; raises BundleMismatch where that takes longer or fails."""
+        options = ort.RunOptions()
+        timer = Timer(seconds, setattr, (options, "terminate", True))
+        timer.start()
+        try:
+            self._run(np.zeros((1, LOOKBACK, N_FEATURES), np.float32), options)
+        finally:
+            timer.cancel()
+
+    def _run(
+        self, windows: NDArray[np.float32], options: ort.RunOptions | None = None
+    ) -> list[NDArray[np.float32]]:
         feed = {INPUT: np.ascontiguousarray(windows, np.float32)}
-        quantiles, sigma = self._session.run(OUTPUTS, feed)
-        return quantiles, sigma
+        version = self.manifest.model_version
+        try:
+            outputs: list[NDArray[np.float32]] = self._session.run(OUTPUTS, feed, options)
+        except ORT_ERRORS as exc:
+            raise BundleMismatch(f"{version}: ONNX Runtime cannot run it: {str(exc):.500}") from exc
+        horizons, levels = len(self.manifest.horizons), len(self.manifest.levels)
+        expected = [(len(windows), horizons, levels), (len(windows), horizons)]
+        if (received := [output.shape for output in outputs]) != expected:
+            raise BundleMismatch(f"{version}: expected outputs of {expected}, got {received}")
+        return outputs
 
     def _check_contract(self, bundle: ModelBundle) -> None:
         horizons, levels = len(bundle.manifest.horizons), len(bundle.manifest.levels)
@@ -116,7 +139,7 @@ class Model:
             )
 
 
-def _session_options() -> ort.SessionOptions:
+def session_options() -> ort.SessionOptions:
     """One thread, in order, no spinning: the default pool is sized by the host's cores."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1

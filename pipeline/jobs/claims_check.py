@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from pipeline.jobs.chain_check import Finding, Problem
-from pipeline.ports import ObjectStore, is_key
+from pipeline.ports import ObjectStore
 from pipeline.record.claims import claim_of
+from pipeline.record.grammar import kind_of
 from pipeline.record.manifest import RunManifest
 
 READERS = 16
@@ -20,7 +21,7 @@ def check_claims(store: ObjectStore, runs: Sequence[RunManifest]) -> Iterator[Fi
     """
     claims = (claim_of(run) for run in runs)
     # A digest that was changed may be no key; the chain breaks there, which is named.
-    expected = {claim.key: claim.encode() for claim in claims if is_key(claim.key)}
+    expected = {claim.key: claim.encode() for claim in claims if kind_of(claim.key)}
     begun = False
     with ThreadPoolExecutor(READERS) as pool:
         for key, data in zip(expected, pool.map(store.read, expected), strict=True):

@@ -19,6 +19,7 @@ from pipeline.jobs.remake import remake_part
 from pipeline.ports import Calendar, ObjectStore, Tables
 from pipeline.record.chain import Link, read_link, read_previous_link
 from pipeline.record.claims import read_claim
+from pipeline.record.grammar import list_keys
 from pipeline.record.keys import RUNS
 from pipeline.record.part import Write
 from pipeline.record.repairs import read_loss
@@ -134,7 +135,7 @@ class _Healer:
 
     def _remake_manifests(self, damaged: DamagedObject) -> Iterator[tuple[str, bytes]]:
         """Yield the manifests from the newest whole one before up to the damaged one."""
-        older = [key for key in self._store.keys(RUNS) if key < damaged.key]
+        older = [key for key in list_keys(self._store, RUNS) if key < damaged.key]
         link = read_link(self._store, older[-1]) if older else None
         while link is None or link.manifest.key < damaged.key:
             claim = read_claim(self._store, link)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from functools import lru_cache, partial
 
-from pipeline.errors import StoreError
+from pipeline.errors import ConfigError, StoreError
 from pipeline.forecasting.bundle import parse_bundle
+from pipeline.forecasting.foreign_model import load_foreign
 from pipeline.forecasting.model import Model
 from pipeline.ports import Calendar, ObjectStore, Signer, Tables
 from pipeline.record.chain import Link
@@ -59,10 +60,15 @@ def remake_part(
         When one of them is missing or changed.
     """
     data = read_verified(store, named, named.table("bars"))
+    try:
+        expected = calendar.ending(named.session, HISTORY_SESSIONS)
+        target_dates = tuple(calendar.following(named.session, named.horizons))
+    except ConfigError as exc:
+        raise StoreError(f"{store.url(named.key)}: it names another calendar's day: {exc}") from exc
     inputs = PartInputs(
         number=named.part,
-        expected=calendar.ending(named.session, HISTORY_SESSIONS),
-        target_dates=tuple(calendar.following(named.session, named.horizons)),
+        expected=expected,
+        target_dates=target_dates,
         vintage=Vintage.decode(tables, data),
         vintage_parquet=data,
         prior=read_prior_record(
@@ -91,4 +97,4 @@ def _read_model(store: ObjectStore, named: RunManifest | Claim) -> Model:
 # To load a model takes longer than all it forecasts of a part; most parts have the one before's.
 @lru_cache(maxsize=1)
 def _load_model(manifest: bytes, onnx: bytes, where_from: str) -> Model:
-    return Model(parse_bundle(manifest, onnx, where_from))
+    return load_foreign(parse_bundle(manifest, onnx, where_from))

@@ -11,6 +11,7 @@ from pipeline.jobs.differences import describe_difference
 from pipeline.jobs.remake import remake_part
 from pipeline.ports import Calendar, ObjectStore, Tables
 from pipeline.record.chain import Link, read_link, read_previous_link
+from pipeline.record.grammar import list_keys
 from pipeline.record.keys import RUNS, session_prefix
 
 
@@ -35,7 +36,7 @@ def replay(store: ObjectStore, tables: Tables, calendar: Calendar, session: date
     StoreError
         When nothing is published of the session, or what it was made from is missing or changed.
     """
-    keys = store.keys(session_prefix(session))
+    keys = list_keys(store, session_prefix(session))
     if not keys:
         raise StoreError(f"expected a manifest of {session} at {store.url(RUNS)}, found none")
     links = (read_link(store, key) for key in keys)

@@ -9,6 +9,7 @@ from datetime import date, datetime
 from pipeline.errors import StoreError
 from pipeline.ports import Calendar, ObjectStore
 from pipeline.record.chain import find_head
+from pipeline.record.grammar import list_keys
 from pipeline.record.keys import RUNS, session_of
 from pipeline.record.manifest import last_statuses, read_manifests
 from pipeline.record.signatures import read_public_key
@@ -61,7 +62,7 @@ def read_status(store: ObjectStore, calendar: Calendar, now: datetime) -> Status
 
 
 def _find_missing(store: ObjectStore, calendar: Calendar, newest_session: date) -> tuple[date, ...]:
-    recorded = set(map(session_of, store.keys(RUNS)))
+    recorded = set(map(session_of, list_keys(store, RUNS)))
     sessions = calendar.between(min(recorded), newest_session)
     return tuple(session for session in sessions if session not in recorded)
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pipeline.errors import StoreError
 from pipeline.jobs.chain_check import Finding, Problem
 from pipeline.ports import Calendar, ObjectStore
+from pipeline.record.grammar import list_keys
 from pipeline.record.keys import RUNS, STORE
 from pipeline.record.manifest import RunManifest, check_version
 from pipeline.record.terms import decode_terms
@@ -14,7 +15,7 @@ from pipeline.record.terms import decode_terms
 
 def refuse_other_version(store: ObjectStore) -> None:
     """Raise StoreError for a record that another version of the schema began, without terms."""
-    manifests = store.keys(RUNS)
+    manifests = list_keys(store, RUNS)
     if manifests and store.read(STORE) is None:
         check_version(store.read(manifests[-1]) or b"", store.url(manifests[-1]))
 

@@ -15,11 +15,13 @@ from pipeline.jobs.claims_check import check_claims
 from pipeline.jobs.noted import NotedDigest, check_noted
 from pipeline.jobs.remake_check import RemakeCheck, Sample
 from pipeline.jobs.signature_check import SignatureCheck, compare_public_keys
+from pipeline.jobs.strangers import set_strangers_apart
 from pipeline.jobs.terms_check import find_changed_terms, refuse_other_version
 from pipeline.jobs.time_check import check_times
 from pipeline.jobs.views_check import check_views
-from pipeline.ports import Calendar, CheckSignature, ObjectStore, Tables, is_key
+from pipeline.ports import Calendar, CheckSignature, ObjectStore, Tables
 from pipeline.record.chain import Link
+from pipeline.record.grammar import kind_of
 from pipeline.record.keys import PLANS, RUNS, STORE, VIEWS, claim_key, signature_key
 from pipeline.record.manifest import Mode, RunManifest
 
@@ -42,7 +44,8 @@ Progress = Callable[[Phase, int, int], None]
 class Verified:
     """What was looked at, and what was found.
 
-    `left_behind` are objects that no manifest names, of runs that died: nobody claims them.
+    `left_behind` are objects that no manifest names, of runs that died: nobody claims them;
+    `strangers` are names that no object of the record has.
     `remade` sessions were made again; `unmade` parts could not be, for objects of others that are
     among the findings. Signatures are those of `public_key`, None where there are none. `hints` are
     what would be findings if the store's times could be trusted.
@@ -53,6 +56,7 @@ class Verified:
     head: Link | None
     findings: tuple[Finding, ...]
     left_behind: tuple[str, ...]
+    strangers: tuple[str, ...] = ()
     hints: tuple[Finding, ...] = ()
     remade: int = 0
     unmade: int = 0
@@ -93,7 +97,7 @@ def verify(
     progress : called with (phase, done, in all): manifests checked, then parts made again
     """
     refuse_other_version(store)
-    keys = store.keys("")
+    keys, strangers = set_strangers_apart(store.keys(""))
     public_key, of_public_key = compare_public_keys(store, scope.public_key)
     signatures = SignatureCheck(store, public_key, scope.is_signed) if public_key else None
     chain, checked, unsigned = _walk(store, keys, signatures, partial(progress, Phase.READ))
@@ -122,6 +126,7 @@ def verify(
         head=head,
         findings=tuple(findings),
         left_behind=tuple(key for key in keys if key not in named),
+        strangers=strangers,
         hints=times.hints,
         remade=remade.sessions,
         unmade=remade.unmade,
@@ -156,7 +161,7 @@ def _walk(
 
 def _check_object(store: ObjectStore, named: tuple[str, str]) -> Finding | None:
     key, expected = named
-    data = store.read(key) if is_key(key) else None
+    data = None if kind_of(key) is None else store.read(key)
     if data is None:
         return Finding(Problem.MISSING, key, f"expected sha256 {expected}")
     if sha256(data) != expected:

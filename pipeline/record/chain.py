@@ -8,8 +8,10 @@ from datetime import date
 
 import msgspec
 
-from pipeline.errors import DamagedObject
+from pipeline.encoding import SHOWN, from_json
+from pipeline.errors import DamagedObject, StoreError
 from pipeline.ports import ObjectStore
+from pipeline.record.grammar import Kind, kind_of, list_keys
 from pipeline.record.keys import LATEST, RUNS, session_prefix
 from pipeline.record.manifest import RunManifest, read_manifest
 
@@ -29,8 +31,8 @@ def find_head(store: ObjectStore) -> Link | None:
     if it is missing or wrong, all manifests are listed.
     """
     session = read_latest_session(store)
-    recent = store.keys(RUNS, after=session_prefix(session)) if session else []
-    keys = recent or store.keys(RUNS)
+    recent = list_keys(store, RUNS, after=session_prefix(session)) if session else []
+    keys = recent or list_keys(store, RUNS)
     return read_link(store, keys[-1]) if keys else None
 
 
@@ -39,9 +41,10 @@ def read_latest_session(store: ObjectStore) -> date | None:
 
     The view can always be made again from what is committed, so damage is no error.
     """
+    data = store.read(LATEST) or b""
     try:
-        return msgspec.json.decode(store.read(LATEST) or b"", type=_LatestSession).session
-    except (msgspec.DecodeError, UnicodeDecodeError):
+        return from_json(data, _LatestSession, LATEST, "a session").session
+    except StoreError:
         return None
 
 
@@ -51,6 +54,8 @@ class _LatestSession(msgspec.Struct):
 
 def read_link(store: ObjectStore, key: str) -> Link:
     """Return the manifest under `key`; raises DamagedObject if it is missing or none."""
+    if kind_of(key) is not Kind.MANIFEST:
+        raise StoreError(f"expected the key of a manifest, got {key[:SHOWN]!r}")
     return Link(*read_manifest(store, key))
 
 

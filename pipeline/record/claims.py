@@ -12,8 +12,7 @@ from datetime import date
 
 import msgspec
 
-from pipeline.encoding import to_json
-from pipeline.errors import StoreError
+from pipeline.encoding import Horizons, Number, from_json, to_json
 from pipeline.ports import ObjectStore
 from pipeline.record.chain import Link
 from pipeline.record.keys import bundle_folder, claim_key, table_key
@@ -30,8 +29,8 @@ class Claim(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
 
     previous: str | None
     session: date
-    part: int
-    horizons: int
+    part: Number
+    horizons: Horizons
     model_version: str
     objects: Mapping[str, str]
     healed: Mapping[str, str] = {}
@@ -78,7 +77,4 @@ def read_claim(store: ObjectStore, head: Link | None) -> Claim | None:
 
 def decode_claim(data: bytes, where_from: str) -> Claim:
     """Return the claim in `data`; raises StoreError if it is none."""
-    try:
-        return msgspec.json.decode(data, type=Claim)
-    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
-        raise StoreError(f"{where_from}: expected a claim, got {exc}") from exc
+    return from_json(data, Claim, where_from, "a claim")

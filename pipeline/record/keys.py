@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from datetime import date
 
+from pipeline.errors import StoreError
+
 STORE = "store.json"
 LATEST = "latest.json"
 TRACK_RECORD = "track_record.json"
@@ -23,17 +25,19 @@ MOST_PARTS = 100  # of a session, and plans that begin with it: two digits, so t
 
 def part_name(session: date, part: int) -> str:
     """Return by which name the objects of a part are called: `2026-11-20.00`."""
+    if not 0 <= part < MOST_PARTS:
+        raise StoreError(f"expected at most {MOST_PARTS} parts of a session, got number {part}")
     return f"{session}.{part:02d}"
 
 
 def table_key(table: str, session: date, part: int) -> str:
     """Return the key of a Parquet table: `forecasts/month=2026-11/2026-11-20.00.parquet`."""
-    return f"{_table_prefix(table, session)}.{part:02d}.parquet"
+    return f"{table}/month={session.isoformat()[:7]}/{part_name(session, part)}.parquet"
 
 
 def manifest_key(session: date, part: int) -> str:
     """Return the key of a part's manifest: `runs/2026-11-20.00.json`."""
-    return f"{session_prefix(session)}{part:02d}.json"
+    return f"{RUNS}{part_name(session, part)}.json"
 
 
 def session_prefix(session: date) -> str:
@@ -43,12 +47,12 @@ def session_prefix(session: date) -> str:
 
 def calibration_key(session: date, part: int) -> str:
     """Return the key of the calibrator's state: `calibration/2026-11-20.00.json`."""
-    return f"calibration/{session}.{part:02d}.json"
+    return f"calibration/{part_name(session, part)}.json"
 
 
 def scores_key(month: str, session: date, part: int) -> str:
     """Return the key of scores by the month of their targets and the run that realised them."""
-    return f"scores/month={month}/{session}.{part:02d}.parquet"
+    return f"scores/month={month}/{part_name(session, part)}.parquet"
 
 
 def claim_key(previous: str | None) -> str:
@@ -96,4 +100,4 @@ def from_session(table: str, session: date) -> str:
 
 
 def _table_prefix(table: str, session: date) -> str:
-    return f"{table}/month={session:%Y-%m}/{session}"
+    return f"{table}/month={session.isoformat()[:7]}/{session}"

@@ -8,15 +8,16 @@ Manifests are a chain: each names the digests of its objects and of the manifest
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import date, datetime
+from datetime import date
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Protocol
 
 import msgspec
 
-from pipeline.encoding import sha256
+from pipeline.encoding import Horizons, Moment, Number, from_json, sha256
 from pipeline.errors import DamagedObject, StoreError
-from pipeline.ports import ObjectStore, Tables
+from pipeline.ports import ObjectStore
+from pipeline.record.grammar import kind_of, list_keys
 from pipeline.record.keys import (
     calibration_key,
     manifest_key,
@@ -60,13 +61,13 @@ class RunManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_
 
     schema_version: int
     session: date
-    part: int
+    part: Number
     mode: Mode
-    issued_at: datetime
+    issued_at: Moment
     source: str
     model_version: str
     tickers: Mapping[str, str]
-    horizons: int
+    horizons: Horizons
     objects: Mapping[str, str]
     revisions: Mapping[str, Mapping[str, Revision]]
     previous_key: str | None
@@ -117,7 +118,7 @@ def last_statuses(runs: Iterable[RunManifest]) -> dict[str, str]:
 
 def read_manifests(store: ObjectStore, session: date) -> list[RunManifest]:
     """Return the manifests of the session's parts in order; StoreError if one is not readable."""
-    return [read_manifest(store, key)[0] for key in store.keys(session_prefix(session))]
+    return [read_manifest(store, key)[0] for key in list_keys(store, session_prefix(session))]
 
 
 def read_manifest(store: ObjectStore, key: str) -> tuple[RunManifest, str]:
@@ -133,7 +134,7 @@ def read_manifest(store: ObjectStore, key: str) -> tuple[RunManifest, str]:
     data = read_required(store, key)
     check_version(data, store.url(key))
     try:
-        return parse_manifest(data, store.url(key)), sha256(data)
+        return parse_manifest_at(key, data, store.url(key)), sha256(data)
     except StoreError as exc:
         raise DamagedObject(str(exc), key) from exc
 
@@ -173,8 +174,8 @@ def read_verified(store: ObjectStore, run: NamesObjects, key: str) -> bytes:
     DamagedObject
         When it is missing, or not the bytes named.
     """
-    if key not in run.objects:
-        raise StoreError(f"{store.url(run.key)}: expected it to name {key}, it does not")
+    if key not in run.objects or kind_of(key) is None:
+        raise StoreError(f"{store.url(run.key)}: expected it to name the object {key}, it does not")
     data, expected = store.read(key), run.objects[key]
     if data is None:
         raise DamagedObject(f"expected an object at {store.url(key)}, found none", key, expected)
@@ -188,9 +189,12 @@ def read_verified(store: ObjectStore, run: NamesObjects, key: str) -> bytes:
     return data
 
 
-def read_forecasts(store: ObjectStore, tables: Tables, run: RunManifest) -> dict[str, Any]:
-    """Return the forecasts of a part; StoreError if they are not what the manifest names."""
-    return tables.decode("forecasts", read_verified(store, run, run.table("forecasts")))[0]
+def parse_manifest_at(key: str, data: bytes, where_from: str) -> RunManifest:
+    """Return the manifest in `data`; raises StoreError if it is none, or belongs elsewhere."""
+    run = parse_manifest(data, where_from)
+    if run.key != key:
+        raise StoreError(f"{where_from}: expected the manifest of {key}, got that of {run.key}")
+    return run
 
 
 class _Versioned(msgspec.Struct):
@@ -200,8 +204,8 @@ class _Versioned(msgspec.Struct):
 def check_version(data: bytes, where_from: str) -> None:
     """Raise StoreError if a document says that it is of another schema; others pass."""
     try:
-        version = msgspec.json.decode(data, type=_Versioned).schema_version
-    except (msgspec.DecodeError, UnicodeDecodeError):
+        version = from_json(data, _Versioned, where_from, "a document").schema_version
+    except StoreError:
         return
     if version != SCHEMA_VERSION:
         raise StoreError(
@@ -213,7 +217,4 @@ def check_version(data: bytes, where_from: str) -> None:
 def parse_manifest(data: bytes, where_from: str) -> RunManifest:
     """Return the manifest in `data`; raises StoreError if it is none, or of another schema."""
     check_version(data, where_from)
-    try:
-        return msgspec.json.decode(data, type=RunManifest)
-    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
-        raise StoreError(f"{where_from}: expected a run manifest, got {exc}") from exc
+    return from_json(data, RunManifest, where_from, "a run manifest")

@@ -124,11 +124,9 @@ class PartWriter:
         if stored == data:
             return columns
         written = self._tables.decode(name, stored)[0]
-        if set(written["vintage_sha256"]) != set(columns["vintage_sha256"]):
-            raise StoreError(
-                f"{key}: expected rows of vintage {columns['vintage_sha256'][0]}, got of "
-                f"{written['vintage_sha256'][0]}"
-            )
+        expected, received = (set(table["vintage_sha256"]) for table in (columns, written))
+        if received != expected:
+            raise StoreError(f"{key}: expected rows of vintage {expected}, got of {received}")
         return written
 
     def _write_and_note(self, key: str, data: bytes) -> bytes:

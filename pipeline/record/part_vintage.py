@@ -12,6 +12,7 @@ from datetime import date, datetime, timedelta
 
 from pipeline.errors import StoreError
 from pipeline.ports import ObjectStore, Tables
+from pipeline.record.grammar import list_keys
 from pipeline.record.keys import MOST_PARTS, from_session, table_key
 from pipeline.record.manifest import Mode
 from pipeline.record.vintage import Vintage
@@ -92,7 +93,7 @@ class FreeNumbers:
 
     def __init__(self, store: ObjectStore, first: date) -> None:
         self._store = store
-        self._taken = set(store.keys("bars/", after=from_session("bars", first)))
+        self._taken = set(list_keys(store, "bars/", after=from_session("bars", first)))
 
     def choose(self, session: date, data: bytes) -> int:
         """Return the first number that is free or has this vintage; StoreError without one."""

@@ -16,12 +16,13 @@ import msgspec
 import numpy as np
 
 from pipeline.bars import COLUMNS, RawBars
-from pipeline.encoding import sha256, to_json
+from pipeline.encoding import from_json, sha256, to_json
 from pipeline.errors import StoreError
 from pipeline.forecasting.bundle import ModelBundle
 from pipeline.ports import ObjectStore, Tables
 from pipeline.record.chain import Link
 from pipeline.record.claims import read_claim
+from pipeline.record.grammar import list_keys
 from pipeline.record.keys import MOST_PARTS, PLANS, plan_key
 from pipeline.record.manifest import Mode, create_or_adopt, read_required, read_verified
 from pipeline.record.part_vintage import CLOCKS_DIFFER
@@ -129,7 +130,7 @@ def fix_plan(store: ObjectStore, plan: BackfillPlan, begun: BackfillPlan | None)
 def read_plans(store: ObjectStore) -> dict[str, BackfillPlan]:
     """Return the plans in a store by their keys, but those that cannot be read."""
     plans = {}
-    for key in store.keys(PLANS):
+    for key in list_keys(store, PLANS):
         with suppress(StoreError):
             plans[key] = _decode_plan(read_required(store, key), key)
     return plans
@@ -151,7 +152,4 @@ def _find_difference(stored: BackfillPlan, plan: BackfillPlan) -> str | None:
 
 
 def _decode_plan(data: bytes, where_from: str) -> BackfillPlan:
-    try:
-        return msgspec.json.decode(data, type=BackfillPlan)
-    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
-        raise StoreError(f"{where_from}: expected the plan of a backfill, got {exc}") from exc
+    return from_json(data, BackfillPlan, where_from, "the plan of a backfill")

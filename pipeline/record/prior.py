@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 
 from pipeline.bars import RawBars
 from pipeline.columns import Columns, concatenate, where
+from pipeline.errors import StoreError
 from pipeline.evaluation.score_table import FORECASTER
 from pipeline.ports import ObjectStore, Tables
 from pipeline.record.chain import Link, read_link, walk_back
+from pipeline.record.issued import read_issued
 from pipeline.record.keys import manifest_key, table_key
 from pipeline.record.manifest import RunManifest, read_verified
 from pipeline.record.repairs import NO_REPAIRS, Repairs
@@ -126,11 +128,9 @@ def read_unscored_rows(
     Baselines that are lost are left out.
     """
     run = read_link(store, manifest_key(outstanding.session, outstanding.part)).manifest
-    whole = [name for name in ("forecasts", "baselines") if run.table(name) not in lost]
-    return select_unscored_rows(
-        outstanding,
-        *(tables.decode(name, read_verified(store, run, run.table(name)))[0] for name in whole),
-    )
+    if not run.published.issuperset(outstanding.tickers):
+        raise StoreError(f"{store.url(run.key)}: expected it to publish what is still to be scored")
+    return select_unscored_rows(outstanding, *read_issued(store, tables, run, lost))
 
 
 def select_unscored_rows(

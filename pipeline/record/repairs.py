@@ -8,12 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 
 import msgspec
 
-from pipeline.encoding import to_json
-from pipeline.errors import StoreError
+from pipeline.encoding import Moment, from_json, to_json
 from pipeline.ports import ObjectStore
 from pipeline.record.keys import loss_key
 
@@ -45,7 +43,7 @@ class Loss(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     key: str
     sha256: str
-    accepted_at: datetime
+    accepted_at: Moment
 
 
 def accept_loss(store: ObjectStore, loss: Loss) -> None:
@@ -58,8 +56,4 @@ def read_loss(store: ObjectStore, sha256: str) -> Loss | None:
     data = store.read(loss_key(sha256))
     if data is None:
         return None
-    try:
-        return msgspec.json.decode(data, type=Loss)
-    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
-        where_from = store.url(loss_key(sha256))
-        raise StoreError(f"{where_from}: expected an accepted loss, got {exc}") from exc
+    return from_json(data, Loss, store.url(loss_key(sha256)), "an accepted loss")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Annotated
 
 import msgspec
 import numpy as np
+from msgspec import Meta
 
 from pipeline.bars import Floats
 from pipeline.baselines.names import ISSUED
@@ -22,14 +24,21 @@ UNIT = 1e-7  # of log return, in which recent CRPS are kept as whole numbers
 MISSING = -1
 MODELS = (FORECASTER, *ISSUED)
 COVERED = tuple(f"covered_{coverage}" for coverage in INTERVALS)
+Count = Annotated[int, Meta(ge=0, le=10**9)]
+Units = Annotated[int, Meta(ge=MISSING, le=10**12)]
+Sum = Annotated[float, Meta(ge=0, le=1e12)]
+LogCapital = Annotated[float, Meta(ge=-1e6, le=1e6)]
+Wealth = Annotated[
+    tuple[LogCapital, ...], Meta(min_length=len(NO_EVIDENCE), max_length=len(NO_EVIDENCE))
+]
 
 
 class CrpsSums(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """CRPS beside one baseline: summed over the sessions that both have a score of."""
 
-    sessions: int = 0
-    ours: float = 0.0
-    theirs: float = 0.0
+    sessions: Count = 0
+    ours: Sum = 0.0
+    theirs: Sum = 0.0
 
 
 class TickerScores(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -40,12 +49,25 @@ class TickerScores(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     return, MISSING where that model had no forecast.
     """
 
-    scored: int = 0
-    covered: Mapping[str, int] = {}
+    scored: Count = 0
+    covered: Mapping[str, Count] = {}
     against: Mapping[str, CrpsSums] = {}
     recent_sessions: tuple[str, ...] = ()
     recent_covered: Mapping[str, str] = {}
-    recent_crps: Mapping[str, tuple[int, ...]] = {}
+    recent_crps: Mapping[str, tuple[Units, ...]] = {}
+
+    def __post_init__(self) -> None:
+        """Raise ValueError, which a decoder shows as its own, where lists do not go together."""
+        recent = [*self.recent_covered.values(), *self.recent_crps.values()]
+        sessions = len(self.recent_sessions)
+        if sessions != min(self.scored, RECENT) or any(len(of) != sessions for of in recent):
+            raise ValueError(f"Expected the last {RECENT} of {self.scored} sessions in each list")
+        if self.scored and (set(self.covered), set(self.recent_covered), set(self.recent_crps)) != (
+            set(COVERED),
+            set(COVERED),
+            set(MODELS),
+        ):
+            raise ValueError(f"Expected scores of {MODELS} inside {COVERED}")
 
 
 class RunningScores(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -56,10 +78,10 @@ class RunningScores(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     first_session: str = ""
     last_session: str = ""
-    sessions: int = 0
-    in_sample: int = 0
+    sessions: Count = 0
+    in_sample: Count = 0
     tickers: Mapping[str, TickerScores] = {}
-    log_wealth: Mapping[str, tuple[float, ...]] = {}
+    log_wealth: Mapping[str, Wealth] = {}
 
 
 def add_scores(track: RunningScores, scores: Columns, issued: Columns) -> RunningScores:

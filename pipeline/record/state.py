@@ -8,19 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import date
+from typing import Annotated
 
 import msgspec
 import numpy as np
+from msgspec import Meta
 
-from pipeline.errors import StoreError
+from pipeline.encoding import Number, from_json
 from pipeline.forecasting.calibration import Calibration
+from pipeline.forecasting.levels import LEVELS
 from pipeline.grid import round_decimals
 from pipeline.ports import ObjectStore
 from pipeline.record.manifest import Mode, RunManifest, read_verified
 from pipeline.record.running_scores import RunningScores
 
 SCHEMA_VERSION = 1
-Gains = tuple[tuple[float, ...], ...]
+LARGEST_STATE = 256 * 2**20  # bytes; 5,000 tickers make 58 MB a mode
+LogGain = Annotated[float, Meta(ge=-1, le=1)]
+OfLevels = Annotated[tuple[LogGain, ...], Meta(min_length=len(LEVELS), max_length=len(LEVELS))]
+Gains = tuple[OfLevels, ...]
 Counts = Mapping[str, Mapping[str, int]]
 
 
@@ -28,7 +34,7 @@ class Outstanding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Horizons of a published part that are not scored yet, by ticker."""
 
     session: date
-    part: int
+    part: Number
     mode: Mode
     tickers: Mapping[str, tuple[int, ...]]
 
@@ -45,7 +51,7 @@ class State(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     schema_version: int
     session: date
-    part: int
+    part: Number
     previous: str | None
     model_version: str
     log_gains: Mapping[str, Gains]
@@ -69,10 +75,7 @@ class State(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     @classmethod
     def decode(cls, data: bytes, where_from: str) -> State:
         """Return the state in `data`; raises StoreError if it is none."""
-        try:
-            return msgspec.json.decode(data, type=State)
-        except (msgspec.DecodeError, UnicodeDecodeError) as exc:
-            raise StoreError(f"{where_from}: expected a calibration state, got {exc}") from exc
+        return from_json(data, cls, where_from, "a calibration state", largest=LARGEST_STATE)
 
 
 def read_state(store: ObjectStore, run: RunManifest) -> State:

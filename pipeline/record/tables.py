@@ -71,7 +71,7 @@ def build_forecast_columns(
         "status": np.repeat(_as_strings(status), h),
         "model_version": np.full(n * h, stamp.model_version, object),
         "vintage_sha256": np.full(n * h, stamp.vintage_sha256, object),
-        "issued_at": np.full(n * h, _as_utc(stamp.issued_at)),
+        "issued_at": np.full(n * h, to_instant(stamp.issued_at)),
     }
 
 
@@ -124,5 +124,6 @@ def _as_strings(values: Sequence[str]) -> NDArray[Any]:
     return np.array(values, dtype=object)
 
 
-def _as_utc(moment: datetime) -> np.datetime64:
+def to_instant(moment: datetime) -> np.datetime64:
+    """Return an aware moment as tables have it, in milliseconds of UTC."""
     return np.datetime64(round(moment.timestamp() * 1000), "ms")

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import msgspec
 
-from pipeline.encoding import to_json
+from pipeline.encoding import from_json, to_json
 from pipeline.errors import StoreError
 from pipeline.ports import ObjectStore
 from pipeline.record.chain import Link, find_head
 from pipeline.record.claims import read_claim
+from pipeline.record.grammar import list_keys
 from pipeline.record.keys import CLAIMS, RUNS, STORE, claim_key, part_name
 from pipeline.record.manifest import check_version, create_or_adopt
 from pipeline.record.part import Write
@@ -52,10 +53,7 @@ def read_terms(store: ObjectStore) -> StoreTerms | None:
 def decode_terms(data: bytes, where_from: str) -> StoreTerms:
     """Return the terms in `data`; raises StoreError if they are none, or of another schema."""
     check_version(data, where_from)
-    try:
-        return msgspec.json.decode(data, type=StoreTerms)
-    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
-        raise StoreError(f"{where_from}: expected the terms of a store, got {exc}") from exc
+    return from_json(data, StoreTerms, where_from, "the terms of a store")
 
 
 def check_terms(store: ObjectStore, terms: StoreTerms) -> Link | None:
@@ -102,7 +100,11 @@ def _compare(store: ObjectStore, stored: StoreTerms, terms: StoreTerms) -> None:
     for name, words in FIELDS.items():
         expected, received = getattr(stored, name), getattr(terms, name)
         if expected != received:
-            empty = "" if store.keys(CLAIMS) else "; nothing was published in it: it may be deleted"
+            empty = (
+                ""
+                if list_keys(store, CLAIMS)
+                else "; nothing was published in it: it may be deleted"
+            )
             raise StoreError(
                 f"{store.url(STORE)}: expected {words} {expected or 'none'} to go on with the "
                 f"record, got {received or 'none'}; another {words} needs another store{empty}"
@@ -115,7 +117,7 @@ def _check_new(store: ObjectStore) -> None:
     A first run that died leaves its claim at most, and what its part has written since. What is
     looked up after the listing is there if what follows it is in the listing.
     """
-    listed = store.keys("")
+    listed = list_keys(store, "")
     claim = read_claim(store, None)
     claimed = part_name(claim.session, claim.part) if claim else None
     lost = [key for key in listed if key.startswith(CLAIMS) and key != claim_key(None)]

@@ -5,14 +5,16 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from typing import Annotated
 
 import msgspec
 import numpy as np
+from msgspec import Meta
 
-from pipeline.bars import Bars, RawBars
+from pipeline.bars import TICKER, Bars, RawBars
 from pipeline.baselines.fixed_window import BASELINE_SESSIONS
+from pipeline.encoding import Moment, from_json
 from pipeline.errors import DataError, InvalidBars, Reason, StaleBars, StoreError
 from pipeline.forecasting.windows import MIN_SESSIONS
 from pipeline.ports import Tables
@@ -22,6 +24,8 @@ from pipeline.record.tables import bars_to_columns, columns_to_bars
 
 # What the baselines see, and some to spare for sessions that are missing.
 HISTORY_SESSIONS = BASELINE_SESSIONS + 20
+Ticker = Annotated[str, Meta(pattern=rf"^{TICKER}\Z")]
+EARLIEST, LATEST = np.datetime64("1900-01-01"), np.datetime64("2199-12-31")
 
 
 class ReadInfo(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -33,11 +37,16 @@ class ReadInfo(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     asked: tuple[str, ...]
-    tickers: tuple[str, ...]
-    failures: Mapping[str, str]
+    tickers: Annotated[tuple[Ticker, ...], Meta(min_length=1)]
+    failures: Mapping[Ticker, Reason]
     source: str
     mode: Mode
-    issued_at: Annotated[datetime, msgspec.Meta(tz=True)]
+    issued_at: Moment
+
+    def __post_init__(self) -> None:
+        """Raise ValueError, which a decoder shows as its own, for a ticker that is there twice."""
+        if len(set(self.tickers)) != len(self.tickers):
+            raise ValueError("Expected each ticker once")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,10 +65,12 @@ class Vintage:
     def decode(cls, tables: Tables, data: bytes) -> Vintage:
         """Return the vintage stored in `data`; raises StoreError if it is none."""
         columns, metadata = tables.decode("bars", data)
-        try:
-            info = msgspec.json.decode(metadata.get("read", ""), type=ReadInfo)
-        except msgspec.DecodeError as exc:
-            raise StoreError(f"expected a vintage's metadata, got {exc}") from exc
+        days = columns["session"]
+        if ((days < EARLIEST) | (days > LATEST)).any():
+            raise StoreError(f"bars: expected sessions from {EARLIEST} to {LATEST}, got others")
+        info = from_json(
+            metadata.get("read", "").encode(), ReadInfo, "bars", "a vintage's metadata"
+        )
         return cls(columns_to_bars(columns), info)
 
     def ticker_bars(self) -> list[RawBars]:

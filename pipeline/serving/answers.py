@@ -8,11 +8,12 @@ from typing import Annotated, Any
 import numpy as np
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from pipeline.encoding import Moment
 from pipeline.errors import NonFiniteOutput
 from pipeline.forecasting.forecast import Forecast
 from pipeline.forecasting.levels import INTERVALS, MEDIAN
 from pipeline.grid import to_digits
-from pipeline.views.documents import HorizonForecast, Interval, Intervals, Moment
+from pipeline.views.documents import HorizonForecast, Interval, Intervals
 
 
 class PredictAnswer(Struct, frozen=True):

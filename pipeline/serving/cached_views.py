@@ -8,27 +8,27 @@ from typing import Any
 
 import msgspec
 
+from pipeline.encoding import from_json
 from pipeline.errors import NotFound, NotPublished, StoreError
+from pipeline.forecasting.levels import INTERVALS
 from pipeline.record.keys import DASHBOARD, LATEST, TRACK_RECORD
 from pipeline.serving.answers import PredictAnswer, build_answer
 from pipeline.views.documents import Latest, TickerForecast
 
-_LATEST = msgspec.json.Decoder(Latest)
+COVERAGES = set(map(str, INTERVALS))
 
 
 def parse_latest(data: bytes) -> Latest:
     """Return what latest.json says; raises StoreError where it is damaged."""
-    try:
-        return _LATEST.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
-        raise StoreError(f"{LATEST}: expected the forecasts of a session, got: {exc}") from exc
+    latest = from_json(data, Latest, LATEST, "the forecasts of a session")
+    horizons = (each for forecast in latest.tickers.values() for each in forecast.horizons)
+    if any(horizon.intervals.keys() != COVERAGES for horizon in horizons):
+        raise StoreError(f"{LATEST}: expected the intervals {sorted(COVERAGES)} of each forecast")
+    return latest
 
 
 def _check_object(data: bytes) -> bytes:
-    try:
-        msgspec.json.decode(data, type=dict[str, msgspec.Raw])
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
-        raise StoreError(f"{TRACK_RECORD}: expected an object in JSON, got: {exc}") from exc
+    from_json(data, dict[str, msgspec.Raw], TRACK_RECORD, "an object in JSON")
     return data
 
 

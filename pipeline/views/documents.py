@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import date
 from typing import Annotated
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from pipeline.encoding import Moment
 from pipeline.forecasting.levels import LEVELS
 
-Moment = Annotated[datetime, Meta(tz=True)]
 Interval = Annotated[tuple[float, float], Meta(description="lower and upper limit, prices")]
 Intervals = Annotated[
     Mapping[str, Interval], Meta(description="By promised coverage in percent: 50, 80, 90, 95, 98")

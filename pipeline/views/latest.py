@@ -9,7 +9,8 @@ from pipeline.bars import Floats
 from pipeline.columns import Columns, where
 from pipeline.forecasting.levels import INTERVALS
 from pipeline.ports import ObjectStore, Tables
-from pipeline.record.manifest import OK, RunManifest, read_forecasts, read_manifests
+from pipeline.record.issued import read_forecasts
+from pipeline.record.manifest import OK, RunManifest, read_manifests
 from pipeline.record.state import State, read_state
 from pipeline.views.documents import HorizonForecast, Latest, TickerForecast
 

@@ -13,11 +13,11 @@ import numpy as np
 from pipeline.columns import Columns, concatenate, where
 from pipeline.forecasting.bundle import trained_until
 from pipeline.ports import ObjectStore, Tables
+from pipeline.record.issued import read_forecasts
 from pipeline.record.manifest import (
     OK,
     RunManifest,
     last_statuses,
-    read_forecasts,
     read_manifests,
     reasons_of,
 )

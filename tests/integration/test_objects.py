@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gzip
 import inspect
 import os
 import socket
@@ -22,6 +23,7 @@ from botocore.exceptions import ClientError, IncompleteReadError
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.s3.models import s3_backends
 
+from pipeline import ports
 from pipeline.adapters.folder_store import FolderObjects
 from pipeline.adapters.s3_store import CONFLICT_PAUSES, S3Objects
 from pipeline.errors import StoreError
@@ -108,6 +110,18 @@ class TestEveryStore:
         store.create("created", data)
         store.replace("replaced", data)
         assert store.read("created") == store.read("replaced") == data
+
+    def test_what_is_larger_than_any_object_is_not_read(
+        self, store: ObjectStore, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        store.create("runs/a.json", b"x" * 1001)
+        monkeypatch.setattr(ports, "LARGEST_OBJECT", 1000)
+        with pytest.raises(
+            StoreError, match=r"runs/a\.json: expected at most 1000 bytes, got 1001"
+        ):
+            store.read("runs/a.json")
+        monkeypatch.setattr(ports, "LARGEST_OBJECT", 1001)
+        assert store.read("runs/a.json") == b"x" * 1001
 
     def test_an_empty_store_has_no_keys(self, store: ObjectStore) -> None:
         assert store.keys("") == store.keys("runs/") == []
@@ -201,10 +215,29 @@ class TestS3:
         assert one.keys("") == ["a"]
         assert whole.keys("") == ["a", "s/a", "s2/a"]
 
-    def test_a_folder_marker_of_the_console_is_no_key(self, client: Any) -> None:
+    def test_a_folder_marker_of_the_console_has_a_name_but_for_the_store_s(
+        self, client: Any
+    ) -> None:
         client.put_object(Bucket=BUCKET, Key=f"{PREFIX}/", Body=b"")
         client.put_object(Bucket=BUCKET, Key=f"{PREFIX}/runs/", Body=b"")
-        assert S3Objects(BUCKET, PREFIX, client).keys("") == []
+        assert S3Objects(BUCKET, PREFIX, client).keys("") == ["runs/"]
+
+    def test_the_size_is_looked_at_before_the_body(self) -> None:
+        client: Any = RefusingClient()
+        client.get_object = lambda **_: {"ContentLength": 2**40, "Body": None}
+        with pytest.raises(StoreError, match=f"x/a: expected at most .* got {2**40}"):
+            S3Objects(BUCKET, "x", client).read("a")
+
+    def test_an_object_marked_as_compressed_is_not_unpacked(self, client: Any) -> None:
+        bomb = gzip.compress(bytes(10**6))
+        client.put_object(Bucket=BUCKET, Key=f"{PREFIX}/a", Body=bomb, ContentEncoding="gzip")
+        assert S3Objects(BUCKET, PREFIX, client).read("a") == bomb
+
+    def test_names_that_are_no_keys_are_listed(self, client: Any) -> None:
+        names = ["_SUCCESS", "month=2026-11_$folder$", "n\u00e9.txt", "runs/0 (1).txt", "runs//x"]
+        for name in names:
+            client.put_object(Bucket=BUCKET, Key=f"{PREFIX}/{name}", Body=b"")
+        assert S3Objects(BUCKET, PREFIX, client).keys("") == sorted(names)
 
     def test_the_url_is_the_object_s(self, client: Any) -> None:
         assert S3Objects(BUCKET, PREFIX, client).url("a/b") == f"s3://{BUCKET}/{PREFIX}/a/b"
@@ -302,7 +335,7 @@ class TestFolder:
 
     def test_what_a_killed_writer_left_is_no_key(self, tmp_path: Path) -> None:
         (tmp_path / "runs").mkdir()
-        (tmp_path / "runs" / ".0123.tmp").write_bytes(b"hal")
+        (tmp_path / "runs" / f".{'0123' * 8}.tmp").write_bytes(b"hal")
         store = FolderObjects(tmp_path)
         assert store.keys("") == store.keys("runs/") == []
         assert store.create("runs/a", b"whole")

@@ -11,7 +11,7 @@ from threading import Lock
 
 from pipeline.bars import RawBars
 from pipeline.errors import ConfigError, Reason, SourceUnavailable
-from pipeline.ports import Reading, WriteTimes, check_key, check_prefix
+from pipeline.ports import Reading, WriteTimes, check_key, check_prefix, check_size
 
 
 class Crash(BaseException):
@@ -45,7 +45,9 @@ class MemoryObjects:
 
     def read(self, key: str) -> bytes | None:
         check_key(key)
-        return self.objects.get(key)
+        data = self.objects.get(key)
+        check_size(len(data or b""), self.url(key))
+        return data
 
     def create(self, key: str, data: bytes) -> bool:
         return self._write(key, data, over=False)

@@ -107,7 +107,7 @@ VENDORS = {
     "yfinance": "yahoo_bars.py",
     "curl_cffi": "yahoo_bars.py",
     "exchange_calendars": "exchange_calendar.py",
-    "pyarrow": "parquet_tables.py",
+    "pyarrow": "folder_bars.py parquet_tables.py",
     "boto3": "aws_deployment.py cloudwatch_logs.py s3_store.py ssm_parameters.py",
     "botocore": "aws_deployment.py cloudwatch_logs.py s3_store.py ssm_parameters.py",
     "cryptography": "ed25519.py",

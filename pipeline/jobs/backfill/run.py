@@ -20,6 +20,7 @@ from pipeline.jobs.heal import repair_or_do_without
 from pipeline.jobs.remake import finish_claimed
 from pipeline.ports import ObjectStore, Reading
 from pipeline.record.chain import Link, read_link
+from pipeline.record.grammar import list_keys
 from pipeline.record.keys import RUNS, table_key
 from pipeline.record.manifest import Mode
 from pipeline.record.part import PartInputs
@@ -170,7 +171,7 @@ def _publish_each(
 
 def _count_recorded(store: ObjectStore, sessions: Sequence[date]) -> int:
     """Return how many of the sessions are on the record."""
-    manifests = store.keys(RUNS, after=f"{RUNS}{sessions[0]}")
+    manifests = list_keys(store, RUNS, after=f"{RUNS}{sessions[0]}")
     return len(set(map(str, sessions)) & {key.removeprefix(RUNS)[:10] for key in manifests})
 
 
@@ -189,7 +190,7 @@ def _select_missing(
     """Return the sessions after the record, which no other run may have brought past the first."""
     if head is None or head.manifest.session < sessions[0]:
         return sessions
-    following = store.keys(RUNS, after=f"{RUNS}{sessions[0]}")
+    following = list_keys(store, RUNS, after=f"{RUNS}{sessions[0]}")
     run = read_link(store, following[0]).manifest  # the first from that session on
     plan = find_plan(store, run.session, run.mode, run.issued_at)
     if head.manifest.mode is not Mode.BACKFILL or plan is None or plan.first > sessions[0]:

@@ -1,0 +1,21 @@
+"""Strangers: what lies in a store and is no object of the record, told apart for `verify`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pipeline.record.grammar import kind_of
+
+
+def set_strangers_apart(names: Iterable[str]) -> tuple[list[str], tuple[str, ...]]:
+    """Return the keys of the record among `names`, in their order, and the names of strangers.
+
+    Strangers are named so that any terminal and any JSON can show them.
+    """
+    keys, strangers = [], []
+    for name in names:
+        if kind_of(name) is None:
+            strangers.append(name if name.isprintable() else ascii(name))
+        else:
+            keys.append(name)
+    return keys, tuple(strangers)
