@@ -134,7 +134,8 @@ LOST: dict[str, Callable[[str], bool]] = {
     ),
     "manifests, claims and terms": lambda key: key.startswith(("runs/", "claims/", STORE)),
     "terms": lambda key: key == STORE,
-    "manifests, tables and terms": lambda key: not key.startswith(("bars/", "claims/")),
+    "manifests and tables": lambda key: not key.startswith(("bars/", "claims/", STORE)),
+    "all but bars and a claim": lambda key: not key.startswith(("bars/", FIRST_CLAIM)),
 }
 
 
