@@ -11,8 +11,8 @@ from handlers.telemetry.verify import count_verified, logger, metrics
 from pipeline.adapters.exchange_calendar import ExchangeCalendar
 from pipeline.adapters.parquet_tables import ParquetTables
 from pipeline.errors import RecordDamaged
-from pipeline.jobs.verify import Verified, verify
-from pipeline.wiring import open_store
+from pipeline.jobs.verify import Scope, Verified, verify
+from pipeline.wiring import is_signed, open_store
 
 NAMED = 10  # findings in the error, which goes into a mail; the log has them all
 
@@ -24,7 +24,7 @@ def handler(event: Any, context: Any) -> dict[str, Any]:
     logger.set_correlation_id(find_correlation_id(event, context.aws_request_id))
     metrics.add_dimension("function", context.function_name)  # its name tells the stage
     try:
-        verified = verify(store, tables, calendar)
+        verified = verify(store, tables, calendar, Scope(is_signed=is_signed))
         count_verified(verified)
         answer = _to_answer(verified)
         logger.info("the record was verified", extra={"verified": answer})
@@ -42,6 +42,8 @@ def _to_answer(verified: Verified) -> dict[str, Any]:
         "newest": verified.head.digest if verified.head else None,
         "findings": [f"{each.problem} {each.key}: {each.message}" for each in verified.findings],
         "left_behind": len(verified.left_behind),
+        "strangers": len(verified.strangers),
+        "public_key": verified.public_key,
         "store": settings.store,
     }
 

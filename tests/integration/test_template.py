@@ -113,6 +113,13 @@ def test_a_kept_bucket_is_used_and_not_made_again(dev: Any, tmp_path: Path) -> N
     assert at(kept, path) == at(dev, path)
 
 
+def test_manifests_are_signed_by_the_key_in_ssm(tmp_path: Path) -> None:
+    packaged = template(package(tmp_path, signing="ssm"))
+    variables = at(packaged, steps("DailyLambdaFunction.Environment.Variables"))
+    key = DailySettings.from_env(variables).signing_key
+    assert key == "ssm:/financial-forecaster/dev/signing-key"
+
+
 @pytest.mark.parametrize(
     ("params", "lock"),
     [

@@ -11,6 +11,7 @@ from tests.support.template_store import BUCKET, OBJECTS, STORE, VIEWS
 
 LIVE_URL = "OnDemandLambdaFunction.Arn:live"
 LOGS = "arn:aws:logs:us-east-1:123456789012:log-group:/aws/lambda/financial-forecaster-dev"
+SIGNING_KEY = "arn:aws:ssm:us-east-1:123456789012:parameter/financial-forecaster/dev/signing-key"
 FUNCTIONS = "arn:aws:lambda:us-east-1:123456789012:function:financial-forecaster-dev"
 TAGS = [{"Key": "service", "Value": "financial-forecaster"}, {"Key": "stage", "Value": "dev"}]
 
@@ -181,6 +182,7 @@ ROWS: dict[str, Any] = {
         **{
             "Environment.Variables.FORECASTER_BARS": "yahoo",
             "Environment.Variables.FORECASTER_LOCK": "governance:7",
+            "Environment.Variables.FORECASTER_SIGNING_KEY": "none",
             "Environment.Variables.FORECASTER_TICKERS": "SPY,QQQ,DIA,IWM",
         },
     ),
@@ -228,6 +230,7 @@ ROWS: dict[str, Any] = {
             f"{OBJECTS}/store/*",
         ),
         LIST,
+        allow("ReadTheSigningKey", "ssm:GetParameter", SIGNING_KEY),
         FAILURES,
         allow("Log", LOG, f"{LOGS}-daily:*"),
         TRACE,
