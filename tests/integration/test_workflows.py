@@ -60,6 +60,18 @@ def test_only_the_deployment_speaks_to_aws_and_only_the_keeping_writes_here() ->
     assert {str(job["permissions"]) for job in CI["jobs"].values()} == {"{'contents': 'read'}"}
 
 
+def test_a_pull_request_meets_no_secret_and_deploys_nothing() -> None:
+    triggers = {path.stem: workflow(path.stem)[ON] for path in FOLDER.glob("*.yml")}
+    assert [name for name, on in triggers.items() if "pull_request" in on] == ["ci"]
+    # Those run with the rights of main on what somebody else wrote.
+    assert not [name for name, on in triggers.items() if {"pull_request_target", "workflow_run"} & {*on}]
+    assert "secrets." not in (FOLDER / "ci.yml").read_text()
+    assert not [name for name, job in CI["jobs"].items() if "environment" in job]
+    starts = [JOBS[name] for name in ("ci", "train")]
+    assert all("github.ref == 'refs/heads/main'" in job["if"] for job in starts)
+    assert {name for name, job in JOBS.items() if "needs" not in job} == {"ci", "train"}
+
+
 def test_no_checkout_leaves_its_token_behind() -> None:
     for job in [*CI["jobs"].values(), *JOBS.values()]:
         for step in job.get("steps", []):
