@@ -63,7 +63,16 @@ def test_what_is_not_there_would_be_missed(path: str, word: str) -> None:
 
 def test_everybody_who_could_try_something_has_a_row() -> None:
     parties = re.findall(r"\*\*(.+?)\*\*", " ".join(row[0] for row in THREATS))
-    for word in ("URL", "key", "reader", "writer", "source", "deploy role", "pull request", "trains"):
+    for word in (
+        "URL",
+        "key",
+        "reader",
+        "writer",
+        "source",
+        "deploy role",
+        "pull request",
+        "trains",
+    ):
         assert [party for party in parties if word in party], word
 
 

@@ -64,7 +64,9 @@ def test_a_pull_request_meets_no_secret_and_deploys_nothing() -> None:
     triggers = {path.stem: workflow(path.stem)[ON] for path in FOLDER.glob("*.yml")}
     assert [name for name, on in triggers.items() if "pull_request" in on] == ["ci"]
     # Those run with the rights of main on what somebody else wrote.
-    assert not [name for name, on in triggers.items() if {"pull_request_target", "workflow_run"} & {*on}]
+    assert not [
+        name for name, on in triggers.items() if {"pull_request_target", "workflow_run"} & {*on}
+    ]
     assert "secrets." not in (FOLDER / "ci.yml").read_text()
     assert not [name for name, job in CI["jobs"].items() if "environment" in job]
     starts = [JOBS[name] for name in ("ci", "train")]
