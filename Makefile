@@ -7,6 +7,7 @@ BARS ?= yahoo
 DEMO := demo
 BUNDLE ?= out/bundle
 MLFLOW_PORT ?= 5000
+AUDIT ?= pip-audit
 VERSION := $(shell awk -F '"' '/^version =/ {print $$2}' pyproject.toml)
 IMAGE ?= financial-forecaster:$(VERSION)
 STAGE ?= dev
@@ -62,11 +63,13 @@ bench: $(VENV)/.dev ## Measure the daily run's memory, 5,000 series, the HTTPS f
 	$(BIN)/python -m benchmarks.on_demand
 	$(BIN)/python -m benchmarks.verify
 
-# Lambda refuses the index that provenance makes of an image; podman makes none.
+# Lambda refuses the index that provenance makes of an image; podman makes none. BASE=... builds on
+# another base than the one that the Dockerfile pins.
 .PHONY: image
 image: ENGINE ?= $(shell docker info >/dev/null 2>&1 && echo docker || echo podman)
 image: ## Build the image of both functions, by docker or podman
 	$(ENGINE) $(if $(filter docker,$(ENGINE)),buildx build --load --provenance=false,build) \
+		$(if $(BASE),$(if $(filter docker,$(ENGINE)),--build-context base=docker-image://,--from )$(BASE)) \
 		--platform linux/amd64 --tag $(IMAGE) --build-arg VERSION=$(VERSION) \
 		--build-arg REVISION=$$(git rev-parse HEAD 2>/dev/null || echo unknown) $(IMAGE_ARGS) .
 
@@ -114,11 +117,27 @@ remove: node_modules/.made ## Remove what was deployed; the bucket of the record
 cloud: $(VENV)-cloud/.made $(VENV)-lambda/.made ## Run AWS on this machine, to deploy to without an account
 	$(VENV)-cloud/bin/python -m tests.e2e.local_cloud $(CLOUD_PORT)
 
+LOCK := uv pip compile pyproject.toml --python-platform x86_64-manylinux_2_28 --generate-hashes \
+	--no-emit-index-url --no-header --no-annotate -q
+# What trains has what serves in the same versions, and the CPU build of torch.
 .PHONY: lock
-lock: $(VENV)/.dev ## Lock the image's dependencies with hashes
-	$(BIN)/uv pip compile pyproject.toml --extra serving --extra batch --python-version 3.13 \
-		--python-platform x86_64-manylinux_2_28 --generate-hashes --no-emit-index-url \
-		--no-header --no-annotate -q -o infra/image-requirements.txt
+lock: $(VENV)/.dev ## Lock what the image and training are made of, with hashes
+	$(BIN)/$(LOCK) --extra serving --extra batch --python-version 3.13 -o infra/image-requirements.txt
+	$(BIN)/$(LOCK) --extra batch --extra cli --extra training --python-version 3.11.9 \
+		--constraints infra/image-requirements.txt --torch-backend cpu -o infra/training-requirements.txt
+
+.PHONY: pin-base
+pin-base: ## Pin the image's base to the newest that AWS has published, by digest
+	$(PYTHON) infra/pin_base.py Dockerfile
+
+# Any known vulnerability of a locked package fails it, of the deployment's tools from "high" on.
+# PyPI knows torch without the name of its build.
+.PHONY: audit
+audit: ## Look the locks up in the databases of known vulnerabilities
+	@mkdir -p out && sed 's/+cpu / /' infra/training-requirements.txt > out/training-requirements.txt
+	for lock in infra/image-requirements.txt out/training-requirements.txt; do \
+		$(AUDIT) --strict --disable-pip --require-hashes --requirement $$lock || exit 1; done
+	npm audit --audit-level=high
 
 .PHONY: clean
 clean: ## Remove what was made here, environments included
@@ -140,6 +159,17 @@ $(VENV)/.dev: pyproject.toml | $(BIN)/python
 		$(BIN)/pip install -q $(TORCH)
 	$(BIN)/pip install -q -e '.[serving,batch,cli,training,dev]'
 	@touch $@ $(VENV)/.demo
+
+# What is locked, each file by its hash; the project is run from where it lies, so nothing is built.
+LOCKED := install -q --no-deps --only-binary :all: --require-hashes
+$(VENV)/.serving: infra/image-requirements.txt | $(BIN)/python
+	$(BIN)/pip $(LOCKED) -r $<
+	@touch $@
+
+# The hashes say which file of two indexes it is.
+$(VENV)/.training: infra/training-requirements.txt | $(BIN)/python
+	$(BIN)/pip $(LOCKED) --extra-index-url $(TORCH_INDEX) -r $<
+	@touch $@
 
 # The emulator tests run what the image runs: Python 3.13 with the locked dependencies.
 $(VENV)-lambda/.made: infra/image-requirements.txt tests/e2e/make_lambda_env.sh | $(VENV)/.dev

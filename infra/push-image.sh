@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Build the image, push it to the account's registry and print uri=repository@sha256:…
+# Build the image, push it to the account's registry and print repository=…, digest=sha256:… and
+# uri=repository@sha256:…
 #
 #   infra/push-image.sh STAGE
 #
@@ -22,4 +23,4 @@ make image ENGINE=docker IMAGE="$repository:$tag" >&2
 docker push --quiet "$repository:$tag" >&2
 digest=$(aws ecr describe-images --repository-name financial-forecaster --region "$AWS_REGION" \
     --image-ids "imageTag=$tag" --query 'imageDetails[0].imageDigest' --output text)
-echo "uri=$repository@$digest"
+printf '%s\n' "repository=$repository" "digest=$digest" "uri=$repository@$digest"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from math import isfinite, nan
 from pathlib import Path
 
 from pipeline.errors import WorseModel
@@ -29,7 +30,8 @@ def refuse_worse(new: Scores, current: Scores) -> None:
 
     Pooled CRPS may not be higher; no interval pooled over the tickers, and no ticker's 95 %
     interval, may cover more than a point beside its promise unless the current one does so too.
-    Without current scores there is nothing to be worse than.
+    What the current one has pooled the new one must have, as a number. Without current scores
+    there is nothing to be worse than.
     """
     problems = list(_find_worse(new, current)) if current else []
     if problems:
@@ -45,6 +47,10 @@ def _find_worse(new: Scores, current: Scores) -> Iterator[str]:
     if not new:
         yield "one without proof, while the current one has it; another folder takes it"
         return
+    unproven = [name for name in current if _is_pooled(name) and not isfinite(new.get(name, nan))]
+    if unproven:
+        yield f"no number for {', '.join(unproven)}"
+        return
     if new[CRPS] > current[CRPS] + CRPS_TOLERANCE:
         yield f"CRPS {new[CRPS]:.4f} against {current[CRPS]:.4f} of GARCH(1,1)-t's"
     for name, share in new.items():
@@ -53,8 +59,14 @@ def _find_worse(new: Scores, current: Scores) -> Iterator[str]:
             continue
         nominal = int(match["nominal"]) / 100
         current_share = current.get(name, nominal)
-        if _miscoverage(share, nominal) > _miscoverage(current_share, nominal) + COVERAGE_TOLERANCE:
+        allowed = _miscoverage(current_share, nominal) + COVERAGE_TOLERANCE
+        if not _miscoverage(share, nominal) <= allowed:
             yield f"{name} {share:.4f} against {current_share:.4f}"
+
+
+def _is_pooled(name: str) -> bool:
+    match = COVERAGE.fullmatch(name)
+    return name == CRPS or bool(match and not match["ticker"])
 
 
 def _miscoverage(share: float, nominal: float) -> float:

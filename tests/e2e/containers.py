@@ -143,12 +143,12 @@ def image_on_a_stand_in(folder: Path) -> Image:
         else:
             shutil.copy2(ROOT / path, copy)
     called("chmod", "-R", "go-rwx", folder)
-    told = ("ENGINE=podman", f"IMAGE={image}", f"IMAGE_ARGS={_offline(base)}")
+    told = ("ENGINE=podman", f"IMAGE={image}", f"BASE={base}", f"IMAGE_ARGS={_offline()}")
     called("make", "-C", folder, "image", *told)
     return Image("podman", image)
 
 
-def _offline(base: str) -> str:
+def _offline() -> str:
     """Return the arguments of a build that takes the locked packages from files fetched here."""
     wheels = WHEELS / hashlib.sha256(LOCK.read_bytes()).hexdigest()[:12]
     if not wheels.exists():
@@ -161,7 +161,7 @@ def _offline(base: str) -> str:
         unfinished.rename(wheels)
     (WHEELS / "pip.conf").write_text("[global]\nno-index = true\nfind-links = /wheels\n")
     mounts = f"--volume {wheels}:/wheels:ro --volume {WHEELS}/pip.conf:/etc/pip.conf:ro"
-    return f"--build-arg BASE_IMAGE={base} --network none {mounts} {' '.join(LIMITS)}"
+    return f"--network none {mounts} {' '.join(LIMITS)}"
 
 
 def called(*command: str | Path, given: bytes = b"") -> bytes:

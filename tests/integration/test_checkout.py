@@ -19,6 +19,7 @@ SCRIPTS = [path for path in TREE if path.endswith(".sh")] + [".ci/run", "Makefil
 GENERATED = {
     "package-lock.json",
     "infra/image-requirements.txt",
+    "infra/training-requirements.txt",
     "handlers/http/openapi.json",
     *(path for path in TREE if path.startswith("docs/model-card")),
 }

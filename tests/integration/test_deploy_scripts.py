@@ -1,24 +1,37 @@
-"""The two scripts of the deployment: with a real git, and with stand-ins for docker, aws and gh."""
+"""The scripts of the deployment: with a real git, and with stand-ins for docker, aws and gh."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
 import shutil
 import subprocess
+import sys
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 import pytest
+
+from tests.support.bundles import SCORES, write_bundle
 
 ROOT = Path(__file__).resolve().parents[2]
 MANIFEST = "models/default/manifest.json"
 SITE, REPOSITORY, TOKEN = "https://git.example", "owner/name", "a-token"
 DIGEST = "sha256:" + "5" * 64
+COPIED = (
+    *(
+        f"infra/{name}.sh"
+        for name in ("accept-bundle", "keep-bundle", "push-image", "verify-attested")
+    ),
+    *("infra/training-requirements.txt", "Makefile", "pyproject.toml"),
+)
 # They write down how they were called.
-GH = '#!/bin/sh\necho "gh $*" >> "$CALLS"\n'
+GH = '#!/bin/sh\necho "gh $*" >> "$CALLS"\ncase "$*" in *${REFUSED:-none}*) exit 1 ;; esac\n'
 DOCKER = '#!/bin/sh\necho "docker $*" >> "$CALLS"\n[ "$1" != login ] || cat > /dev/null\n'
+PYTHON = f'#!/bin/sh\nexec {sys.executable} "$@"\n'
 AWS = f"""#!/bin/sh
 echo "aws $*" >> "$CALLS"
 case "$*" in
@@ -79,6 +92,7 @@ def clone(tmp_path: Path) -> Clone:
         "GH_TOKEN": TOKEN,
         "GITHUB_SERVER_URL": SITE,
         "GITHUB_REPOSITORY": REPOSITORY,
+        "GITHUB_SHA": "c" * 40,
         "AWS_REGION": "us-east-1",
         # The site of the repository is a folder here.
         "GIT_CONFIG_COUNT": "1",
@@ -90,7 +104,7 @@ def clone(tmp_path: Path) -> Clone:
     made.git("clone", "--quiet", str(origin), str(folder), at=tmp_path)
     (folder / MANIFEST).parent.mkdir(parents=True)
     made.train("old")
-    for path in ("infra/keep-bundle.sh", "infra/push-image.sh", "Makefile", "pyproject.toml"):
+    for path in COPIED:
         (folder / path).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / path, folder / path)
     made.git("add", "--all")
@@ -147,7 +161,11 @@ def test_an_image_is_pushed_once_and_named_by_its_digest(
 ) -> None:
     clone.environ["AWS_REGION"] = region
     repository = f"123456789012.dkr.ecr.{region}.{domain}/financial-forecaster"
-    assert clone.run("push-image.sh", "dev") == {"uri": f"{repository}@{DIGEST}"}
+    assert clone.run("push-image.sh", "dev") == {
+        "repository": repository,
+        "digest": DIGEST,
+        "uri": f"{repository}@{DIGEST}",
+    }
     commit = clone.git("rev-parse", "HEAD")
     (build,) = re.findall(r"docker buildx build .*", clone.calls)
     (pushed,) = re.findall(rf"docker push --quiet {repository}:(.*)", clone.calls)
@@ -157,3 +175,99 @@ def test_an_image_is_pushed_once_and_named_by_its_digest(
     assert "--provenance=false --platform linux/amd64" in build
     assert f"REVISION={commit}" in build
     assert f"imageTag={pushed}" in clone.calls
+
+
+# a bundle that another job trained
+
+
+@pytest.fixture
+def trained(clone: Clone) -> Path:
+    """The folder of a new bundle, in a clone with a current one and the image's packages."""
+    python = clone.folder / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text(PYTHON)
+    python.chmod(0o755)
+    (clone.folder / "pipeline").symlink_to(ROOT / "pipeline")
+    shutil.rmtree(clone.folder / "models" / "default")
+    write_bundle(clone.folder / "models" / "default")
+    return write_bundle(clone.folder / "new", date(2030, 2, 1))
+
+
+def digest(folder: Path) -> str:
+    return hashlib.sha256((folder / "manifest.json").read_bytes()).hexdigest()
+
+
+def test_an_accepted_bundle_takes_the_place_of_the_current_one(clone: Clone, trained: Path) -> None:
+    (trained / "sitecustomize.py").write_text("raise SystemExit('I was not trained')")
+    clone.run("accept-bundle.sh", "new", digest(trained))
+    there = {path.name: path.read_bytes() for path in (clone.folder / "models/default").iterdir()}
+    assert there == {
+        name: (trained / name).read_bytes() for name in ("manifest.json", "model.onnx")
+    }
+    bill = json.loads((clone.folder / "bundle.cdx.json").read_text())
+    assert bill["metadata"]["component"]["version"].startswith("2030-02-01-")
+    assert "torch" in {package["name"] for package in bill["components"]}
+
+
+@pytest.mark.parametrize("scores", [{}, SCORES | {"coverage_95": 0.5}], ids=["none", "worse"])
+def test_a_bundle_that_does_not_pass_leaves_the_current_one(
+    clone: Clone, trained: Path, scores: dict[str, float]
+) -> None:
+    shutil.rmtree(trained)
+    write_bundle(trained, date(2030, 2, 1), scores=scores)
+    before = digest(clone.folder / "models" / "default")
+    with pytest.raises(subprocess.CalledProcessError, match="exit status 1"):
+        clone.run("accept-bundle.sh", "new", digest(trained))
+    assert digest(clone.folder / "models" / "default") == before
+
+
+@pytest.mark.parametrize("sha256", ["0" * 64, ""], ids=["another", "none"])
+def test_a_bundle_that_is_not_the_one_that_was_trained_is_not_even_loaded(
+    clone: Clone, trained: Path, sha256: str
+) -> None:
+    before = digest(clone.folder / "models" / "default")
+    with pytest.raises(subprocess.CalledProcessError):
+        clone.run("accept-bundle.sh", "new", sha256)
+    assert digest(clone.folder / "models" / "default") == before
+    assert not (clone.folder / "bundle.cdx.json").exists()
+
+
+def test_what_runs_the_model_sees_nothing_of_the_jobs_environment(
+    clone: Clone, trained: Path
+) -> None:
+    seen = clone.folder / "seen"
+    python = clone.folder / ".venv" / "bin" / "python"
+    python.write_text(f"#!/bin/sh\nenv > {seen}\n{PYTHON}")
+    clone.environ["ACTIONS_ID_TOKEN_REQUEST_TOKEN"] = "a-secret"
+    clone.run("accept-bundle.sh", "new", digest(trained))
+    names = {line.partition("=")[0] for line in seen.read_text().splitlines()}
+    assert names <= {"PWD", "_", "LD_LIBRARY_PATH"}
+
+
+# what GitHub vouches for
+
+
+def test_each_subject_is_verified_for_how_and_of_what_it_was_made(clone: Clone) -> None:
+    clone.run("verify-attested.sh", f"oci://registry/name@{DIGEST}", "models/default/model.onnx")
+    calls = clone.calls.splitlines()
+    kinds = ("https://slsa.dev/provenance/v1", "https://cyclonedx.org/bom")
+    subjects = (f"oci://registry/name@{DIGEST}", "models/default/model.onnx")
+    assert [call.split()[3] for call in calls] == [name for name in subjects for _ in kinds]
+    for call, kind in zip(calls, kinds * len(subjects), strict=True):
+        assert call.startswith("gh attestation verify ")
+        options = dict(re.findall(r"--([a-z-]+) ?([^-\s]\S*)?", call))
+        assert options == {
+            "repo": REPOSITORY,
+            "predicate-type": kind,
+            "signer-workflow": f"{REPOSITORY}/.github/workflows/deploy.yml",
+            "source-ref": "refs/heads/main",
+            "source-digest": "c" * 40,
+            "deny-self-hosted-runners": "",
+        }
+
+
+@pytest.mark.parametrize("refused", ["oci:", "model.onnx", "cyclonedx", "slsa"])
+def test_one_refusal_is_enough(clone: Clone, refused: str) -> None:
+    clone.environ["REFUSED"] = refused
+    with pytest.raises(subprocess.CalledProcessError):
+        clone.run("verify-attested.sh", "oci://name", "model.onnx")
