@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.errors import ConfigError, InvalidBars, Reason
+from pipeline.errors import ConfigError, InvalidBars, Reason, StaleBars
 
 Floats = NDArray[np.float64]
 Sessions = NDArray[np.datetime64]
@@ -173,3 +173,12 @@ def _find_jumps(close: Floats) -> Flags:
     near_split = np.abs(size[:, None] - np.log(SPLIT_RATIOS)) <= SPLIT_TOLERANCE
     flags: Flags = near_split.any(axis=1) | (size > np.log(SPLIT_RATIOS[-1]))
     return flags
+
+
+def select_span(bars: RawBars, first: date, last: date) -> RawBars:
+    """Return the bars from `first` to `last`; raises StaleBars where all are older."""
+    newest: date | None = bars.session.max().item() if len(bars) else None
+    if newest is not None and newest < first:
+        message = f"{bars.ticker}: expected a bar of {last}, newest is of {newest}"
+        raise StaleBars(message, newest=newest)
+    return bars.since(first).as_of(last)

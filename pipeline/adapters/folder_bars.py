@@ -26,8 +26,9 @@ from pipeline.bars import (
     RawBars,
     Sessions,
     parse_label,
+    select_span,
 )
-from pipeline.errors import ConfigError, DataError, Reason, SourceUnavailable, StaleBars
+from pipeline.errors import ConfigError, DataError, Reason, SourceUnavailable
 from pipeline.ports import Reading
 
 NEEDED = ("Date", "Open", "High", "Low", "Close")
@@ -65,7 +66,7 @@ class FolderBars:
         failures: dict[str, DataError] = {}
         for ticker in tickers:
             try:
-                bars[ticker] = _select_span(self._read_ticker(ticker), first, last)
+                bars[ticker] = select_span(self._read_ticker(ticker), first, last)
             except DataError as exc:
                 failures[ticker] = exc
         return Reading(bars, failures)
@@ -108,14 +109,6 @@ def _read_origin(path: Path) -> bytes:
         raise ConfigError(f"{path}: expected a text file, got something else")
     with path.open("rb") as file:
         return file.read(LONGEST_LABEL + 1)
-
-
-def _select_span(bars: RawBars, first: date, last: date) -> RawBars:
-    newest: date | None = bars.session.max().item() if len(bars) else None
-    if newest is not None and newest < first:
-        message = f"{bars.ticker}: expected a bar of {last}, newest is of {newest}"
-        raise StaleBars(message, newest=newest)
-    return bars.since(first).as_of(last)
 
 
 def _read_csv(path: Path) -> Table:

@@ -21,7 +21,8 @@ from pipeline.jobs.remake import finish_claimed
 from pipeline.ports import ObjectStore
 from pipeline.record.chain import Link
 from pipeline.record.forecasters import DirectForecaster
-from pipeline.record.manifest import create_or_adopt, read_manifests
+from pipeline.record.manifest import read_manifests
+from pipeline.record.objects import create_or_adopt
 from pipeline.record.part import PartInputs
 from pipeline.record.part_vintage import Asked, find_vintage, fix_vintage
 from pipeline.record.prior import PriorRecord, read_prior_record

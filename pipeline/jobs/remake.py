@@ -13,7 +13,8 @@ from pipeline.record.chain import Link
 from pipeline.record.claims import Claim, read_claim
 from pipeline.record.forecasters import DirectForecaster
 from pipeline.record.keys import bundle_folder
-from pipeline.record.manifest import RunManifest, create_or_adopt, read_verified
+from pipeline.record.manifest import RunManifest
+from pipeline.record.objects import create_or_adopt, read_verified
 from pipeline.record.part import PartInputs, Write
 from pipeline.record.prior import read_prior_record
 from pipeline.record.publish import publish

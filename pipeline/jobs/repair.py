@@ -11,7 +11,7 @@ from pipeline.jobs.heal import heal
 from pipeline.ports import Calendar, ObjectStore, Tables
 from pipeline.record.chain import Link, find_head, read_previous_link
 from pipeline.record.keys import RUNS
-from pipeline.record.manifest import read_verified
+from pipeline.record.objects import read_verified
 from pipeline.record.repairs import Loss, accept_loss, read_loss
 
 

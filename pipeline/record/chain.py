@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -86,3 +86,9 @@ def read_previous_link(store: ObjectStore, link: Link) -> Link | None:
             expected,
         )
     return before
+
+
+def count_recorded(store: ObjectStore, sessions: Sequence[date]) -> int:
+    """Return how many of the sessions are on the record."""
+    manifests = list_keys(store, RUNS, after=f"{RUNS}{sessions[0]}")
+    return len(set(map(str, sessions)) & {key.removeprefix(RUNS)[:10] for key in manifests})

@@ -18,7 +18,8 @@ from pipeline.errors import StoreError
 from pipeline.forecasting.forecast import MAX_LOG_RETURN
 from pipeline.forecasting.levels import INTERVALS
 from pipeline.ports import ObjectStore, Tables
-from pipeline.record.manifest import OK, RunManifest, read_verified
+from pipeline.record.manifest import OK, RunManifest
+from pipeline.record.objects import read_verified
 from pipeline.record.tables import to_instant
 
 ROUNDED = 1.01  # of a limit, for prices are rounded after it is checked

@@ -24,7 +24,8 @@ from pipeline.record.chain import Link
 from pipeline.record.claims import read_claim
 from pipeline.record.grammar import list_keys
 from pipeline.record.keys import MOST_PARTS, PLANS, plan_key
-from pipeline.record.manifest import Mode, create_or_adopt, read_required, read_verified
+from pipeline.record.manifest import Mode
+from pipeline.record.objects import create_or_adopt, read_required, read_verified
 from pipeline.record.part_vintage import CLOCKS_DIFFER
 from pipeline.record.vintage import Vintage
 

@@ -19,7 +19,8 @@ from pipeline.ports import ObjectStore, Tables
 from pipeline.record.chain import Link, read_link, walk_back
 from pipeline.record.issued import read_issued
 from pipeline.record.keys import manifest_key, table_key
-from pipeline.record.manifest import RunManifest, read_verified
+from pipeline.record.manifest import RunManifest
+from pipeline.record.objects import read_verified
 from pipeline.record.repairs import NO_REPAIRS, Repairs
 from pipeline.record.state import Outstanding, State, list_outstanding, read_state
 from pipeline.record.vintage import Vintage

@@ -19,7 +19,8 @@ from pipeline.forecasting.calibration import Calibration
 from pipeline.forecasting.levels import LEVELS
 from pipeline.grid import round_decimals
 from pipeline.ports import ObjectStore
-from pipeline.record.manifest import Mode, RunManifest, read_verified
+from pipeline.record.manifest import Mode, RunManifest
+from pipeline.record.objects import read_verified
 from pipeline.record.running_scores import RunningScores
 
 SCHEMA_VERSION = 1

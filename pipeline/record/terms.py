@@ -15,7 +15,8 @@ from pipeline.record.chain import Link, find_head
 from pipeline.record.claims import read_claim
 from pipeline.record.grammar import list_keys
 from pipeline.record.keys import CLAIMS, RUNS, STORE, claim_key, part_name
-from pipeline.record.manifest import check_version, create_or_adopt
+from pipeline.record.manifest import check_version
+from pipeline.record.objects import create_or_adopt
 from pipeline.record.part import Write
 
 # In the words of a refusal.

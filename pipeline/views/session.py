@@ -14,13 +14,7 @@ from pipeline.columns import Columns, concatenate, where
 from pipeline.forecasting.bundle import trained_until
 from pipeline.ports import ObjectStore, Tables
 from pipeline.record.issued import read_forecasts
-from pipeline.record.manifest import (
-    OK,
-    RunManifest,
-    last_statuses,
-    read_manifests,
-    reasons_of,
-)
+from pipeline.record.manifest import OK, RunManifest, last_statuses, read_manifests, reasons_of
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -10,7 +10,7 @@ from typing import Self
 from pipeline.errors import Overtaken, StoreError
 from pipeline.ports import ObjectStore
 from pipeline.record.keys import CLAIMS, RUNS
-from pipeline.record.manifest import create_or_adopt
+from pipeline.record.objects import create_or_adopt
 
 WRITERS = 8
 # Sessions whose objects may be on their way to the store at once.

@@ -19,7 +19,7 @@ from pipeline.jobs.daily_job import DailyJob
 from pipeline.jobs.heal import repair_or_do_without
 from pipeline.jobs.remake import finish_claimed
 from pipeline.ports import ObjectStore, Reading
-from pipeline.record.chain import Link, read_link
+from pipeline.record.chain import Link, count_recorded, read_link
 from pipeline.record.grammar import list_keys
 from pipeline.record.keys import RUNS, table_key
 from pipeline.record.manifest import Mode
@@ -118,7 +118,7 @@ def _publish_planned(
         refresh_views(job.store, job.tables)
         raise
     refresh_views(job.store, job.tables)
-    issued = _count_recorded(job.store, sessions)
+    issued = count_recorded(job.store, sessions)
     if head is None and not issued:
         raise RequestError(
             f"expected bars fit for a forecast in a session from {sessions[0]} to {newest}, got "
@@ -167,12 +167,6 @@ def _publish_each(
                 inputs = PartInputs(number, expected, targets, vintage, data, prior)
                 prior = unscored.add(publish(inputs, forecaster, job.tables, write))
             progress(done, len(sessions))
-
-
-def _count_recorded(store: ObjectStore, sessions: Sequence[date]) -> int:
-    """Return how many of the sessions are on the record."""
-    manifests = list_keys(store, RUNS, after=f"{RUNS}{sessions[0]}")
-    return len(set(map(str, sessions)) & {key.removeprefix(RUNS)[:10] for key in manifests})
 
 
 def _find_newest_bar(first: date, tickers: Sequence[str], reading: Reading) -> date:
