@@ -124,15 +124,17 @@ def test_who_asks_alike_takes_up_a_dead_run_s_bars_whatever_the_order_of_tickers
 
 def test_parts_of_a_session_go_past_a_dead_run_s_numbers_in_order(model: Model) -> None:
     store, only_spy = run_days(model, SPAN[:1], store=MemoryObjects()), {"SPY": market()["SPY"]}
-    wrong = lambda dying: run(  # noqa: E731
-        job_on(model, dying, market(), tickers=("QQQ",)), evening(SPAN[1])
-    )
-    die_after(1, store, wrong)
+    for tickers in ((*TICKERS, "DIA"), ("QQQ",)):
+        wrong = lambda dying, tickers=tickers: run(  # noqa: E731
+            job_on(model, dying, market(), tickers=tickers), evening(SPAN[1])
+        )
+        die_after(1, store, wrong)
     run_day(model, store, SPAN[1], only_spy)
+    # What one of the dead had asked is what is missing now; but parts follow each other in order.
     run_day(model, store, SPAN[1], market())
     run_day(model, store, SPAN[2], market())
     keys = [link.manifest.key for link in walk_back(store, find_head(store))]
-    names = [f"{SPAN[2]}.00", f"{SPAN[1]}.02", f"{SPAN[1]}.01", f"{SPAN[0]}.00"]
+    names = [f"{SPAN[2]}.00", f"{SPAN[1]}.03", f"{SPAN[1]}.02", f"{SPAN[0]}.00"]
     assert keys == [f"runs/{name}.json" for name in names]
     assert states(store)[-1].withheld == {"QQQ": {"unknown_ticker": 1}}
     assert verify(store, TABLES, CALENDAR).findings == ()
@@ -202,6 +204,14 @@ def test_after_a_revision_of_every_ticker_the_record_goes_on(model: Model) -> No
     }
     assert len(read_manifests(store, SPAN[1])) == 1
     assert run_day(model, store, SPAN[2], revised).outcome is Outcome.PUBLISHED
+
+
+def test_what_is_issued_after_the_next_close_is_never_live_and_says_when(model: Model) -> None:
+    store = MemoryObjects()
+    (part,) = run(job_on(model, store, market()), evening(SPAN[0]), LONG_AFTER).manifests
+    assert (part.mode, part.issued_at) == (Mode.AS_OF, LONG_AFTER)
+    with pytest.raises(RequestError, match="expected a time that has come"):
+        run(job_on(model, store, market()), evening(SPAN[2]), evening(SPAN[1]))
 
 
 def test_a_clock_behind_that_of_the_run_before_is_no_obstacle(model: Model) -> None:
