@@ -11,6 +11,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Sequence
 from datetime import date
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -103,11 +104,9 @@ class FolderBars:
 
 def _read_origin(path: Path) -> bytes:
     """Return what the file says, and not much more than a label has; `folder` without the file."""
-    if not path.exists():
-        return b"folder"
-    if not path.is_file():
+    if path.exists() and not path.is_file():
         raise ConfigError(f"{path}: expected a text file, got something else")
-    with path.open("rb") as file:
+    with path.open("rb") if path.exists() else BytesIO(b"folder") as file:
         return file.read(LONGEST_LABEL + 1)
 
 
@@ -148,8 +147,7 @@ def _check_bytes(size: int) -> None:
 
 
 def _check_header(header: Sequence[str]) -> None:
-    missing = [name for name in NEEDED if name not in header]
-    if missing:
+    if missing := [name for name in NEEDED if name not in header]:
         raise ValueError(
             f"expected the columns {', '.join(NEEDED)}; missing {', '.join(missing)}; "
             f"got {', '.join(header) or 'none'}"
@@ -157,19 +155,16 @@ def _check_header(header: Sequence[str]) -> None:
 
 
 def _parse_numbers(name: str, cells: Sequence[str], lines: Sequence[int]) -> Floats:
-    try:
-        values = list(map(float, cells))
-    except ValueError:
-        values = [_parse_number(name, cell, line) for cell, line in zip(cells, lines, strict=True)]
+    values = [_parse_number(name, cell, line) for cell, line in zip(cells, lines, strict=True)]
     return np.array(values, np.float64)
 
 
 def _parse_number(name: str, cell: str, line: int) -> float:
-    if cell.strip().lower() in HOLES:
-        return np.nan
     try:
         return float(cell)
     except ValueError:
+        if cell.strip().lower() in HOLES:
+            return np.nan
         raise ValueError(f"line {line}, {name}: expected a number, got {cell!r}") from None
 
 

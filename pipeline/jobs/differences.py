@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import msgspec
 import numpy as np
 
 from pipeline.bars import Flags
 from pipeline.columns import Columns
+from pipeline.encoding import from_json
 from pipeline.errors import StoreError
 from pipeline.ports import Tables
 
@@ -24,12 +24,12 @@ def describe_difference(tables: Tables, key: str, expected: bytes, got: bytes | 
         if key.endswith(".parquet"):
             differences = _compare_tables(tables, key.partition("/")[0], expected, got)
         elif key.endswith(".json"):
-            pair = (msgspec.json.decode(expected), msgspec.json.decode(got))
+            pair = (from_json(data, object, key, "JSON") for data in (expected, got))
             differences = _compare_documents("", *pair)
         else:
             return "expected other bytes"
         return next(differences, "equal values in other bytes")
-    except (StoreError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
+    except StoreError as exc:
         return f"expected a readable object: {exc}"
 
 

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.encoding import sha256
+from pipeline.errors import StoreError
 from pipeline.forecasting.model import Model
 from pipeline.grid import are_neighbours, round_decimals, round_digits
 from pipeline.jobs.compare import Comparison, compare
@@ -160,7 +161,7 @@ def test_a_file_that_says_the_same_otherwise_is_a_change(store: MemoryObjects, t
     for forged in (b"", b"PAR1", stored[:-1], stored[:40] + stored[41:], b"{}"):
         assert compare(KEYS[table], forged, stored, TABLES) is Comparison.CHANGED
     read = pq.read_table(pa.BufferReader(stored))
-    for foreign in ({"compression": "gzip"}, {"store_schema": True}, {"write_statistics": False}):
+    for foreign in ({"compression": "none"}, {"store_schema": True}, {"write_statistics": False}):
         sink = pa.BufferOutputStream()
         pq.write_table(read, sink, **foreign)
         forged = sink.getvalue().to_pybytes()
@@ -195,8 +196,7 @@ def test_a_state_may_be_one_step_off_in_its_numbers_alone(store: MemoryObjects) 
             value = within[path[-1]]
             number = isinstance(value, float)
             within[path[-1]] = _forge(value, steps)
-            data = State.decode(msgspec.json.encode(forged), STATE).encode()
-            comparison = compare(STATE, data, stored, TABLES)
+            comparison = compare(STATE, _as_stored(forged), stored, TABLES)
             step_of_a_number = number and steps == 1
             assert comparison is (Comparison.ON_GRID if step_of_a_number else Comparison.CHANGED), (
                 path
@@ -204,6 +204,15 @@ def test_a_state_may_be_one_step_off_in_its_numbers_alone(store: MemoryObjects) 
             seen[comparison] += 1
     assert seen[Comparison.ON_GRID] > 100
     assert seen[Comparison.CHANGED] > 300
+
+
+def _as_stored(document: Any) -> bytes:
+    """Return a state's bytes as a run writes them, or its JSON where no state can be so."""
+    data = msgspec.json.encode(document)
+    try:
+        return State.decode(data, STATE).encode()
+    except StoreError:
+        return data
 
 
 def _forge(value: Any, steps: int) -> Any:

@@ -13,6 +13,7 @@ import pytest
 from pipeline.errors import IncompleteRun, RequestError, StoreError
 from pipeline.forecasting.forecast import Forecast
 from pipeline.forecasting.model import Model
+from pipeline.grid import round_digits
 from pipeline.jobs.backfill.run import backfill
 from pipeline.jobs.daily_job import DailyJob
 from pipeline.jobs.daily_summary import Outcome
@@ -108,7 +109,7 @@ def test_the_prices_of_a_dead_simulated_run_are_nobody_s(model: Model) -> None:
     die_after(3, store, lambda dying: run(job_on(model, dying, simulated()), evening(SPAN[0])))
     summary = run_day(model, store, SPAN[0], market())
     rows = TABLES.decode("forecasts", store.objects[summary.manifests[0].table("forecasts")])[0]
-    assert rows["last_close"][0] == market()["SPY"].as_of(SPAN[0]).close[-1]
+    assert rows["last_close"][0] == round_digits(market()["SPY"].as_of(SPAN[0]).close[-1])
 
 
 def test_who_asks_alike_takes_up_a_dead_run_s_bars_whatever_the_order_of_tickers(

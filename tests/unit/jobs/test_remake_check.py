@@ -11,6 +11,7 @@ from pipeline.forecasting.model import Model
 from pipeline.jobs.remake_check import Sample
 from pipeline.jobs.verify import Problem, Scope, verify
 from pipeline.record.manifest import RunManifest
+from pipeline.record.state import Outstanding
 from tests.support.fakes import MemoryObjects
 from tests.support.records import CALENDAR, SESSIONS, TABLES, flipped, run_days
 from tests.support.rewriting import Part, rewrite
@@ -61,8 +62,9 @@ def test_a_part_that_cannot_be_made_again_from_whole_objects_is_unconfirmed(mode
     objects = run_days(model, SPAN).objects
     run = f"runs/{SPAN[2]}.00.json"
     part = Part(objects, msgspec.json.decode(objects[run], type=RunManifest))
-    # Gains of no shape: readable, named by every digest, and senseless for the part after.
-    forged = rewrite(objects, part.with_state(log_gains={"SPY": ((0.1, 0.2),)}))
+    # Readable, named by every digest, and senseless for the part after: nobody issued that.
+    issued = Outstanding(SPAN[1], 0, "live", {"IWM": (1,)})
+    forged = rewrite(objects, part.with_state(outstanding=(issued,)))
     found = verify(MemoryObjects(forged), TABLES, CALENDAR, DEEP)
     problems = {f.key: f.problem for f in found.findings}
     assert problems[part.run.calibration] is Problem.CHANGED

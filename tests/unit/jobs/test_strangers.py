@@ -6,7 +6,6 @@ import pytest
 
 from pipeline.errors import ForecasterError, StoreError
 from pipeline.forecasting.model import Model
-from pipeline.jobs.daily import run
 from pipeline.jobs.status import read_status
 from pipeline.jobs.strangers import set_strangers_apart
 from pipeline.jobs.verify import verify
@@ -15,7 +14,7 @@ from pipeline.record.manifest import read_manifests
 from pipeline.serving.cached_views import CachedViews
 from tests.support.fakes import MemoryObjects
 from tests.support.hostile import HEAD, SPAN, STRANGERS, record
-from tests.support.records import CALENDAR, LONG_AFTER, TABLES, evening, job_on, market
+from tests.support.records import CALENDAR, LONG_AFTER, TABLES, market, run_day
 
 
 def test_names_are_set_apart_in_their_order_and_so_that_all_can_show_them() -> None:
@@ -60,7 +59,7 @@ def test_a_bomb_in_place_of_latest_json_is_mended_by_the_next_run(
     store.objects["latest.json"] = bomb
     with pytest.raises(StoreError, match="^latest.json: expected the forecasts of a session"):
         CachedViews(store.read, lambda: 0.0).latest()
-    run(job_on(model, store, market()), evening(SPAN[2], 23))
+    run_day(model, store, SPAN[2], market())
     assert store.objects["latest.json"] == whole
 
 

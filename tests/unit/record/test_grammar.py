@@ -30,12 +30,12 @@ def test_every_key_that_is_built_is_of_the_record(session: date, part: int, tabl
         keys.scores_key(str(session)[:7], session, part): Kind.SCORES,
         keys.claim_key(None): Kind.CLAIM,
         keys.claim_key(SHA): Kind.CLAIM,
-        keys.plan_key(session): Kind.PLAN,
+        keys.plan_key(session, part): Kind.PLAN,
         **dict.fromkeys(keys.bundle_keys(f"{session}-{SHA[:12]}", SHA), Kind.BUNDLE),
         **dict.fromkeys([keys.LATEST, keys.TRACK_RECORD, keys.DASHBOARD], Kind.VIEW),
-        "store.json": Kind.STORE,
-        f"signatures/{session}.{part:02d}.sig": Kind.SIGNATURE,
-        f"losses/{SHA}.json": Kind.LOSS,
+        keys.STORE: Kind.STORE,
+        keys.signature_key(SHA): Kind.SIGNATURE,
+        keys.loss_key(SHA): Kind.LOSS,
     }
     assert {key: kind_of(key) for key in built} == built
 
@@ -74,4 +74,6 @@ def test_nobody_looks_through_a_store_past_the_grammar() -> None:
         and node.func.attr == "keys"
         and (node.args or node.keywords)
     }
-    assert users == {"jobs/verify.py", "record/grammar.py"}
+    # The first tells strangers apart, the second hands all on, the third asks itself.
+    apart = {"jobs/verify.py", "jobs/remembered.py", "adapters/folder_store.py"}
+    assert users == {*apart, "record/grammar.py"}
