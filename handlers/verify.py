@@ -41,6 +41,7 @@ def _to_answer(verified: Verified) -> dict[str, Any]:
         "objects": verified.objects,
         "newest": verified.head.digest if verified.head else None,
         "findings": [f"{each.problem} {each.key}: {each.message}" for each in verified.findings],
+        "lost": [each.key for each in verified.lost],
         "left_behind": len(verified.left_behind),
         "strangers": len(verified.strangers),
         "public_key": verified.public_key,

@@ -140,6 +140,7 @@ def _to_document(verified: Verified, sample: Sample) -> dict[str, Any]:
         "hints": [asdict(hint) for hint in verified.hints],
         "left_behind": verified.left_behind,
         "strangers": verified.strangers,
+        "lost": [asdict(finding) for finding in verified.lost],
     }
 
 
@@ -148,6 +149,8 @@ def _print(verified: Verified, sample: Sample) -> None:
     for finding in verified.findings:
         where = f"{finding.session}  {finding.key}" if finding.session else finding.key
         console.print_line(f"{finding.problem}  {where}: {finding.message}", "red")
+    for finding in verified.lost:
+        console.print_line(f"{finding.problem}  {finding.key}: {finding.message}", "yellow")
     _print_hints(verified)
     _print_names(
         verified.left_behind,

@@ -22,6 +22,7 @@ class Problem(StrEnum):
     BACK_DATED = "back_dated"
     NOT_IN_CHAIN = "not_in_chain"
     UNCONFIRMED = "unconfirmed"
+    LOST = "lost"
     UNSIGNED = "unsigned"
 
 

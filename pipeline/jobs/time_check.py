@@ -101,3 +101,18 @@ def _untimely(key: str, what: str, issued_at: datetime, written: datetime) -> Fi
 def _utc(moment: datetime) -> datetime:
     """Return a manifest's time, which may have been changed to one without a zone, as aware."""
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def find_back_dated(runs: Sequence[RunManifest], calendar: Calendar) -> Iterator[Finding]:
+    """Yield the live manifests that were not issued while their session was the newest."""
+    for run in runs:
+        if run.mode is Mode.LIVE and not _is_in_time(run, calendar):
+            message = f"expected an issue before the next close, got {run.issued_at.isoformat()}"
+            yield Finding(Problem.BACK_DATED, run.key, message)
+
+
+def _is_in_time(run: RunManifest, calendar: Calendar) -> bool:
+    try:
+        return calendar.last_closed(run.issued_at) == run.session
+    except ConfigError:  # no time of this calendar, or none with a time zone
+        return False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
@@ -17,17 +17,25 @@ from pipeline.jobs.remake_check import RemakeCheck, Sample
 from pipeline.jobs.signature_check import SignatureCheck, compare_public_keys
 from pipeline.jobs.strangers import set_strangers_apart
 from pipeline.jobs.terms_check import find_changed_terms, refuse_other_version
-from pipeline.jobs.time_check import check_times
+from pipeline.jobs.time_check import check_times, find_back_dated
 from pipeline.jobs.views_check import check_views
 from pipeline.ports import Calendar, CheckSignature, ObjectStore, Tables
 from pipeline.record.chain import Link
 from pipeline.record.grammar import kind_of
-from pipeline.record.keys import PLANS, RUNS, STORE, VIEWS, claim_key, signature_key
-from pipeline.record.manifest import Mode, RunManifest
+from pipeline.record.keys import (
+    LOSSES,
+    PLANS,
+    RUNS,
+    STORE,
+    VIEWS,
+    claim_key,
+    signature_key,
+)
+from pipeline.record.repairs import read_loss
 
 READERS = 16
 AT_ONCE = 64  # manifests whose objects are read side by side
-UNREADABLE = (Problem.MISSING, Problem.CHANGED)
+UNREADABLE = (Problem.MISSING, Problem.CHANGED, Problem.LOST)
 
 
 class Phase(StrEnum):
@@ -45,7 +53,7 @@ class Verified:
     """What was looked at, and what was found.
 
     `left_behind` are objects that no manifest names, of runs that died: nobody claims them;
-    `strangers` are names that no object of the record has.
+    `strangers` are names that no object of the record has. `lost` objects were given up.
     `remade` sessions were made again; `unmade` parts could not be, for objects of others that are
     among the findings. Signatures are those of `public_key`, None where there are none. `hints` are
     what would be findings if the store's times could be trusted.
@@ -57,6 +65,7 @@ class Verified:
     findings: tuple[Finding, ...]
     left_behind: tuple[str, ...]
     strangers: tuple[str, ...] = ()
+    lost: tuple[Finding, ...] = ()
     hints: tuple[Finding, ...] = ()
     remade: int = 0
     unmade: int = 0
@@ -105,13 +114,16 @@ def verify(
     beside = {claim_key(run.previous) for run in runs}
     beside |= {signature_key(link.digest) for link in links} if signatures else set()
     beside &= set(keys)
-    findings = [*chain.findings, *_find_back_dated(runs[::-1], calendar)]
+    lost = tuple(finding for finding in chain.findings if finding.problem is Problem.LOST)
+    findings = [finding for finding in chain.findings if finding not in lost]
+    findings += find_back_dated(runs[::-1], calendar)
     times = check_times(store, calendar, runs)
     findings += times.findings
     findings += find_changed_terms(store, calendar, runs)
     findings += check_claims(store, runs)
     head = links[-1] if links else None
-    faulty = frozenset(finding.key for finding in findings if finding.problem in UNREADABLE)
+    unreadable = (finding for finding in (*findings, *lost) if finding.problem in UNREADABLE)
+    faulty = frozenset(finding.key for finding in unreadable)
     remade = RemakeCheck(store, tables, calendar, head, faulty).run(
         links, scope.sample, partial(progress, Phase.REMADE)
     )
@@ -119,7 +131,7 @@ def verify(
     findings += check_views(store, tables) if not findings else []
     findings += (*of_public_key, *unsigned, *check_noted(scope.noted, links))
     named = {key for key, _ in checked} | beside | {*VIEWS, STORE}
-    named |= {key for key in keys if key.startswith((RUNS, PLANS))}
+    named |= {key for key in keys if key.startswith((RUNS, PLANS, LOSSES))}
     return Verified(
         manifests=len(links),
         objects=len(checked) + len(beside) + (STORE in keys),
@@ -127,6 +139,7 @@ def verify(
         findings=tuple(findings),
         left_behind=tuple(key for key in keys if key not in named),
         strangers=strangers,
+        lost=lost,
         hints=times.hints,
         remade=remade.sessions,
         unmade=remade.unmade,
@@ -161,24 +174,13 @@ def _walk(
 
 def _check_object(store: ObjectStore, named: tuple[str, str]) -> Finding | None:
     key, expected = named
-    data = None if kind_of(key) is None else store.read(key)
+    if kind_of(key) is None:
+        return Finding(Problem.MISSING, key, f"expected sha256 {expected}")
+    data = store.read(key)
+    if data is not None and sha256(data) == expected:
+        return None
+    if (loss := read_loss(store, expected)) is not None and loss.key == key:
+        return Finding(Problem.LOST, key, f"given up by a person on {loss.accepted_at}")
     if data is None:
         return Finding(Problem.MISSING, key, f"expected sha256 {expected}")
-    if sha256(data) != expected:
-        return Finding(Problem.CHANGED, key, f"expected sha256 {expected}, got {sha256(data)}")
-    return None
-
-
-def _find_back_dated(runs: Sequence[RunManifest], calendar: Calendar) -> Iterator[Finding]:
-    """Yield the live manifests that were not issued while their session was the newest."""
-    for run in runs:
-        if run.mode is Mode.LIVE and not _is_in_time(run, calendar):
-            message = f"expected an issue before the next close, got {run.issued_at.isoformat()}"
-            yield Finding(Problem.BACK_DATED, run.key, message)
-
-
-def _is_in_time(run: RunManifest, calendar: Calendar) -> bool:
-    try:
-        return calendar.last_closed(run.issued_at) == run.session
-    except ConfigError:  # no time of this calendar, or none with a time zone
-        return False
+    return Finding(Problem.CHANGED, key, f"expected sha256 {expected}, got {sha256(data)}")

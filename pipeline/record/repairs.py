@@ -13,6 +13,7 @@ import msgspec
 
 from pipeline.encoding import Moment, from_json, to_json
 from pipeline.ports import ObjectStore
+from pipeline.record.grammar import kind_of
 from pipeline.record.keys import loss_key
 
 
@@ -53,7 +54,8 @@ def accept_loss(store: ObjectStore, loss: Loss) -> None:
 
 def read_loss(store: ObjectStore, sha256: str) -> Loss | None:
     """Return the loss of the object of that sha256, None where nobody accepted one."""
-    data = store.read(loss_key(sha256))
+    key = loss_key(sha256)
+    data = None if kind_of(key) is None else store.read(key)
     if data is None:
         return None
-    return from_json(data, Loss, store.url(loss_key(sha256)), "an accepted loss")
+    return from_json(data, Loss, store.url(key), "an accepted loss")

@@ -10,7 +10,10 @@ import pytest
 from pipeline.encoding import sha256
 from pipeline.errors import StoreError
 from pipeline.forecasting.model import Model
+from pipeline.jobs.chain_check import Problem
+from pipeline.jobs.remake_check import Sample
 from pipeline.jobs.repair import Repaired, repair
+from pipeline.jobs.verify import Scope, verify
 from pipeline.record.keys import BUNDLES, CLAIMS, STORE, VIEWS, manifest_key, table_key
 from pipeline.record.manifest import read_manifests
 from pipeline.record.repairs import read_loss
@@ -94,6 +97,9 @@ def test_what_is_given_up_is_written_down_and_runs_go_on(
     assert (loss.key, loss.sha256, loss.accepted_at) == (key, digest, NOW)
     run_day(model, store, NEXT, market())
     assert read_manifests(store, NEXT)[0].lost == {key: digest}
+    found = verify(store, TABLES, CALENDAR, Scope(Sample(deep=True)))
+    assert [(lost.problem, lost.key) for lost in found.lost] == [(Problem.LOST, key)]
+    assert (found.findings, found.left_behind, found.unmade) == ((), (), 1)
     # Said once, it stays said, with its first time.
     again = repair(store, TABLES, CALENDAR, datetime(2026, 1, 1, tzinfo=UTC), give_up=True)
     assert again.lost == {key: digest}
