@@ -18,6 +18,7 @@ from typing import Any, TextIO
 import msgspec
 
 from handlers.http.problems import NOT_PUBLISHED
+from pipeline.encoding import escape_json
 
 NAMESPACE, SERVICE = "financial-forecaster", "on_demand"
 UNITS = {
@@ -89,5 +90,5 @@ def _build_directive(dimensions: list[str], units: Mapping[str, str]) -> dict[st
 
 def _write_line(stream: TextIO, document: Mapping[str, Any]) -> None:
     """Write a line at once and whole: what is buffered is lost when Lambda freezes the process."""
-    stream.write(msgspec.json.encode(document).decode() + "\n")
+    stream.write(escape_json(msgspec.json.encode(document).decode()) + "\n")
     stream.flush()
