@@ -30,9 +30,13 @@ UNITS = {
 
 
 class Signals:
-    """Tells of calls; the first one is the cold start."""
+    """Tells of calls; the first one is the cold start.
 
-    def __init__(self, model_version: str) -> None:
+    `failures_only` leaves out of the log what went well or was the caller's fault.
+    """
+
+    def __init__(self, model_version: str, *, failures_only: bool = False) -> None:
+        self.failures_only = failures_only
         self._model_version = model_version
         self._cold = True
 
@@ -58,7 +62,8 @@ class Signals:
             "model_version": self._model_version,
             **fields,
         }
-        _write_line(sys.stderr, line)
+        if failed or not self.failures_only:
+            _write_line(sys.stderr, line)
         _write_line(sys.stdout, self._metrics(context, now, numbers))
         self._cold = False
 
