@@ -89,6 +89,12 @@ def test_a_body_too_long_to_be_read_is_refused_at_once(port: int, head: bytes) -
     assert statuses(send(port, POST + head + SMUGGLED)) == [413]
 
 
+@pytest.mark.parametrize("head", [b"Content-Length: 999999999999", b"Content-Length: 1_0"])
+def test_a_refusal_arrives_although_more_was_sent_than_is_read(port: int, head: bytes) -> None:
+    answer = send(port, POST + head + b"\r\n\r\n", b"a" * 8_000_000)
+    assert statuses(answer) in ([413], [400])
+
+
 def test_a_long_body_is_read_to_its_end_and_the_next_request_after_it(port: int) -> None:
     long = b"a" * 3_000_000
     chunks = b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in (long, b"b", long))
