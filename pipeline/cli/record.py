@@ -18,7 +18,7 @@ from pipeline.jobs.replay import replay
 from pipeline.jobs.status import read_status
 from pipeline.jobs.verify import Verified, verify
 from pipeline.record.chain import find_head
-from pipeline.wiring import DEFAULT_BUNDLE, DEFAULT_TICKERS, daily_job
+from pipeline.wiring import DEFAULT_BUNDLE, daily_job
 
 From = Annotated[date, options.day_option("--from", "First session to issue.")]
 To = Annotated[
@@ -37,7 +37,7 @@ def backfill_command(
     to: To = None,
     store: options.Store = "./store",
     bundle: options.Bundle = DEFAULT_BUNDLE,
-    tickers: options.Tickers = DEFAULT_TICKERS,
+    tickers: options.Tickers = options.DEFAULT_TICKERS,
     json: options.Json = False,
 ) -> None:
     """Issue, score and calibrate past sessions from given bars, each with what was known then.

@@ -12,7 +12,7 @@ from pipeline.record.chain import read_latest_session
 from pipeline.record.keys import DASHBOARD
 from pipeline.record.vintage import HISTORY_SESSIONS
 from pipeline.views.session import read_session
-from pipeline.wiring import DEFAULT_BUNDLE, DEFAULT_TICKERS, daily_job
+from pipeline.wiring import DEFAULT_BUNDLE, daily_job
 
 
 def register(app: typer.Typer) -> None:
@@ -25,7 +25,7 @@ def run(
     bars: options.Bars = "yahoo",
     store: options.Store = "./store",
     bundle: options.Bundle = DEFAULT_BUNDLE,
-    tickers: options.Tickers = DEFAULT_TICKERS,
+    tickers: options.Tickers = options.DEFAULT_TICKERS,
     as_of: options.AsOf = None,
     json: options.Json = False,
 ) -> None:

@@ -62,4 +62,4 @@ def new(json: options.Json = False) -> None:
     if json:
         console.print_json(digests)
     else:
-        console.print_line(f"Key     {key}\nSHA-256 {digests['sha256']}")
+        console.print_lines(f"Key     {key}", f"SHA-256 {digests['sha256']}")
