@@ -13,6 +13,7 @@ from handlers.http.routes import Service, to_problem_response
 from handlers.settings import API_KEY, OnDemandSettings
 from handlers.telemetry.on_demand import SERVICE, Signals
 from handlers.telemetry.xray import Tracer
+from pipeline.encoding import to_line
 from pipeline.errors import ForecasterError
 from pipeline.forecasting.bundle import load_bundle
 from pipeline.forecasting.model import Model
@@ -50,11 +51,11 @@ def _answer(event: Any, fields: dict[str, Any]) -> Response:
 def _describe_error(error: Exception) -> dict[str, str]:
     """Return what the log says of an error that is not the caller's."""
     if isinstance(error, ForecasterError):
-        return {"exception_name": type(error).__name__, "exception": str(error)}
+        return {"exception_name": type(error).__name__, "exception": to_line(str(error))}
     import traceback  # noqa: PLC0415
 
-    stack = "".join(traceback.format_exception(error))
-    return {"exception_name": type(error).__name__, "exception": stack}
+    stack = "".join(traceback.format_exception(error)).splitlines()
+    return {"exception_name": type(error).__name__, "exception": "\n".join(map(to_line, stack))}
 
 
 @cache

@@ -8,35 +8,61 @@ which can carry <aws.scheduler.scheduled-time> as `scheduled_time` (or `time`) a
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+from reprlib import Repr
 from typing import Any
 
+from pipeline.encoding import to_line
 from pipeline.errors import RequestError
+
+# The calendar begins in 1990, and a run needs more than a year before its session.
+EARLIEST = datetime(1992, 1, 1, tzinfo=UTC)
+SKEW = timedelta(days=1)  # by which clocks may differ; the calendar then says what has come
+SHORT = Repr()
+SHORT.maxstring = SHORT.maxother = 100
 
 
 def parse_time(event: Any, now: datetime) -> datetime:
-    """Return the time the event is for, `now` for `{}`; raises RequestError if it names none."""
+    """Return the time the event is for, in UTC, `now` for `{}`.
+
+    Raises
+    ------
+    RequestError
+        When the event names none, or one that is long ago or to come.
+    """
     if event == {}:
         return now
     named = event if isinstance(event, Mapping) else {}
     time = named.get("time", named.get("scheduled_time"))
     try:
         at = datetime.fromisoformat(time)
+        if at.utcoffset() is None:
+            raise _refuse_event(event)
+        at = at.astimezone(UTC)
     except (TypeError, ValueError) as exc:
         raise _refuse_event(event) from exc
-    if at.utcoffset() is None:
-        raise _refuse_event(event)
+    except OverflowError as exc:  # the first or the last day of all, seen from elsewhere
+        raise _refuse_time(time) from exc
+    if not EARLIEST <= at <= now + SKEW:
+        raise _refuse_time(time)
     return at
 
 
 def find_correlation_id(event: Any, request_id: str) -> str:
     """Return by which name the logs tell this run: the event's own where it has one."""
     named = event if isinstance(event, Mapping) else {}
-    return str(named.get("id") or named.get("execution_id") or request_id)
+    name = named.get("id") or named.get("execution_id")
+    return to_line(name[:200]) if isinstance(name, str) else request_id
 
 
 def _refuse_event(event: Any) -> RequestError:
     return RequestError(
         "event: expected {} or an object with a `time` or `scheduled_time` like "
-        f"2026-11-20T23:30:00Z, got {event!r:.300}"
+        f"2026-11-20T23:30:00Z, got {SHORT.repr(event)}"
+    )
+
+
+def _refuse_time(time: str) -> RequestError:
+    return RequestError(
+        f"event: expected a time that has come, from {EARLIEST:%Y} on, got {time:.100}"
     )

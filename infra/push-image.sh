@@ -8,6 +8,12 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 stage=$1
+LC_ALL=C # a-z are these letters and no others
+most=$((28 - ${#AWS_REGION})) # of a bucket's 63 characters, as infra/plugins/stage-name.js has it
+if ! [[ $stage =~ ^[a-z0-9][a-z0-9-]*$ ]] || [ "${#stage}" -gt "$most" ]; then
+    echo "expected a stage of 1 to $most of a-z 0-9 - in $AWS_REGION, got $stage" >&2
+    exit 1
+fi
 
 account=$(aws sts get-caller-identity --query Account --output text)
 registry=$account.dkr.ecr.$AWS_REGION.$(

@@ -1,8 +1,9 @@
-"""Encoding: digests, JSON whose equal values give equal bytes, and stored JSON read with care."""
+"""Encoding: digests, JSON whose equal values give equal bytes, stored JSON, text that is safe."""
 
 from __future__ import annotations
 
 import hashlib
+import re
 from datetime import datetime
 from typing import Annotated, TypeVar
 
@@ -21,6 +22,8 @@ Horizons = Annotated[int, msgspec.Meta(ge=1, le=64)]
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 
 T = TypeVar("T")
+
+_NOT_ASCII = re.compile(r"[^\n -~]")
 
 
 def sha256(data: bytes) -> str:
@@ -57,3 +60,24 @@ def from_json(
         return msgspec.json.decode(data, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
         raise error(f"{where_from}: expected {expected}, got {str(exc):.{SHOWN}}") from exc
+
+
+def escape_json(document: str) -> str:
+    """Return JSON in printable ASCII, the same document: any console and any log can take it."""
+    return _NOT_ASCII.sub(_escape_units, document)
+
+
+def to_line(text: str) -> str:
+    """Return text in which what no console should get is escaped, ends of lines too.
+
+    Control characters move a terminal's cursor or colour it, marks of direction show text in
+    another order than it has, and half a character cannot be encoded.
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def _escape_units(character: re.Match[str]) -> str:
+    units = character[0].encode("utf-16-be").hex()
+    return "".join(f"\\u{units[i : i + 4]}" for i in range(0, len(units), 4))

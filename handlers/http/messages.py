@@ -7,8 +7,11 @@ import binascii
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import unquote
+
+import msgspec
+from msgspec import Struct
 
 from handlers.http.problems import Refusal
 from pipeline.errors import InvalidBody, RequestError
@@ -16,6 +19,32 @@ from pipeline.errors import InvalidBody, RequestError
 MAX_BODY = 256 * 1024  # bytes; a window is 15 kB, bars of ten years are 200 kB
 READ_AS_JSON = ("", "application/json", "application/x-www-form-urlencoded", "text/plain")
 EVENTS = 'an event of a Function URL, or {"body": "..."}'
+Event = TypeVar("Event", bound=Struct)
+
+
+class _Line(Struct):
+    method: str
+
+
+class _Context(Struct):
+    http: _Line
+
+
+class _UrlEvent(Struct, rename="camel"):
+    """What is read of a Function URL's event; null stands where there is nothing."""
+
+    request_context: _Context
+    raw_path: str
+    headers: dict[str, str] | None = None
+    body: str | None = None
+    is_base64_encoded: bool = False
+
+
+class _DirectEvent(Struct, rename="camel"):
+    """What is read of an event that somebody who invokes the function wrote."""
+
+    body: str
+    is_base64_encoded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +63,14 @@ class Request:
         """Return the request in an event; raises RequestError where it is none."""
         if not isinstance(event, dict):
             raise RequestError(f"expected {EVENTS}, got {type(event).__name__}")
-        body, is_base64 = event.get("body"), event.get("isBase64Encoded") is True
-        if "requestContext" in event:
-            return cls(
-                *_parse_line(event), _lower_names(event.get("headers")), body or "", is_base64
-            )
-        if not isinstance(body, str):
-            raise RequestError(f"expected {EVENTS}, got one with a body of {type(body).__name__}")
-        return cls("POST", "/predict", {}, body, is_base64, direct=True)
+        if "requestContext" not in event:
+            direct = _read_event(event, _DirectEvent)
+            return cls("POST", "/predict", {}, direct.body, direct.is_base64_encoded, direct=True)
+        sent = _read_event(event, _UrlEvent)
+        headers = {name.lower(): value for name, value in (sent.headers or {}).items()}
+        method, path = sent.request_context.http.method, _clean_path(sent.raw_path)
+        _refuse_surrogates(method, path, *headers, *headers.values())
+        return cls(method, path, headers, sent.body or "", sent.is_base64_encoded)
 
     def json(self) -> bytes:
         """Return the body, if it may be JSON.
@@ -94,18 +123,25 @@ class Response:
             return answer | {"body": encoded, "isBase64Encoded": True}
 
 
-def _parse_line(event: Mapping[str, Any]) -> tuple[str, str]:
-    """Return the method and the path, without a slash at its end."""
+def _read_event(event: Any, kind: type[Event]) -> Event:
     try:
-        method, path = event["requestContext"]["http"]["method"], event["rawPath"]
-        # An endpoint that ends in a slash, with a path after it, has two.
-        return str(method), re.sub("/{2,}", "/", unquote(path)).rstrip("/") or "/"
-    except (KeyError, TypeError) as exc:
-        raise RequestError(f"expected {EVENTS}, got another event with a requestContext") from exc
+        return msgspec.convert(event, kind)
+    except (msgspec.ValidationError, UnicodeEncodeError) as exc:
+        raise RequestError(f"expected {EVENTS}, got one that is not: {exc}") from exc
 
 
-def _lower_names(headers: Mapping[str, str] | None) -> dict[str, str]:
-    return {name.lower(): value for name, value in (headers or {}).items()}
+def _clean_path(raw: str) -> str:
+    """Return a path without escapes and without a slash at its end."""
+    # An endpoint that ends in a slash, with a path after it, has two.
+    return re.sub("/{2,}", "/", unquote(raw)).rstrip("/") or "/"
+
+
+def _refuse_surrogates(*texts: str) -> None:
+    """Refuse half a character, which JSON can say and no answer and no log can repeat."""
+    try:
+        "".join(texts).encode()
+    except UnicodeEncodeError as exc:
+        raise RequestError(f"expected {EVENTS} in UTF-8, got {exc.object[exc.start]!a}") from exc
 
 
 def _refuse_size(size: int) -> Refusal:

@@ -28,7 +28,11 @@ ALWAYS = {
     "access-control-allow-origin": "*",
     "access-control-expose-headers": "ETag, Retry-After",
     "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
 }
+# Nothing an answer holds may load or run anything, nor be framed; the page may have its style.
+NOTHING = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+STYLE = f"{NOTHING}; style-src 'unsafe-inline'"
 PREFLIGHT = {
     "access-control-allow-headers": "Content-Type, If-None-Match, X-API-Key",
     "access-control-max-age": "86400",
@@ -42,6 +46,7 @@ class Content(NamedTuple):
 
     body: bytes
     media_type: str = JSON
+    policy: str = NOTHING
 
 
 class Health(msgspec.Struct, frozen=True):
@@ -122,7 +127,7 @@ class Service:
         page = self.on_demand.views.dashboard()
         if page is None:
             raise Refusal(404, f"expected the page {DASHBOARD} in the store, found none")
-        return Content(page, HTML)
+        return Content(page, HTML, STYLE)
 
     def _health(self, _: Request) -> Content:
         version = self.on_demand.model.manifest.model_version
@@ -132,9 +137,9 @@ class Service:
 def to_problem_response(error: Exception) -> tuple[Response, str]:
     """Return the answer to a request that raised `error`, and the problem's code."""
     problem, headers = to_problem(error)
-    kind = {"content-type": MEDIA_TYPE}
-    body = msgspec.json.encode(problem)
-    return Response(problem.status, body, {**ALWAYS, **NOT_KEPT, **kind, **headers}), problem.code
+    content = Content(msgspec.json.encode(problem), MEDIA_TYPE)
+    response = _build_response(content, {**NOT_KEPT, **headers}, problem.status)
+    return response, problem.code
 
 
 def _answer_conditionally(request: Request, content: Content) -> Response:
@@ -149,5 +154,6 @@ def _answer_conditionally(request: Request, content: Content) -> Response:
     return Response(200, headers=response.headers) if request.method == "HEAD" else response
 
 
-def _build_response(content: Content, headers: Mapping[str, str]) -> Response:
-    return Response(200, content.body, {**ALWAYS, "content-type": content.media_type, **headers})
+def _build_response(content: Content, headers: Mapping[str, str], status: int = 200) -> Response:
+    kind = {"content-type": content.media_type, "content-security-policy": content.policy}
+    return Response(status, content.body, {**ALWAYS, **kind, **headers})

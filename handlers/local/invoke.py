@@ -9,6 +9,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.encoding import to_line
 from pipeline.errors import ForecasterError
 
 FUNCTIONS = ("daily",)
@@ -52,7 +53,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _refuse(message: str, code: int) -> int:
-    print(f"error: {message}", file=sys.stderr)
+    print(f"error: {to_line(message)}", file=sys.stderr)
     return code
 
 

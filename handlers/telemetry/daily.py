@@ -5,12 +5,14 @@ Logs go to standard error, metrics to standard output; Lambda takes both.
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from time import perf_counter
 
 from aws_lambda_powertools import Logger, Metrics, Tracer
@@ -19,7 +21,9 @@ from aws_lambda_powertools.metrics import MetricUnit
 from pipeline.jobs.daily_summary import Outcome, Summary
 from pipeline.ports import BarSource, Reading
 
-logger = Logger(service="daily", stream=sys.stderr, utc=True)
+# In ASCII: what a label or an event holds moves nobody's terminal.
+to_json_line = partial(json.dumps, default=str, separators=(",", ":"))
+logger = Logger(service="daily", stream=sys.stderr, utc=True, json_serializer=to_json_line)
 metrics = Metrics(namespace="financial-forecaster", service="daily")
 tracer = Tracer(service="daily", patch_modules=["botocore"])
 # It warns at every request of a call that came without a trace header, as an emulator's do.

@@ -18,6 +18,7 @@ from typing import Any, TextIO
 import msgspec
 
 from handlers.http.problems import NOT_PUBLISHED
+from pipeline.encoding import escape_json
 
 NAMESPACE, SERVICE = "financial-forecaster", "on_demand"
 UNITS = {
@@ -29,9 +30,13 @@ UNITS = {
 
 
 class Signals:
-    """Tells of calls; the first one is the cold start."""
+    """Tells of calls; the first one is the cold start.
 
-    def __init__(self, model_version: str) -> None:
+    `failures_only` leaves out of the log what went well or was the caller's fault.
+    """
+
+    def __init__(self, model_version: str, *, failures_only: bool = False) -> None:
+        self.failures_only = failures_only
         self._model_version = model_version
         self._cold = True
 
@@ -57,7 +62,8 @@ class Signals:
             "model_version": self._model_version,
             **fields,
         }
-        _write_line(sys.stderr, line)
+        if failed or not self.failures_only:
+            _write_line(sys.stderr, line)
         _write_line(sys.stdout, self._metrics(context, now, numbers))
         self._cold = False
 
@@ -89,5 +95,5 @@ def _build_directive(dimensions: list[str], units: Mapping[str, str]) -> dict[st
 
 def _write_line(stream: TextIO, document: Mapping[str, Any]) -> None:
     """Write a line at once and whole: what is buffered is lost when Lambda freezes the process."""
-    stream.write(msgspec.json.encode(document).decode() + "\n")
+    stream.write(escape_json(msgspec.json.encode(document).decode()) + "\n")
     stream.flush()

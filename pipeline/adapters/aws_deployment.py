@@ -9,9 +9,11 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from pipeline.errors import DeploymentError
+from pipeline.errors import ConfigError, DeploymentError
 
 SERVICE = "financial-forecaster"
+STAGE = re.compile(r"[a-z0-9][a-z0-9-]*")
+LONGEST_BUCKET, ACCOUNT = 63, "-123456789012-"  # characters; what stands between stage and region
 LIVE = "live"
 FUNCTION, SCHEDULE = "AWS::Lambda::Function", "AWS::Scheduler::Schedule"
 ALARM = "AWS::CloudWatch::Alarm"
@@ -31,6 +33,15 @@ class Deployment:
     stage: str
     region: str
     _clients: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Raise ConfigError for a stage whose name cannot be part of a bucket's."""
+        most = LONGEST_BUCKET - len(f"{SERVICE}-{ACCOUNT}{self.region}")
+        if not STAGE.fullmatch(self.stage) or len(self.stage) > most:
+            raise ConfigError(
+                f"--stage: expected 1 to {most} of a-z 0-9 -, as the bucket's name in "
+                f"{self.region} allows, got {self.stage!r}"
+            )
 
     def pause(self) -> None:
         """Stop schedules, functions and alarms; nothing is deleted, nothing costs but storage."""

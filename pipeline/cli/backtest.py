@@ -25,7 +25,7 @@ from pipeline.errors import ConfigError
 from pipeline.forecasting.bundle import load_bundle
 from pipeline.forecasting.model import Model
 from pipeline.ports import BarSource
-from pipeline.wiring import DEFAULT_BUNDLE, DEFAULT_TICKERS
+from pipeline.wiring import DEFAULT_BUNDLE
 
 YEAR = re.compile(r"\d{4}")
 SCORES, SUMMARY = "scores.parquet", "summary.json"
@@ -84,7 +84,7 @@ def register(app: typer.Typer) -> None:
 
 def backtest_command(
     bars: options.Bars,
-    tickers: options.Tickers = DEFAULT_TICKERS,
+    tickers: options.Tickers = options.DEFAULT_TICKERS,
     first: First = date(2010, 1, 1),
     last: Last = date(2024, 12, 31),
     no_refit: NoRefit = False,
@@ -130,7 +130,7 @@ def backtest_command(
         for note in notes:
             console.print_line(f"Note: {note}", "yellow")
         print_leaderboard(board)
-        console.print_line(f"Parquet   {folder.url(SCORES)}\nSummary   {folder.url(SUMMARY)}")
+        console.print_lines(f"Parquet   {folder.url(SCORES)}", f"Summary   {folder.url(SUMMARY)}")
 
 
 def _read_market(bars: str, names: Sequence[str]) -> tuple[BarSource, MarketHistory, list[str]]:

@@ -10,14 +10,12 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from rich import box
 from rich.console import Console
 from rich.status import Status
-from rich.table import Table
-from rich.text import Text
 
+from pipeline.cli.plain import PlainTable, to_text
 from pipeline.cli.reasons import Withheld
-from pipeline.encoding import to_json
+from pipeline.encoding import escape_json, to_json
 from pipeline.jobs.daily_summary import Outcome, Summary
 from pipeline.jobs.fetch import Fetched, name_csv
 from pipeline.views.session import SessionForecasts
@@ -48,11 +46,11 @@ def print_published(shown: SessionForecasts) -> None:
     if rows := shown.rows():
         _print_forecasts(rows)
     else:
-        print_line("\nNo forecasts.\n", "yellow")
+        print_lines("", "No forecasts.", "", style="yellow")
     for note in shown.notes:
         print_line(f"Note: {note}", "yellow")
     for forecasts, manifest in shown.urls:
-        print_line(f"Parquet   {forecasts}\nManifest  {manifest}")
+        print_lines(f"Parquet   {forecasts}", f"Manifest  {manifest}")
 
 
 def print_outcome(summary: Summary) -> None:
@@ -115,25 +113,33 @@ def print_source(label: str) -> None:
 
 
 def print_line(text: str, style: str = "") -> None:
-    """Print text without breaking its lines, however long."""
-    _console().print(Text(text, style), soft_wrap=True)
+    """Print text in one line, however long."""
+    _console().print(to_text(text, style), soft_wrap=True)
+
+
+def print_lines(*lines: str, style: str = "") -> None:
+    """Print each text in a line of its own."""
+    for line in lines:
+        print_line(line, style)
 
 
 def print_error(text: str) -> None:
     """Print an error to stderr, in one line."""
-    line = Text("error: " + " ".join(text.split()), "red")
+    line = to_text("error: " + " ".join(text.split()), "red")
     _console(stderr=True).print(line, soft_wrap=True)
 
 
 def print_json(document: Mapping[str, Any]) -> None:
-    """Print a JSON document."""
-    sys.stdout.write(to_json(document).decode())
+    """Print a JSON document in ASCII, which any console and any program takes."""
+    sys.stdout.write(escape_json(to_json(document).decode()))
 
 
 @contextmanager
 def progress(doing: str) -> Iterator[Status]:
     """Show a spinner on stderr, if that is a terminal; `update` names the next phase."""
-    with _console(stderr=True).status(doing) as status:
+    console = _console(stderr=True)
+    spinner = "dots" if console.encoding.startswith("utf") else "line"
+    with console.status(doing, spinner=spinner) as status:
         yield status
 
 
@@ -156,22 +162,20 @@ def _print_reasons(title: str, reasons: Mapping[str, tuple[str, str]]) -> None:
     for ticker, (reason, message) in reasons.items():
         alike.setdefault((reason, message.removeprefix(f"{ticker}: ")), []).append(ticker)
     table = new_table(title, "Reason")
-    table.add_column("What it means")
+    table.add_names(["What it means"])
     for (reason, message), tickers in alike.items():
-        table.add_row("\n".join(tickers), reason, Text(message))
+        table.add_row(tickers, reason, message)
     _console().print(table)
 
 
-def new_table(*names: str, numbers: Sequence[str] = ()) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
-    for name in names:
-        table.add_column(name, no_wrap=True)
-    for name in numbers:
-        table.add_column(name, no_wrap=True, justify="right")
+def new_table(*names: str, numbers: Sequence[str] = ()) -> PlainTable:
+    table = PlainTable()
+    table.add_names(names, no_wrap=True)
+    table.add_names(numbers, no_wrap=True, justify="right")
     return table
 
 
-def print_whole(table: Table) -> None:
+def print_whole(table: PlainTable) -> None:
     """Print a table of numbers: rather wider than the terminal than cut."""
     console = _console()
     wide = console.options.update(max_width=10_000)

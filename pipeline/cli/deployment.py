@@ -47,7 +47,7 @@ def rollback(
     lines = [f"{function}: version {left} -> {now}" for function, (left, now) in moved.items()]
     nothing = "The last deployment changed no function; nothing was moved."
     document = {function: {"from": left, "to": now} for function, (left, now) in moved.items()}
-    _print(json, document, "\n".join(lines) or nothing)
+    _print(json, document, *(lines or [nothing]))
 
 
 def rotate_key(
@@ -56,12 +56,12 @@ def rotate_key(
     """Make a key and keep it in SSM; the next deployment accepts it, and the one before it."""
     key = api_keys.make_key()
     path = Deployment(stage, region).store_key(key, api_keys.digest_key(key))
-    line = f"Key {key}\nis in SSM as {path}; deploy to accept it."
-    _print(json, {"key": key, "parameter": path}, line)
+    where = f"is in SSM as {path}; deploy to accept it."
+    _print(json, {"key": key, "parameter": path}, f"Key {key}", where)
 
 
-def _print(json: bool, document: dict[str, Any], line: str) -> None:
+def _print(json: bool, document: dict[str, Any], *lines: str) -> None:
     if json:
         console.print_json(document)
     else:
-        console.print_line(line)
+        console.print_lines(*lines)

@@ -10,7 +10,6 @@ from pipeline.cli import console, options
 from pipeline.errors import ConfigError
 from pipeline.jobs.fetch import fetch
 from pipeline.record.vintage import HISTORY_SESSIONS
-from pipeline.wiring import DEFAULT_SYMBOLS
 
 
 def register(app: typer.Typer) -> None:
@@ -21,7 +20,7 @@ def register(app: typer.Typer) -> None:
 def fetch_bars(
     bars: options.Bars,
     out: options.Out,
-    tickers: options.Tickers = DEFAULT_SYMBOLS,
+    tickers: options.Tickers = options.DEFAULT_SYMBOLS,
     first: options.First = None,
     last: options.Last = None,
     force: options.Force = False,

@@ -8,7 +8,7 @@ from pipeline.backtest.comparison import compare_proofs
 from pipeline.backtest.findings import describe_findings, describe_proof, describe_scores
 from pipeline.backtest.leaderboard import Leaderboard
 from pipeline.backtest.text_tables import TextTable, build_tables
-from pipeline.cli.console import new_table, print_line, print_whole
+from pipeline.cli.console import new_table, print_line, print_lines, print_whole
 
 
 def print_leaderboard(board: Leaderboard) -> None:
@@ -27,7 +27,7 @@ def print_side_by_side(current: Mapping[str, float], new: Mapping[str, float]) -
 
 
 def _print_table(table: TextTable) -> None:
-    print_line(f"\n{table.title}", "bold")
+    print_lines("", table.title, style="bold")
     shown = new_table(table.columns[0], numbers=table.columns[1:])
     for row in table.rows:
         shown.add_row(*row)

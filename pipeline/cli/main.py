@@ -26,6 +26,7 @@ from pipeline.cli import (
     train,
     verify,
 )
+from pipeline.cli.plain import accept_any_text
 from pipeline.errors import ConfigError, ForecasterError
 
 app = typer.Typer(
@@ -38,7 +39,9 @@ app = typer.Typer(
 
 def main(args: Sequence[str] | None = None) -> NoReturn:
     """Run a command and exit: the one place where errors become messages and exit codes."""
+    accept_any_text(sys.stdout, sys.stderr)
     try:
+        _refuse_unencodable(sys.argv[1:] if args is None else args)
         code: int = app(args, prog_name="forecaster", standalone_mode=False) or 0
     except TyperException as exc:
         code = _refuse(_describe_misuse(exc.format_message()), exc.exit_code)
@@ -49,6 +52,15 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
     except KeyboardInterrupt:
         code = 130
     sys.exit(code)
+
+
+def _refuse_unencodable(args: Sequence[str]) -> None:
+    """Refuse bytes that are no UTF-8, which would be a name that no manifest can hold."""
+    for arg in args:
+        try:
+            arg.encode()
+        except UnicodeEncodeError as exc:
+            raise ConfigError(f"expected arguments in UTF-8, got {arg!r}") from exc
 
 
 def _describe_misuse(message: str) -> str:
@@ -70,3 +82,5 @@ def _common(version: options.Version = False) -> None:
 for commands in (run, fetch, train, backtest, record, verify, repair, serve, keys):
     commands.register(app)
 deployment.register(app, serve.api_key_app)
+for command in (*app.registered_commands, *serve.api_key_app.registered_commands):
+    command.cls = options.OnceCommand

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
+from collections.abc import Sequence
 from datetime import date, datetime
 from datetime import time as time_of_day
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 import typer
+from typer.core import TyperCommand, TyperOption
 
 from pipeline import wiring
 from pipeline.errors import ConfigError
@@ -26,6 +29,21 @@ END_OF_DAY = time_of_day(23, 59, 59)
 PATIENCE = 600.0  # seconds, for a source that throttles us
 
 DEFAULT_PROOF = date(2019, 1, 1)
+DEFAULT_TICKERS, DEFAULT_SYMBOLS = [wiring.DEFAULT_TICKERS], [wiring.DEFAULT_SYMBOLS]
+
+
+class OnceCommand(TyperCommand):
+    """A command that takes an option once: of two, the first would be dropped without a word."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the arguments; raises BadParameter where a value is given for an option twice."""
+        order = self.make_parser(ctx).parse_args(list(args))[2]
+        given = Counter(option for option in order if isinstance(option, TyperOption))
+        for option, times in given.items():
+            if times > 1 and not (option.multiple or option.is_flag):
+                message = f"expected it once, got it {times} times"
+                raise typer.BadParameter(message, ctx=ctx, param=option)
+        return super().parse_args(ctx, args)
 
 
 def parse_day(text: str | date) -> date:
@@ -59,7 +77,9 @@ Lock = Annotated[
 Bundle = Annotated[
     Path, typer.Option(metavar="DIR", help="The model.", show_default="models/default")
 ]
-Tickers = Annotated[str, typer.Option(metavar="A,B,...", help="Tickers, joined by commas.")]
+Tickers = Annotated[
+    list[str], typer.Option(metavar="A,B,...", help="Tickers, joined by commas or one by one.")
+]
 Out = Annotated[Path, typer.Option(metavar="DIR", help="Folder to write to; made if missing.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document, for machines.")]
 Key = Annotated[
@@ -84,10 +104,10 @@ Version = Annotated[
 ]
 
 
-def parse_tickers(text: str) -> tuple[str, ...]:
-    """Return the tickers of `SPY,QQQ`, each once; raises ConfigError for anything else."""
+def parse_tickers(texts: Sequence[str]) -> tuple[str, ...]:
+    """Return the tickers of `SPY,QQQ` and so on, each once; raises ConfigError for others."""
     try:
-        return wiring.parse_tickers(text)
+        return wiring.parse_tickers(",".join(texts))
     except ConfigError as exc:
         raise ConfigError(f"--tickers: {exc}") from exc
 

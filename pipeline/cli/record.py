@@ -18,14 +18,7 @@ from pipeline.jobs.replay import replay
 from pipeline.jobs.status import read_status
 from pipeline.ports import ObjectStore
 from pipeline.record.chain import find_head
-from pipeline.wiring import (
-    DEFAULT_BUNDLE,
-    DEFAULT_TICKERS,
-    NO_LOCK,
-    daily_job,
-    open_store,
-    parse_lock,
-)
+from pipeline.wiring import DEFAULT_BUNDLE, NO_LOCK, daily_job, open_store, parse_lock
 
 From = Annotated[date, options.day_option("--from", "First session to issue.")]
 To = Annotated[
@@ -40,7 +33,7 @@ def backfill_command(
     to: To = None,
     store: options.Store = "./store",
     bundle: options.Bundle = DEFAULT_BUNDLE,
-    tickers: options.Tickers = DEFAULT_TICKERS,
+    tickers: options.Tickers = options.DEFAULT_TICKERS,
     lock: options.Lock = NO_LOCK,
     key: options.Key = None,
     json: options.Json = False,

@@ -16,14 +16,7 @@ from pipeline.record.chain import find_head
 from pipeline.record.keys import DASHBOARD
 from pipeline.record.vintage import HISTORY_SESSIONS
 from pipeline.views.session import read_session
-from pipeline.wiring import (
-    DEFAULT_BUNDLE,
-    DEFAULT_TICKERS,
-    NO_LOCK,
-    daily_job,
-    open_store,
-    parse_lock,
-)
+from pipeline.wiring import DEFAULT_BUNDLE, NO_LOCK, daily_job, open_store, parse_lock
 
 
 def register(app: typer.Typer) -> None:
@@ -36,7 +29,7 @@ def run(
     bars: options.Bars = "yahoo",
     store: options.Store = "./store",
     bundle: options.Bundle = DEFAULT_BUNDLE,
-    tickers: options.Tickers = DEFAULT_TICKERS,
+    tickers: options.Tickers = options.DEFAULT_TICKERS,
     lock: options.Lock = NO_LOCK,
     as_of: options.AsOf = None,
     key: options.Key = None,

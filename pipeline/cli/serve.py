@@ -27,6 +27,9 @@ Port = Annotated[int, typer.Option(metavar="N", min=0, max=65535, help="Port; 0 
 AuthOption = Annotated[
     Auth, typer.Option("--auth", help="Ask for a key, one of FORECASTER_API_KEY_SHA256, or not.")
 ]
+Verbose = Annotated[
+    bool, typer.Option("--verbose", help="Log a line for every request, not failures alone.")
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -40,13 +43,15 @@ def serve(
     store: options.Store = "./store",
     bundle: options.Bundle = DEFAULT_BUNDLE,
     auth: AuthOption = Auth.NONE,
+    verbose: Verbose = False,
 ) -> None:
     """Answer requests over HTTP on this machine, with the function that AWS would run."""
     # The function takes its settings as its process begins, so it gets a process: this one.
     function = [sys.executable, "-P", "-m", "handlers.local.server"]
     arguments = ["--port", str(port), "--store", store, "--bundle", str(bundle), "--auth", auth]
+    flags = ["--verbose"] if verbose else []
     sys.stdout.flush()
-    os.execv(sys.executable, [*function, *arguments])
+    os.execv(sys.executable, [*function, *arguments, *flags])
 
 
 @api_key_app.command("new", epilog="Example: forecaster api-key new")
@@ -57,4 +62,4 @@ def new(json: options.Json = False) -> None:
     if json:
         console.print_json(digests)
     else:
-        console.print_line(f"Key     {key}\nSHA-256 {digests['sha256']}")
+        console.print_lines(f"Key     {key}", f"SHA-256 {digests['sha256']}")

@@ -12,7 +12,6 @@ from pipeline.backtest.history import EARLIEST
 from pipeline.cli import console, options
 from pipeline.cli.leaderboard_text import print_side_by_side
 from pipeline.errors import ConfigError, WorseModel
-from pipeline.wiring import DEFAULT_TICKERS
 
 
 def register(app: typer.Typer) -> None:
@@ -25,7 +24,7 @@ def train(
     out: options.Out,
     until: options.Until = None,
     prove_from: options.ProveFrom = options.DEFAULT_PROOF,
-    tickers: options.Tickers = DEFAULT_TICKERS,
+    tickers: options.Tickers = options.DEFAULT_TICKERS,
     json: options.Json = False,
 ) -> None:
     """Train a model on all bars, prove it beside GARCH(1,1)-t and write its bundle."""

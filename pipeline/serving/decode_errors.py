@@ -90,11 +90,13 @@ def _refuse_not_finite(body: bytes) -> RequestError | None:
 
     try:
         steps = _find_not_finite(json.loads(body))
+        # Half a character in a name, which this decoder takes, is a ValueError of the pointer.
+        pointer = None if steps is None else _to_pointer(steps)
     except (ValueError, RecursionError):
         return None
-    if steps is None:
+    if pointer is None:
         return None
-    return InvalidField(_to_pointer(steps), "a finite number", "NaN or infinity, which is not JSON")
+    return InvalidField(pointer, "a finite number", "NaN or infinity, which is not JSON")
 
 
 def _find_not_finite(value: Any) -> list[int | str] | None:

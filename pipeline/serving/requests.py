@@ -109,6 +109,7 @@ _STYLE = msgspec.json.Decoder(_RequestKind)
 _DATA = msgspec.json.Decoder(DataRequest)
 _BARS = msgspec.json.Decoder(BarsRequest)
 _TICKER = msgspec.json.Decoder(TickerRequest)
+BOM = b"\xef\xbb\xbf"  # what some editors and shells put before UTF-8
 
 
 def parse_request(body: bytes) -> Request:
@@ -117,10 +118,13 @@ def parse_request(body: bytes) -> Request:
     Raises
     ------
     InvalidBody
-        When it is no JSON, or nested too deep.
+        When it is empty, no JSON, or nested too deep.
     InvalidField
         When a field is missing, unknown or not as it should be.
     """
+    body = body.removeprefix(BOM)
+    if not body.strip():
+        raise InvalidBody("expected a JSON body, got none")
     try:
         request: Request = _select_decoder(_STYLE.decode(body)).decode(body)
     except RecursionError as exc:

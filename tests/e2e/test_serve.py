@@ -119,6 +119,22 @@ def test_with_a_key_and_without(folder: Path) -> None:
         assert guarded.ask("GET", "/health")[0].status == 200
 
 
+def test_what_goes_well_is_logged_where_it_is_asked_for_and_what_fails_always(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store" / "latest.json").write_text("damaged")
+    for options, paths in (
+        ([], ["/forecasts"]),
+        (["--verbose"], ["/health", "/none", "/forecasts"]),
+    ):
+        with served(tmp_path, *options) as running:
+            asked = [running.ask("GET", path)[0].status for path in ("/health", "/none")]
+            assert [*asked, running.ask("GET", "/forecasts")[0].status] == [200, 404, 503]
+        log = [json.loads(line) for line in running.log.read_text().splitlines()]
+        assert [line["path"] for line in log] == paths
+
+
 def test_it_listens_on_this_machine_alone_and_stops_at_ctrl_c(folder: Path) -> None:
     with served(folder) as running:
         connect = f"import socket; socket.create_connection(('127.0.0.2', {running.port}), 2)"
@@ -175,7 +191,7 @@ def test_schemathesis_finds_nothing(folder: Path) -> None:
     for name, text in (("track_record.json", "{}"), ("index.html", "<!doctype html>")):
         (folder / "store" / name).write_text(text)
     environ = {"FORECASTER_API_KEY_SHA256": digest_key(KEY)}
-    with served(folder, "--auth", "api-key", **environ) as guarded:
+    with served(folder, "--verbose", "--auth", "api-key", **environ) as guarded:
         command = [sys.executable, "-m", "schemathesis.cli", "run", f"{guarded.url}/openapi.json"]
         # A schema cannot say that dates ascend or that the high is not below the low.
         options = ["--exclude-checks", "positive_data_acceptance", "--max-examples", "100"]

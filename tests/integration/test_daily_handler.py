@@ -213,6 +213,9 @@ class TestEvents:
             {"time": "2024-12-27"},
             {"time": "2024-12-27T23:30:00"},
             {"scheduled_time": "<aws.scheduler.scheduled-time>"},
+            {"time": "0001-01-01T00:00:00+14:00"},
+            {"time": "1990-06-01T23:30:00Z"},
+            {"time": "9999-12-31T23:59:59-12:00"},
         ],
         ids=str,
     )

@@ -145,3 +145,18 @@ def test_what_came_is_shown_in_few_words() -> None:
     pointer, _, got = refusal({"ticker": "x" * 100_000})
     assert pointer == "#/ticker"
     assert len(got) < 80
+
+
+@pytest.mark.parametrize("body", [b"", b" \r\n", b"\xef\xbb\xbf", b"\xef\xbb\xbf \n"])
+def test_no_body_is_said_to_be_none(body: bytes) -> None:
+    with pytest.raises(InvalidBody, match="^expected a JSON body, got none$"):
+        parse_request(body)
+
+
+def test_a_byte_order_mark_before_json_does_not_matter() -> None:
+    plain = b'{"ticker": "SPY"}'
+    assert parse_request(b"\xef\xbb\xbf" + plain) == parse_request(plain)
+    with pytest.raises(InvalidBody):
+        parse_request(b"\xef\xbb\xbf" * 2 + plain)
+    with pytest.raises(InvalidField, match="#/data"):
+        parse_request(b'\xef\xbb\xbf{"data": 5}')

@@ -1,10 +1,12 @@
-"""What every answer says of how long it may be kept, and when to ask again."""
+"""What every answer says of how long it may be kept, when to ask again, and what it may do."""
 
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
+import msgspec
 import pytest
 
 from handlers.http.messages import Request
@@ -13,8 +15,11 @@ from pipeline.errors import ForecasterError, StoreError
 from pipeline.forecasting.model import Model
 from pipeline.serving.cached_views import CachedViews
 from pipeline.serving.on_demand import OnDemand
+from pipeline.views.dashboard import render_dashboard
+from pipeline.views.documents import Latest
 from tests.support.builders import bar_rows, bars, latest_view, url_event, window_rows
 from tests.support.fakes import MemoryObjects
+from tests.support.track_records import track_record
 
 BARS = bars()
 KEPT, NOT_KEPT = "private, max-age=60", "no-store"
@@ -110,3 +115,40 @@ def test_a_ticker_may_be_percent_encoded(model: Model, path: str, ticker: str) -
     answer = ask(model, MemoryObjects(STORED), "GET", f"/forecasts/{path}")
     assert answer["statusCode"] == 200
     assert json.loads(answer["body"])["ticker"] == ticker
+
+
+POLICY = re.compile(r'http-equiv="Content-Security-Policy" content="([^"]+)"')
+EVERY = [("GET", path) for path in ("/", "/forecasts", "/health", "/openapi.json", "/none")]
+
+
+def directives(policy: str) -> dict[str, str]:
+    pairs = (directive.strip().partition(" ") for directive in policy.split(";"))
+    return {name: sources for name, _, sources in pairs}
+
+
+@pytest.mark.parametrize(
+    "event", [*EVERY, ("HEAD", "/"), ("POST", "/predict", {"ticker": "SPY"}), ("POST", "/", "{")]
+)
+def test_no_answer_may_load_run_or_be_framed_by_anything(
+    model: Model, event: tuple[Any, ...]
+) -> None:
+    headers = ask(model, MemoryObjects(STORED), *event)["headers"]
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["referrer-policy"] == "no-referrer"
+    policy = directives(headers["content-security-policy"])
+    none = ("default-src", "base-uri", "form-action", "frame-ancestors")
+    assert {policy.pop(name) for name in none} == {"'none'"}
+    styled = {"style-src": "'unsafe-inline'"} if event[1] == "/" and event[0] != "POST" else {}
+    assert policy == styled
+
+
+def test_the_page_may_do_no_more_by_its_header_than_by_its_own_word(model: Model) -> None:
+    latest = msgspec.json.decode(STORED["latest.json"], type=Latest)
+    page = render_dashboard(latest, track_record())
+    match = POLICY.search(page.decode())
+    assert match is not None
+    store = MemoryObjects({**STORED, "index.html": page})
+    answer = ask(model, store, "GET", "/")
+    assert answer["body"].encode() == page
+    by_header = directives(answer["headers"]["content-security-policy"])
+    assert by_header.items() >= directives(match[1]).items()
