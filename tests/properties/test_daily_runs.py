@@ -69,8 +69,8 @@ class Watched:
         assert key in VIEWS
         self._store.replace(key, data)
 
-    def written_at(self, prefix: str) -> WriteTimes:
-        return WriteTimes({}, vouched=False)  # the events' clock is none that a store has
+    def written_at(self, _: str) -> WriteTimes:
+        return WriteTimes({}, vouched=False)  # no store has the events' clock
 
 
 class Disturbed:
