@@ -58,12 +58,8 @@ class Watched:
 
     def __init__(self, store: ObjectStore) -> None:
         self._store = store
-        self.read, self.create, self.keys, self.url = (
-            store.read,
-            store.create,
-            store.keys,
-            store.url,
-        )
+        self.read, self.create = store.read, store.create
+        self.keys, self.url = store.keys, store.url
 
     def replace(self, key: str, data: bytes) -> None:
         assert key in VIEWS
