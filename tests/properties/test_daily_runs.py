@@ -58,19 +58,15 @@ class Watched:
 
     def __init__(self, store: ObjectStore) -> None:
         self._store = store
-        self.read, self.create, self.keys, self.url = (
-            store.read,
-            store.create,
-            store.keys,
-            store.url,
-        )
+        self.read, self.create = store.read, store.create
+        self.keys, self.url = store.keys, store.url
 
     def replace(self, key: str, data: bytes) -> None:
         assert key in VIEWS
         self._store.replace(key, data)
 
-    def written_at(self, prefix: str) -> WriteTimes:
-        return WriteTimes({}, vouched=False)  # the events' clock is none that a store has
+    def written_at(self, _: str) -> WriteTimes:
+        return WriteTimes({}, vouched=False)  # no store has the events' clock
 
 
 class Disturbed:

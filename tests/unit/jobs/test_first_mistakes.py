@@ -247,6 +247,19 @@ def test_a_dead_backfill_from_the_wrong_bars_binds_nobody(model: Model, n: int) 
         assert verify(store, TABLES, CALENDAR).findings == ()
 
 
+def test_a_backfill_goes_on_by_its_own_plan_beside_a_dead_one(model: Model) -> None:
+    store, day_before = MemoryObjects(), LONG_AFTER - timedelta(days=1)
+    span = (SESSIONS[-20], SESSIONS[-1])
+    dead = lambda dying: backfilled(  # noqa: E731
+        model, *span, bars=other_bars(), store=dying, at=day_before
+    )
+    die_after(1, store, dead)
+    die_after(60, store, lambda dying: backfilled(model, *span, store=dying))
+    assert 0 < len(store.keys("runs/")) < 20
+    backfilled(model, *span, store=store, at=LONG_AFTER + timedelta(days=1))
+    assert published(store) == published(backfilled(model, *span))
+
+
 def test_a_dead_plan_over_what_runs_have_issued_since_binds_nobody(model: Model) -> None:
     store = MemoryObjects()
     dead = lambda dying: backfilled(model, SPAN[0], SPAN[-1], bars=other_bars(), store=dying)  # noqa: E731
