@@ -50,7 +50,7 @@ class FolderBars:
         """Name of the source, shown wherever its bars are."""
         name = f"folder {self._folder.resolve().name}"
         try:
-            return f"{name}, from {(self._folder / ORIGIN_FILE).read_text().strip()}"
+            return f"{name}, from {(self._folder / ORIGIN_FILE).read_text('utf-8').strip()}"
         except OSError:
             return name
 
