@@ -87,7 +87,7 @@ def to_text(value: Any) -> str:
 
 def main() -> None:
     """Write the document to where the function serves it from."""
-    OPENAPI.write_text(to_text(document()), "utf-8")
+    OPENAPI.write_bytes(to_text(document()).encode())
 
 
 def _paths() -> dict[str, Any]:

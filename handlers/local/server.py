@@ -32,7 +32,7 @@ def main(arguments: list[str]) -> int:
     # Metrics are for CloudWatch; the log, on standard error, says to people what failed.
     with (
         gateway,
-        Path(os.devnull).open("w") as nowhere,
+        Path(os.devnull).open("w", encoding="utf-8") as nowhere,
         contextlib.redirect_stdout(nowhere),
         contextlib.suppress(KeyboardInterrupt),
     ):

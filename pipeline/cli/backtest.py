@@ -175,7 +175,7 @@ def _write_card(scores: Columns, board: Leaderboard, bundle: Path, folder: Path)
     from pipeline.training.report.model_card import write_model_card  # noqa: PLC0415
 
     lost = folder / WHAT_LOST
-    what_lost = lost.read_text() if lost.exists() else ""
+    what_lost = lost.read_text(encoding="utf-8") if lost.exists() else ""
     write_model_card(_select_whole(scores), board, load_bundle(bundle).manifest, what_lost, folder)
 
 

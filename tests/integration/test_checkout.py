@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import configparser
 import os
 import shutil
@@ -129,3 +130,68 @@ def test_files_are_as_editors_are_told_to_leave_them(rules: configparser.ConfigP
 def test_without_git_the_same_files_are_there() -> None:
     # Others may lie beside them: a working tree has what nobody has added yet.
     assert set(TREE) <= set(walked())
+
+
+# what Windows makes of names and of text
+
+RESERVED = {
+    "con",
+    "prn",
+    "aux",
+    "nul",
+    *(f"{name}{i}" for name in ("com", "lpt") for i in range(10)),
+}
+
+
+def test_every_name_is_one_on_windows_too() -> None:
+    folded = [path.casefold() for path in TREE]
+    assert len(set(folded)) == len(folded)
+    for path in TREE:
+        assert not (ROOT / path).is_symlink(), path
+        assert len(path) < 150, path
+        for part in path.split("/"):
+            assert not set(part) & set('<>:"\\|?*'), path
+            assert part.isprintable(), path
+            assert part == part.rstrip(". "), path
+            assert part.partition(".")[0].casefold() not in RESERVED, path
+
+
+def texts_opened(source: str) -> list[str]:
+    """Return the calls that read text by the machine's encoding, or write the machine's lines."""
+    calls = (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call))
+    return [ast.unparse(call) for call in calls if by_the_machine(call)]
+
+
+def by_the_machine(call: ast.Call) -> bool:
+    function = call.func.attr if isinstance(call.func, ast.Attribute) else ast.unparse(call.func)
+    if function == "write_text":
+        return "newline" not in {keyword.arg for keyword in call.keywords}
+    named = "encoding" in {keyword.arg for keyword in call.keywords}
+    if function == "read_text":
+        return not (named or call.args)
+    binary = any("b" in ast.unparse(argument) for argument in call.args)
+    return function == "open" and not (named or binary)
+
+
+@pytest.mark.parametrize(
+    "path", [p for p in TREE if p.endswith(".py") and p.startswith(("pipeline/", "handlers/"))]
+)
+def test_text_is_utf_8_with_lf_on_every_machine(path: str) -> None:
+    assert texts_opened((ROOT / path).read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize(
+    ("source", "noticed"),
+    [
+        ("path.read_text()", True),
+        ("path.read_text('utf-8')", False),
+        ("path.write_text(text, 'utf-8')", True),
+        ("path.write_text(text, 'utf-8', newline='')", False),
+        ("path.open()", True),
+        ("open(path, 'w')", True),
+        ("path.open('rb')", False),
+        ("path.open(encoding='utf-8')", False),
+    ],
+)
+def test_text_by_the_machine_is_noticed(source: str, noticed: bool) -> None:
+    assert bool(texts_opened(source)) == noticed

@@ -51,7 +51,7 @@ def _digest_modules(modules: tuple[str, ...]) -> str:
         if name in ours:
             continue
         if path.is_file():
-            tree = ast.parse(path.read_text())
+            tree = ast.parse(path.read_text("utf-8"))
             ours[name] = ast.dump(tree)
             waiting += _find_imports(tree)
         else:
