@@ -54,9 +54,29 @@ def test_more_than_any_history_is_not_read(
 
 
 def test_columns_that_no_bar_has_are_not_even_decoded(tmp_path: Path) -> None:
-    text = pa.DictionaryArray.from_arrays(np.zeros(5000, np.int32), ["x" * 2**20])
-    pq.write_table(frame(5000, Note=text), tmp_path / "SPY.parquet", store_schema=False)
-    assert len(FolderBars(tmp_path).read(["SPY"], date(1970, 1, 1), LAST).bars["SPY"]) == 5000
+    path = tmp_path / "SPY.parquet"
+    pq.write_table(frame(50, Note=np.arange(50)), path)
+    chunk = pq.ParquetFile(path).metadata.row_group(0).column(5)
+    assert chunk.path_in_schema == "Note"
+    data = bytearray(path.read_bytes())
+    at = chunk.dictionary_page_offset
+    data[at : at + 20] = b"\xff" * 20
+    path.write_bytes(data)
+    with pytest.raises(OSError, match="thrift"):
+        pq.read_table(path)
+    assert len(FolderBars(tmp_path).read(["SPY"], date(1970, 1, 1), LAST).bars["SPY"]) == 50
+
+
+@pytest.mark.parametrize("error", [pa.ArrowNotImplementedError, pa.ArrowKeyError, OSError])
+def test_what_pyarrow_cannot_read_is_one_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise error("no")
+
+    write_parquet(tmp_path)
+    monkeypatch.setattr(pq.ParquetFile, "read", refuse)
+    assert reason(tmp_path)[0] is Reason.UNREADABLE
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -63,6 +63,7 @@ class TestLitter:
         (tmp_path / "store" / "bars" / "month=2020-01").symlink_to(outside.parent)
         link = tmp_path / "store" / "bars" / f".{'0' * 32}.tmp"
         link.symlink_to(outside)
+        os.utime(link, (0, 0), follow_symlinks=False)
         FolderObjects(tmp_path / "store").create(KEY, b"bars")
         assert outside.exists()
         assert link.is_symlink()

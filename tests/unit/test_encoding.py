@@ -18,7 +18,7 @@ from pipeline.errors import BundleMismatch, StoreError
 PIPELINE = Path(encoding.__file__).parent
 
 
-class Document(msgspec.Struct):
+class Document(msgspec.Struct, forbid_unknown_fields=True):
     session: date
     issued_at: Moment
     part: Number = 0
@@ -61,7 +61,8 @@ def test_a_document_comes_back() -> None:
         GOOD.replace(b'2026-11-20"', b'0000-01-01"'),
         GOOD.replace(b'2026-11-20"', b'99999-01-01"'),
         GOOD.replace(b"00Z", b"00"),
-        with_field("figures", b'{"' + b"x" * 10**6 + b'": "y"}'),
+        with_field("figures", b'{"\xff": 1}'),
+        with_field("x" * 10**6, b"1"),
     ],
     ids=lambda data: ascii(data[:40]) + str(len(data)),
 )

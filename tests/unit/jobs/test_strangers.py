@@ -38,6 +38,17 @@ def test_status_counts_no_stranger_as_a_session(model: Model) -> None:
     assert read_status(store, CALENDAR, LONG_AFTER).missing == ()
 
 
+def test_the_newest_manifest_is_no_stranger_even_where_no_view_says_where_it_is(
+    model: Model,
+) -> None:
+    store = record(model)
+    store.objects |= dict.fromkeys(STRANGERS, b"")
+    del store.objects["latest.json"]
+    head = find_head(store)
+    assert head is not None
+    assert head.manifest.key == HEAD
+
+
 def test_a_manifest_under_another_key_is_refused(model: Model) -> None:
     store = record(model)
     copy = f"runs/{SPAN[2]}.01.json"
