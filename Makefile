@@ -144,8 +144,19 @@ clean: ## Remove what was made here, environments included
 	rm -rf $(VENV) $(VENV)-lambda $(VENV)-cloud node_modules .serverless .cache $(DEMO) out .mypy_cache .ruff_cache \
 		.hypothesis .import_linter_cache
 
+# ONNX Runtime has no wheel for Intel Macs, which an x86_64 Python on Apple silicon is too, nor for musl.
+HAS_WHEEL := 'import platform, sys; system, machine = sys.platform, platform.machine().lower(); \
+	intel = system == "darwin" and machine != "arm64"; \
+	musl = system == "linux" and platform.libc_ver()[0] != "glibc"; \
+	other = sys.maxsize < 2**32 or machine not in ("x86_64", "amd64", "arm64", "aarch64"); \
+	got = f"{system} on {machine}, {platform.architecture()[0]}" + ", without glibc" * musl; \
+	sys.exit((intel or musl or other) and "expected a machine for which ONNX Runtime has a wheel, \
+	64 bit Linux with glibc, Windows or macOS on Apple silicon, got " + got + "; a container of \
+	python:3.13-slim has all of it")'
+
 $(BIN)/python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and f"expected Python 3.11 or newer, got {sys.version.split()[0]}; make PYTHON=...")'
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15) and f"expected Python 3.11 to 3.14, got {sys.version.split()[0]}; make PYTHON=...")'
+	@$(PYTHON) -c $(HAS_WHEEL)
 	@$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.demo: pyproject.toml | $(BIN)/python
