@@ -117,7 +117,7 @@ def _read_public_key(where: str) -> str:
 
 def _read_file(expected: str, path: str) -> str:
     try:
-        return Path(path).read_text()
+        return Path(path).read_text("utf-8")
     except OSError as exc:
         raise ConfigError(f"{expected}, got {path!r}: {exc.strerror}") from exc
     except UnicodeDecodeError as exc:

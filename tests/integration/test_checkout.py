@@ -169,7 +169,9 @@ def by_the_machine(call: ast.Call) -> bool:
     named = "encoding" in {keyword.arg for keyword in call.keywords}
     if function == "read_text":
         return not (named or call.args)
+    # What os.open gives is bytes: a descriptor.
     binary = any("b" in ast.unparse(argument) for argument in call.args)
+    binary |= ast.unparse(call.func) == "os.open"
     return function == "open" and not (named or binary)
 
 
