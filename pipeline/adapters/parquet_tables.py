@@ -90,17 +90,16 @@ class ParquetTables:
         Raises StoreError where `data` is no whole Parquet file, one of another schema or a bomb.
         """
         schema = _find_schema(table)
-        with _translate_errors(f"{table}: expected a whole Parquet file"):
-            footer = _read_footer(table, schema, data)
-            with pq.ParquetFile(
-                pa.BufferReader(data),
-                metadata=footer,
-                page_checksum_verification=True,
-                read_dictionary=[field.name for field in schema if field.type == pa.string()],
-            ) as file:
-                read = file.read(use_threads=False)
+        texts = [field.name for field in schema if field.type == pa.string()]
+        with (
+            _translate_errors(f"{table}: expected a whole Parquet file"),
+            _open(data, texts) as file,
+        ):
+            _check_schema(table, schema, file.schema.to_arrow_schema())
+            _check_extent(table, file.metadata)
+            read = file.read(use_threads=False)
             columns = {name: _to_numpy(read.column(name)) for name in schema.names}
-            metadata = footer.metadata or {}
+            metadata = file.metadata.metadata or {}
             own = {k.decode(): metadata[k].decode() for k in metadata.keys() - FOREIGN_METADATA}
         return columns, dict(sorted(own.items()))
 
@@ -121,13 +120,13 @@ def _find_schema(table: str) -> Any:
     return SCHEMAS[table]
 
 
-def _read_footer(table: str, schema: Any, data: bytes) -> Any:
-    """Return a file's metadata; raises StoreError unless its columns are ours and no bomb."""
-    reader = pa.BufferReader(data)
-    with pq.ParquetFile(reader, thrift_container_size_limit=MOST_ELEMENTS) as file:
-        _check_schema(table, schema, file.schema_arrow)
-        _check_extent(table, file.metadata)
-        return file.metadata
+def _open(data: bytes, texts: list[str]) -> Any:
+    """Return a file, which has read no more than its footer; texts stay dictionaries in it."""
+    options = {"page_checksum_verification": True, "thrift_container_size_limit": MOST_ELEMENTS}
+    try:
+        return pq.ParquetFile(pa.BufferReader(data), read_dictionary=texts, **options)
+    except KeyError:  # it lacks one of them, as its schema will show
+        return pq.ParquetFile(pa.BufferReader(data), **options)
 
 
 def _check_schema(table: str, schema: Any, received: Any) -> None:
