@@ -17,13 +17,14 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from pipeline.errors import Overtaken, RequestError
+from pipeline.errors import DamagedObject, Overtaken, RequestError
 from pipeline.forecasting.bundle import ModelBundle, load_bundle
 from pipeline.forecasting.model import Model
 from pipeline.jobs.backfill.run import backfill
 from pipeline.jobs.remake_check import Sample
 from pipeline.jobs.repair import repair
 from pipeline.jobs.verify import Scope, verify
+from pipeline.record.chain import Link, find_head, walk_back
 from pipeline.record.keys import BUNDLES, CLAIMS, PLANS, RUNS, STORE, VIEWS
 from tests.conftest import DEFAULT_BUNDLE
 from tests.support.fakes import Crash, MemoryObjects
@@ -114,10 +115,11 @@ class DamagedRecords(RuleBasedStateMachine):
 
     @rule(choice=st.integers(0, 10_000), flip=st.booleans())
     def damage(self, choice: int, flip: bool) -> None:
-        keys = [key for key in self.store.keys("") if not key.startswith((*KEPT, *VIEWS))]
-        newest = max((key for key in keys if key.startswith(RUNS)), default="")
-        # The newest manifest is named by nobody: flipped it is remade, but by its claim alone.
-        keys = [key for key in keys if key != newest]
+        # What is on the record; its newest manifest is named by nobody.
+        links = list(walk_back(self.store, self.find_newest()))
+        published = {key for link in links for key in link.manifest.objects}
+        published |= {link.manifest.key for link in links[1:]}
+        keys = sorted(key for key in published if not key.startswith(KEPT))
         if keys:
             key = keys[choice % len(keys)]
             if flip:
@@ -144,6 +146,15 @@ class DamagedRecords(RuleBasedStateMachine):
         assert found.manifests == len(self.store.keys(RUNS))
         assert found.head is not None
         assert found.head.manifest.session == DAYS[-1]
+
+    def find_newest(self) -> Link | None:
+        """Return the newest link, None where the chain is damaged already."""
+        try:
+            head = find_head(self.store)
+            list(walk_back(self.store, head))
+        except DamagedObject:
+            return None
+        return head
 
     def run(self, store: MemoryObjects, session: date) -> None:
         with suppress(RequestError):  # the record has gone on

@@ -168,4 +168,4 @@ def test_what_processors_differ_by_is_seldom_seen_and_never_more_than_a_step(
     if half_way > Fraction(1, 10**5):
         assert here == there
     else:
-        assert abs(here - there) <= float(step) * (1 + 1e-9)
+        assert abs(here - there) <= float(step) * (1 + 1e-6)

@@ -13,14 +13,13 @@ from hypothesis import strategies as st
 
 from pipeline.forecasting.bundle import load_bundle
 from pipeline.forecasting.model import Model
-from pipeline.jobs.daily import run
 from pipeline.jobs.verify import verify
 from pipeline.record.grammar import Kind, kind_of
 from tests.conftest import DEFAULT_BUNDLE
 from tests.support import hostile
 from tests.support.fakes import MemoryObjects
 from tests.support.hostile import HEAD, SPAN, assert_every_use_ends_well, relinked
-from tests.support.records import CALENDAR, TABLES, evening, job_on, market, run_days
+from tests.support.records import CALENDAR, TABLES, evening, job_on, market, run, run_days
 
 
 @cache

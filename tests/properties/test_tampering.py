@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from pipeline.encoding import sha256, to_json
 from pipeline.forecasting.bundle import load_bundle
 from pipeline.forecasting.model import Model
+from pipeline.jobs.noted import NotedDigest
 from pipeline.jobs.remake_check import Sample
 from pipeline.jobs.verify import Phase, Problem, Scope, Verified, verify
 from pipeline.record.chain import find_head
@@ -57,7 +58,8 @@ def record() -> dict[str, bytes]:
 
 def checked(objects: dict[str, bytes], noted: str | None = None) -> Verified:
     """Check every byte, and make the newest session again; test_rewriting.py makes all."""
-    scope = Scope(Sample(newest=1, others=0), noted=noted)
+    digests = () if noted is None else (NotedDigest(noted),)
+    scope = Scope(Sample(newest=1, others=0), noted=digests)
     return verify(MemoryObjects(objects), TABLES, CALENDAR, scope)
 
 

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from pipeline.encoding import sha256, to_json
 from pipeline.errors import ForecasterError
 from pipeline.forecasting.model import Model
-from pipeline.jobs.daily import run
 from pipeline.jobs.replay import replay
 from pipeline.jobs.status import read_status
 from pipeline.jobs.verify import verify
@@ -32,6 +31,7 @@ from tests.support.records import (
     evening,
     job_on,
     market,
+    run,
     run_days,
 )
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from pipeline.columns import Columns
 from pipeline.encoding import sha256, to_json
+from pipeline.errors import StoreError
 from pipeline.ports import Signer
 from pipeline.record.chain import find_head, walk_back
 from pipeline.record.claims import claim_of
@@ -56,7 +57,7 @@ def rewrite(
         terms = decode_terms(store.objects[STORE], STORE)
         terms = msgspec.structs.replace(terms, public_key=signer.public_key)
         store.objects[STORE] = terms.encode()
-    with suppress(ValueError):  # of what makes no sense there are no views
+    with suppress(ValueError, StoreError):  # of what makes no sense there are no views
         refresh_views(store, TABLES)
     return store.objects
 
