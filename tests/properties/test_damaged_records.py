@@ -125,7 +125,7 @@ class DamagedRecords(RuleBasedStateMachine):
             if flip:
                 self.store.objects[key] = flipped(self.seen[key], 0)
             else:
-                del self.store.objects[key]
+                self.store.objects.pop(key, None)
             self.damaged.add(key)
 
     @invariant()
