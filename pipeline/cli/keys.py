@@ -55,7 +55,7 @@ def new(
     if json:
         console.print_json({"public_key": public_key, "private_key": kept})
     else:
-        console.print_line(f"Public key  {public_key}\nPrivate key {kept}\n{KEEP}")
+        console.print_lines(f"Public key  {public_key}", f"Private key {kept}", KEEP)
 
 
 def _write_private(path: Path, pem: bytes) -> None:

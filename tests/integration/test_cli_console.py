@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.cli.record_text import print_replayed
+from pipeline.jobs.compare import Comparison
 from pipeline.jobs.replay import Replayed
 from tests.support.commands import ROOT, SESSION, Forecaster, forecast_lines
 
@@ -23,20 +24,22 @@ def printable(text: str) -> bool:
 
 
 def test_a_folder_s_name_moves_no_cursor(forecaster: Forecaster, bars: Path) -> None:
-    bars.rename(HOSTILE)
-    args = ("run", "--bars", HOSTILE, "--as-of", SESSION)
+    store = ("--store", HOSTILE)
+    args = ("run", "--bars", str(bars), "--as-of", SESSION, *store)
     shown, documented = forecaster(*args), forecaster(*args, "--json")
     assert SHOWN in shown.out
-    for answer in (shown, documented, forecaster("status"), forecaster("show")):
+    for answer in (shown, documented, forecaster("status", *store), forecaster("show", *store)):
         assert answer.code == 0
         assert printable(answer.out)
-    assert HOSTILE in documented.document["source"]
+    assert HOSTILE in documented.document["parts"][0]["forecasts"]
 
 
 def test_an_object_s_name_is_a_line_of_its_own_and_no_other(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    print_replayed([Replayed("runs/\x1b[2A\nequal    runs/x.json", equal=False)])
+    print_replayed(
+        [Replayed("runs/\x1b[2A\nequal    runs/x.json", equal=False, comparison=Comparison.CHANGED)]
+    )
     assert capsys.readouterr().out == "DIFFERS  runs/\\x1b[2A\\nequal    runs/x.json\n"
 
 

@@ -109,7 +109,7 @@ def test_the_sessions_have_all_that_is_published(here: Computed) -> None:
     kinds = {key.partition("/")[0] for key in here.objects}
     tables = {"bars", "forecasts", "baselines", "scores", "calibration", "runs", "answers"}
     views = {"latest.json", "track_record.json", "index.html"}
-    assert kinds == tables | views | {"bundles", "claims", "backfills"}
+    assert kinds == tables | views | {"bundles", "claims", "backfills", "store.json"}
 
 
 PRICES = ("prediction", "last_close", "realised_close", "lower_", "upper_")

@@ -54,7 +54,8 @@ def golden_objects() -> dict[str, bytes]:
     first_live = datetime.combine(LIVE[0], time(12, tzinfo=UTC))
     backfill(job, SESSIONS[0], SESSIONS[-4], first_live, lambda done, of: None)
     for session in LIVE:
-        run(job, datetime.combine(session, time(22, tzinfo=UTC)))
+        at = datetime.combine(session, time(22, tzinfo=UTC))
+        run(job, at, at)
     return {**job.store.objects, **dict(answers(job))}
 
 
