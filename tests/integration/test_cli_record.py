@@ -254,8 +254,11 @@ def test_a_missing_object_is_named(forecaster: Forecaster, store: Path) -> None:
 
 
 def test_a_copy_s_times_are_a_hint_and_no_failure(forecaster: Forecaster, store: Path) -> None:
-    assert forecaster("verify", "--json").document["hints"] == []
     plan = f"backfills/{FIRST}.00.json"
+    issued = datetime.fromisoformat(json.loads((store / plan).read_text())["issued_at"]).timestamp()
+    for path in store.rglob("*.*"):
+        os.utime(path, (issued, issued))  # whatever day the tests play
+    assert forecaster("verify", "--json").document["hints"] == []
     os.utime(store / plan, (0, 0))
     answer = forecaster("verify")
     assert answer.code == 0
