@@ -115,12 +115,14 @@ def verify(
     beside |= {signature_key(link.digest) for link in links} if signatures else set()
     beside &= set(keys)
     lost = tuple(finding for finding in chain.findings if finding.problem is Problem.LOST)
-    findings = [finding for finding in chain.findings if finding not in lost]
-    findings += find_back_dated(runs[::-1], calendar)
     times = check_times(store, calendar, runs)
-    findings += times.findings
-    findings += find_changed_terms(store, calendar, runs)
-    findings += check_claims(store, runs)
+    findings = [
+        *(finding for finding in chain.findings if finding not in lost),
+        *find_back_dated(runs[::-1], calendar),
+        *times.findings,
+        *find_changed_terms(store, calendar, runs),
+        *check_claims(store, runs),
+    ]
     head = links[-1] if links else None
     unreadable = (finding for finding in (*findings, *lost) if finding.problem in UNREADABLE)
     faulty = frozenset(finding.key for finding in unreadable)

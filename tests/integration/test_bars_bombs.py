@@ -96,7 +96,8 @@ def test_any_damage_is_one_reason_or_no_matter(tmp_path: Path) -> None:
         damaged = bytearray(data)
         damaged[at] = random.integers(256)
         (tmp_path / "SPY.parquet").write_bytes(damaged)
-        FolderBars(tmp_path).read(["SPY"], FIRST, LAST)
+        reading = FolderBars(tmp_path).read(["SPY"], FIRST, LAST)
+        assert {*reading.bars, *reading.failures} == {"SPY"}
 
 
 @pytest.mark.parametrize("kind", ["pipe", "loop", "device", "folder"])

@@ -182,12 +182,12 @@ GOOD = {
     ids=["equal", "within noise", "better", "as far off", "nearer", "one ticker's 50 %"],
 )
 def test_the_gate_lets_through_what_is_not_worse(other: dict[str, float]) -> None:
-    refuse_worse(GOOD | other, GOOD)
+    assert refuse_worse(GOOD | other, GOOD) is None
 
 
 def test_the_gate_lets_anything_replace_what_has_no_proof() -> None:
-    refuse_worse(GOOD | {"crps_ratio_vs_garch_t": 1.5}, {})
-    refuse_worse({}, {})
+    for other in (GOOD | {"crps_ratio_vs_garch_t": 1.5}, {}):
+        assert refuse_worse(other, {}) is None
 
 
 @pytest.mark.parametrize(

@@ -86,7 +86,10 @@ def test_what_stands_for_a_character_is_ascii() -> None:
 
 
 def test_a_stream_that_has_no_encoding_is_left_alone() -> None:
-    accept_any_text(io.StringIO())
+    stream = io.StringIO()
+    accept_any_text(stream)
+    stream.write("0 \u00b1 1")
+    assert stream.getvalue() == "0 \u00b1 1"
 
 
 # Whoever prints, prints through these.
