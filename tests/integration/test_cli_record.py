@@ -12,8 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.cli import main as cli
-from tests.support.commands import Answer, Clock, Forecaster
+from tests.support.commands import Answer, Clock, Forecaster, fill_store
 from tests.support.s3_server import BUCKET, S3, s3_server
 
 FIRST, LAST = "2025-06-02", "2025-06-30"
@@ -26,11 +25,7 @@ BACKFILL = ("backfill", "--bars", "simulated", "--from", FIRST, "--to", LAST)
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store that a backfill of the simulated market has filled."""
-    store = tmp_path_factory.mktemp("record") / "store"
-    with pytest.raises(SystemExit) as exited:
-        cli.main([*BACKFILL, "--store", str(store)])
-    assert exited.value.code == 0
-    return store
+    return fill_store(tmp_path_factory.mktemp("record"), *BACKFILL)
 
 
 @pytest.fixture

@@ -13,8 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.cli import main as cli
-from tests.support.commands import ROOT, Forecaster, assert_refused, digests
+from tests.support.commands import ROOT, Forecaster, assert_refused, digests, fill_store
 
 FIRST, LAST = "2025-06-02", "2025-06-13"
 BACKFILL = ("backfill", "--bars", "simulated", "--from", FIRST, "--to", LAST)
@@ -23,11 +22,7 @@ NEXT = ("run", "--bars", "simulated", "--as-of", "2025-06-16")
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    store = tmp_path_factory.mktemp("record") / "store"
-    with pytest.raises(SystemExit) as exited:
-        cli.main([*BACKFILL, "--store", str(store)])
-    assert exited.value.code == 0
-    return store
+    return fill_store(tmp_path_factory.mktemp("record"), *BACKFILL)
 
 
 @pytest.fixture

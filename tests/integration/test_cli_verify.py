@@ -16,11 +16,10 @@ import pytest
 
 from handlers.telemetry.daily import logger
 from pipeline.adapters.parquet_tables import ParquetTables
-from pipeline.cli import main as cli
 from pipeline.encoding import sha256
 from pipeline.jobs.daily_summary import RUN_ENDED
 from pipeline.jobs.remake_check import Sample
-from tests.support.commands import Forecaster, assert_refused
+from tests.support.commands import Forecaster, assert_refused, fill_store
 from tests.support.fakes import MemoryObjects
 from tests.support.rewriting import rewrite, scaled_intervals
 from tests.support.s3_server import moto_server
@@ -35,11 +34,7 @@ GROUP = "/aws/lambda/financial-forecaster-prod-daily"
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store that a backfill of the simulated market has filled."""
-    store = tmp_path_factory.mktemp("record") / "store"
-    with pytest.raises(SystemExit) as exited:
-        cli.main([*BACKFILL, "--store", str(store)])
-    assert exited.value.code == 0
-    return store
+    return fill_store(tmp_path_factory.mktemp("record"), *BACKFILL)
 
 
 @pytest.fixture

@@ -12,6 +12,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pytest
+
 from pipeline.cli import main as cli
 
 ROOT = Path(cli.__file__).parents[2]
@@ -64,3 +66,12 @@ def spawn(*args: str, columns: int = 100) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         command, capture_output=True, text=True, env=env, timeout=120, check=False
     )
+
+
+def fill_store(folder: Path, *command: str) -> Path:
+    """Run a command that fills a store in the folder, and return the store."""
+    store = folder / "store"
+    with pytest.raises(SystemExit) as exited:
+        cli.main([*command, "--store", str(store)])
+    assert exited.value.code == 0
+    return store
