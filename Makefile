@@ -122,8 +122,9 @@ LOCK := uv pip compile pyproject.toml --python-platform x86_64-manylinux_2_28 --
 # What trains has what serves in the same versions, and the CPU build of torch.
 .PHONY: lock
 lock: $(VENV)/.dev ## Lock what the image and training are made of, with hashes
-	$(BIN)/$(LOCK) --extra serving --extra batch --python-version 3.13 -o infra/image-requirements.txt
-	$(BIN)/$(LOCK) --extra batch --extra cli --extra training --python-version 3.11.9 \
+	$(BIN)/$(LOCK) --extra serving --excludes infra/not-in-image.txt --python-version 3.13 \
+		-o infra/image-requirements.txt
+	$(BIN)/$(LOCK) --extra training --python-version 3.11.9 \
 		--constraints infra/image-requirements.txt --torch-backend cpu -o infra/training-requirements.txt
 
 .PHONY: pin-base
@@ -161,14 +162,14 @@ $(BIN)/python:
 
 $(VENV)/.demo: pyproject.toml | $(BIN)/python
 	@echo "Installing what serving needs into $(VENV) ..."
-	@$(BIN)/pip install -q --disable-pip-version-check -e '.[serving,batch,cli]'
+	@$(BIN)/pip install -q --disable-pip-version-check -e '.[serving]'
 	@touch $@
 
 # The CPU build from PyTorch's own index, or what plain pip finds where that is out of reach.
 $(VENV)/.dev: pyproject.toml | $(BIN)/python
 	$(BIN)/pip install -qq --retries 1 --index-url $(TORCH_INDEX) $(TORCH) || \
 		$(BIN)/pip install -q $(TORCH)
-	$(BIN)/pip install -q -e '.[serving,batch,cli,training,dev]'
+	$(BIN)/pip install -q -e '.[serving,training,dev]'
 	@touch $@ $(VENV)/.demo
 
 # What is locked, each file by its hash; the project is run from where it lies, so nothing is built.

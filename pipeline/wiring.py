@@ -26,7 +26,10 @@ _S3 = re.compile(
     r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?P<prefix>(/[^/.\\][^/\\]*)*/?)"
 )
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
-DEFAULT_BUNDLE = Path(__file__).resolve().parents[1] / "models" / "default"
+# In a wheel the bundle lies in this package, in a checkout and in the image beside it.
+_HERE = Path(__file__).resolve().parent
+_PLACES = [folder / "models" / "default" for folder in (_HERE, _HERE.parent)]
+DEFAULT_BUNDLE = next(filter(Path.is_dir, _PLACES), _PLACES[-1])
 DEFAULT_TICKERS = "SPY,QQQ,DIA,IWM"
 # The model reads the VIX beside them, and does without where it is missing.
 DEFAULT_SYMBOLS = f"{DEFAULT_TICKERS},{VIX}"

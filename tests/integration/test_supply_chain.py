@@ -43,7 +43,7 @@ def versions(lock: dict[str, list[str]]) -> dict[str, str]:
 
 
 def test_what_trains_is_what_the_project_names_locked() -> None:
-    named = [*PROJECT["dependencies"], *(EXTRAS["batch"] + EXTRAS["cli"] + EXTRAS["training"])]
+    named = [*PROJECT["dependencies"], *EXTRAS["training"]]
     pins = dict(requirement.replace("_", "-").split("==") for requirement in named)
     there = versions(TRAINING)
     # The CPU's build of torch has a version of its own, from an index of its own.

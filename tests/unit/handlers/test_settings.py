@@ -171,10 +171,18 @@ class TestImageRequirements:
     def pinned(self) -> dict[str, str]:
         """Return the direct requirements of what the image runs: name -> version."""
         project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-        extras = project["optional-dependencies"]
-        named = [*project["dependencies"], *extras["serving"], *extras["batch"]]
+        named = [*project["dependencies"], *project["optional-dependencies"]["serving"]]
         pairs = [re.sub(r"\[.*\]", "", one).split("==") for one in named]
-        return {name.replace("_", "-"): version for name, version in pairs}
+        return {
+            name.replace("_", "-"): version
+            for name, version in pairs
+            if name not in self.left_out()
+        }
+
+    def left_out(self) -> set[str]:
+        """Return what is left out of the image: the libraries of the command line."""
+        lines = (ROOT / "infra" / "not-in-image.txt").read_text().splitlines()
+        return {line for line in lines if not line.startswith("#")}
 
     def locked(self) -> dict[str, list[str]]:
         """Return the lines of each locked requirement: `name==version` -> hashes."""
@@ -195,6 +203,8 @@ class TestImageRequirements:
     def test_nothing_of_training_command_line_or_tests_is_in_it(self) -> None:
         project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
         extras = project["optional-dependencies"]
-        others = [one for name in ("cli", "training", "dev") for one in extras[name]]
+        others = [one for name in ("training", "dev") for one in extras[name]]
         names = {re.split(r"[\[=]", one)[0] for one in others} | {"scikit-learn", "mlflow"}
+        names |= self.left_out() | {"pydantic"}
+        assert {"rich", "typer"} == self.left_out()
         assert names.isdisjoint(requirement.split("==")[0] for requirement in self.locked())
