@@ -24,6 +24,7 @@ from pipeline.forecasting.forecast import Forecast, forecast, forecast_windows
 from pipeline.forecasting.model import Model
 from pipeline.forecasting.panel import Panel
 from pipeline.forecasting.windows import MIN_SESSIONS, latest_windows
+from pipeline.record.manifest import Mode
 from pipeline.record.tables import Stamp, build_forecast_columns
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -86,7 +87,8 @@ def time_stages(bars: list[Bars], model: Model) -> dict[str, float]:
 
 
 def build_columns(forecasts: Forecast) -> dict[str, np.ndarray]:
-    stamp = Stamp(date(2024, 12, 31), TARGETS, "bench", "0" * 64, datetime(2025, 1, 1, tzinfo=UTC))
+    issued_at = datetime(2025, 1, 1, tzinfo=UTC)
+    stamp = Stamp(date(2024, 12, 31), TARGETS, "bench", "0" * 64, issued_at, Mode.LIVE)
     return dict(build_forecast_columns(forecasts, {}, stamp))
 
 

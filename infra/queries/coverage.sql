@@ -1,10 +1,10 @@
--- Empirical coverage of the last year's forecasts, one session ahead; nominal is the name.
+-- Empirical coverage of the last year's live forecasts, one session ahead; nominal is the name.
 SELECT ticker, count(*) AS sessions,
   avg(cast(covered_50 AS double)) AS covered_50,
   avg(cast(covered_80 AS double)) AS covered_80,
   avg(cast(covered_95 AS double)) AS covered_95
 FROM scores
-WHERE model = 'forecaster' AND horizon = 1
+WHERE mode = 'live' AND model = 'forecaster' AND horizon = 1
   AND month >= substr(cast(current_date - INTERVAL '365' DAY AS varchar), 1, 7)
 GROUP BY ticker
 ORDER BY ticker

@@ -30,21 +30,24 @@ DTYPES = {
 
 # Columns without nulls, by their type; all others are numbers.
 _REQUIRED = {
-    **dict.fromkeys(["ticker", "model", "status", "model_version", "vintage_sha256"], pa.string()),
+    **dict.fromkeys(
+        ["ticker", "model", "status", "mode", "model_version", "vintage_sha256"], pa.string()
+    ),
     **dict.fromkeys(["session", "origin_date", "target_date"], DAY),
     **dict.fromkeys((f"covered_{coverage}" for coverage in (50, 80, 90, 95, 98)), pa.bool_()),
     "horizon": pa.int32(),
+    "in_sample": pa.bool_(),
     "issued_at": INSTANT,
 }
 _FORECASTS = (
     "ticker origin_date target_date horizon last_close prediction lower_50 upper_50 lower_80 "
-    "upper_80 lower_90 upper_90 lower_95 upper_95 lower_98 upper_98 sigma status model_version "
-    "vintage_sha256 issued_at"
+    "upper_80 lower_90 upper_90 lower_95 upper_95 lower_98 upper_98 sigma es_975 status mode "
+    "model_version vintage_sha256 issued_at"
 )
 _SCORES = (
-    "ticker origin_date target_date horizon model realised_close realised_return error pit crps "
-    "interval_score_80 interval_score_95 covered_50 covered_80 covered_90 covered_95 covered_98 "
-    "model_version"
+    "ticker origin_date target_date horizon model mode in_sample realised_close realised_return "
+    "error pit crps interval_score_80 interval_score_95 covered_50 covered_80 covered_90 "
+    "covered_95 covered_98 lower_95 upper_95 model_version"
 )
 
 

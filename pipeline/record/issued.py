@@ -89,6 +89,7 @@ def _are_possible(table: Columns, run: RunManifest) -> Flags:
     with np.errstate(all="ignore"):
         ascending = (np.diff(quantiles, axis=0) >= 0).all(axis=0)
         near = np.abs(np.log(quantiles / table["last_close"])) <= ROUNDED * MAX_LOG_RETURN
-    priced = ascending & near.all(axis=0) & (table["last_close"] > 0) & np.isfinite(table["sigma"])
-    possible: Flags = dated & (priced | (table["status"] != OK))
+    numbers = np.isfinite(table["sigma"]) & np.isfinite(table["es_975"])
+    priced = ascending & near.all(axis=0) & (table["last_close"] > 0) & numbers
+    possible: Flags = dated & (table["mode"] == run.mode) & (priced | (table["status"] != OK))
     return possible

@@ -26,7 +26,7 @@ from pipeline.record.keys import (
 from pipeline.record.objects import read_required
 from pipeline.record.revisions import Revision
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 OK = "ok"
 _WITHHELD = "withheld:"
 

@@ -99,8 +99,9 @@ def _add_scores_by_mode(
     tracks: Mapping[Mode, RunningScores], scored: ScoredForecasts
 ) -> dict[Mode, RunningScores]:
     after = dict(tracks)
-    for mode in dict.fromkeys(scored.mode.tolist()):
-        rows = scored.where(scored.mode == mode)
+    modes = scored.scores["mode"]
+    for mode in map(Mode, dict.fromkeys(modes.tolist())):
+        rows = scored.where(modes == mode)
         after[mode] = add_scores(after.get(mode, RunningScores()), rows.scores, rows.issued)
     return after
 

@@ -38,7 +38,7 @@ class PriorRecord:
     link : the part before
     state : the calibrator after it, or after an earlier part where its own is lost
     outstanding : what is still to be scored
-    unscored : forecasts columns, `model` and `mode` of what is still to be scored; None for nothing
+    unscored : forecasts columns and `model` of what is still to be scored; None for nothing
     bars : symbol -> bars of the newest vintage of an earlier session
     repairs : objects of earlier parts that were damaged
     resumed : the state in which the part's model last served, None if it serves or never did
@@ -137,13 +137,12 @@ def read_unscored_rows(
 def select_unscored_rows(
     outstanding: Outstanding, forecasts: Columns, *baselines: Columns
 ) -> dict[str, NDArray[Any]]:
-    """Return the rows of a part's tables that are outstanding, with `model` and `mode`."""
+    """Return the rows of a part's tables that are outstanding, with `model`."""
     model = np.full(len(forecasts["ticker"]), FORECASTER, object)
     table = concatenate([{**forecasts, "model": model}, *baselines])
     unscored = {(ticker, h) for ticker, horizons in outstanding.tickers.items() for h in horizons}
     pairs = zip(table["ticker"].tolist(), table["horizon"].tolist(), strict=True)
-    rows = where(table, np.array([pair in unscored for pair in pairs], bool))
-    return rows | {"mode": np.full(len(rows["ticker"]), outstanding.mode, object)}
+    return where(table, np.array([pair in unscored for pair in pairs], bool))
 
 
 def _read_prior_bars(

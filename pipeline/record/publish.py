@@ -66,6 +66,7 @@ def publish(
         model_version=forecaster.bundle.version,
         vintage_sha256=writer.objects[part.key("bars")],
         issued_at=vintage.info.issued_at,
+        mode=vintage.info.mode,
     )
     forecast = forecaster.forecast(usable, vintage.bars.get(VIX)).calibrate(state.calibration)
     unfit = _find_unfit(forecast)
@@ -123,10 +124,7 @@ def _find_unfit(forecast: Forecast) -> dict[str, Reason]:
 def _score(part: PartInputs, bars: Sequence[Bars]) -> ScoredForecasts | None:
     """Return the scores of what the vintage realises, None for nothing."""
     unscored = part.prior.unscored
-    if unscored is None:
-        return None
-    issued = {name: column for name, column in unscored.items() if name != "mode"}
-    return score_realised(issued, unscored["mode"], bars)
+    return score_realised(unscored, bars) if unscored is not None else None
 
 
 def _next_state(part: PartInputs, bundle: ModelBundle, scored: ScoredForecasts | None) -> State:

@@ -14,7 +14,6 @@ from pipeline.baselines.names import ISSUED
 from pipeline.columns import Columns, where
 from pipeline.evaluation.e_values import NO_EVIDENCE, largest_difference, place_bet
 from pipeline.evaluation.score_table import FORECASTER
-from pipeline.forecasting.bundle import trained_until
 from pipeline.forecasting.levels import INTERVALS
 from pipeline.grid import round_decimals, to_decimals
 from pipeline.record.scoring import recover_quantiles
@@ -112,17 +111,10 @@ def _add_session(track: RunningScores, scores: Columns, issued: Columns) -> Runn
         last_session=max(track.last_session, session),
         # A ticker may come in later than the others of its session.
         sessions=track.sessions + new,
-        in_sample=track.in_sample + (new and is_in_sample(issued)),
+        in_sample=track.in_sample + (new and bool(scores["in_sample"].any())),
         tickers=tickers,
         log_wealth=_place_bets(track.log_wealth, scores["crps"], issued),
     )
-
-
-def is_in_sample(issued: Columns) -> bool:
-    """Whether a model had learnt from sessions after an origin."""
-    trained = map(trained_until, issued["model_version"].tolist())
-    origins = np.datetime_as_string(issued["origin_date"], "D").tolist()
-    return any(until > origin for until, origin in zip(trained, origins, strict=True))
 
 
 def _add_ticker_scores(track: TickerScores, rows: Columns, session: str) -> TickerScores:

@@ -12,20 +12,23 @@ from numpy.typing import NDArray
 from pipeline.bars import Bars, Flags, Floats
 from pipeline.columns import Columns, where
 from pipeline.evaluation.score_table import SCORED_INTERVALS, score_rows
+from pipeline.forecasting.bundle import trained_until
 from pipeline.forecasting.levels import INTERVALS, LEVELS, MEDIAN
 from pipeline.grid import round_decimals, round_digits
 from pipeline.record.manifest import OK
 from pipeline.record.revisions import split_factor_since
 
+# What a row of scores repeats of the forecast, so that it answers alone.
+AS_ISSUED = ("mode", "lower_95", "upper_95")
 SCORES = ("error", "pit", "crps", *(f"interval_score_{coverage}" for coverage in SCORED_INTERVALS))
 
 
 def recover_quantiles(table: Columns) -> Floats:
-    """Return the quantiles of the log return behind a forecasts table, float64 (n, n_levels).
+    """Return the quantiles of the log return behind published prices, float64 (n, n_levels).
 
     On the grid, so that all that is computed from them has equal bits on every processor.
     """
-    prices = np.empty((len(table["ticker"]), len(LEVELS)))
+    prices = np.empty((len(table["prediction"]), len(LEVELS)))
     prices[:, MEDIAN] = table["prediction"]
     for coverage, (low, high) in INTERVALS.items():
         prices[:, low], prices[:, high] = table[f"lower_{coverage}"], table[f"upper_{coverage}"]
@@ -40,21 +43,17 @@ class ScoredForecasts:
     ----------
     issued : forecasts columns and `model`, n rows
     scores : scores columns, n rows
-    mode : object (n,), in which mode each was issued
     """
 
     issued: Columns
     scores: Columns
-    mode: NDArray[Any]
 
     def where(self, rows: Flags) -> ScoredForecasts:
         """Return the rows for which `rows` bool (n,) is True."""
-        return ScoredForecasts(where(self.issued, rows), where(self.scores, rows), self.mode[rows])
+        return ScoredForecasts(where(self.issued, rows), where(self.scores, rows))
 
 
-def score_realised(
-    issued: Columns, mode: NDArray[Any], bars: Sequence[Bars]
-) -> ScoredForecasts | None:
+def score_realised(issued: Columns, bars: Sequence[Bars]) -> ScoredForecasts | None:
     """Return the scores of what `bars` realise, None where that is nothing.
 
     The realised close is quoted as at the origin, splits since undone, and the return is from the
@@ -63,10 +62,9 @@ def score_realised(
     Parameters
     ----------
     issued : forecasts columns and `model`, n rows
-    mode : object (n,)
     bars : of one vintage
     """
-    close = np.full(len(mode), np.nan)
+    close = np.full(len(issued["ticker"]), np.nan)
     for ticker_bars in bars:
         rows = np.flatnonzero((issued["ticker"] == ticker_bars.ticker) & (issued["status"] == OK))
         close[rows] = _find_closes(
@@ -78,8 +76,21 @@ def score_realised(
     realised, realised_close = where(issued, realisable), round_digits(close[realisable])
     realised_return = round_decimals(np.log(realised_close / realised["last_close"]))
     exact = score_rows(realised, recover_quantiles(realised), realised_close, realised_return)
-    scores = {**exact, **{name: round_decimals(exact[name]) for name in SCORES}}
-    return ScoredForecasts(realised, scores, mode[realisable])
+    scores = {
+        **exact,
+        **{name: round_decimals(exact[name]) for name in SCORES},
+        **{name: realised[name] for name in AS_ISSUED},
+        "in_sample": is_in_sample(realised),
+    }
+    return ScoredForecasts(realised, scores)
+
+
+def is_in_sample(issued: Columns) -> Flags:
+    """Return where the model had learnt from sessions after the origin, bool (n,)."""
+    versions, of_row = np.unique(issued["model_version"], return_inverse=True)
+    trained = np.array([trained_until(version) for version in versions], np.str_)
+    in_sample: Flags = trained[of_row] > np.datetime_as_string(issued["origin_date"], "D")
+    return in_sample
 
 
 def split_by_month(table: Columns) -> Mapping[str, Columns]:

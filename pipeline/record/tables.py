@@ -14,19 +14,23 @@ from pipeline.bars import COLUMNS, Floats, RawBars
 from pipeline.columns import Columns, concatenate
 from pipeline.forecasting.forecast import Forecast
 from pipeline.forecasting.levels import INTERVALS, MEDIAN
-from pipeline.record.manifest import OK
+from pipeline.forecasting.tails import expected_shortfall
+from pipeline.grid import round_decimals
+from pipeline.record.manifest import OK, Mode
 from pipeline.record.manifest import withheld as withheld_status
+from pipeline.record.scoring import recover_quantiles
 
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """What every row of a run says of its origin in the data, the model and time."""
+    """What every row of a run says of its origin in the data, the model, time and mode."""
 
     origin_date: date
     target_dates: tuple[date, ...]
     model_version: str
     vintage_sha256: str
     issued_at: datetime
+    mode: Mode
 
 
 def build_forecast_columns(
@@ -48,31 +52,44 @@ def build_forecast_columns(
     status = [OK] * len(forecast.tickers) + list(map(withheld_status, withheld.values()))
     n, h = len(tickers), len(forecast.horizons)
 
-    def rows(values: Floats) -> Floats:
-        padded = np.full((n, h), np.nan)
-        padded[: len(values)] = values
-        return padded.ravel()
-
-    last_close, prices = np.repeat(forecast.last_close[:, None], h, axis=1), forecast.prices
-    limits = {
-        f"{side}_{coverage}": rows(prices[..., level])
-        for coverage, levels in INTERVALS.items()
-        for side, level in zip(("lower", "upper"), levels, strict=True)
-    }
+    prices = _build_price_columns(forecast, n)
     return {
         "ticker": np.repeat(_as_strings(tickers), h),
         "origin_date": np.full(n * h, stamp.origin_date, "datetime64[D]"),
         "target_date": np.tile(np.array(stamp.target_dates, "datetime64[D]"), n),
         "horizon": np.tile(np.array(forecast.horizons, np.int32), n),
-        "last_close": rows(last_close),
-        "prediction": rows(prices[..., MEDIAN]),
-        **limits,
-        "sigma": rows(forecast.sigma),
+        **prices,
+        "sigma": _pad(forecast.sigma, n),
+        "es_975": round_decimals(expected_shortfall(recover_quantiles(prices))),
         "status": np.repeat(_as_strings(status), h),
+        "mode": np.full(n * h, stamp.mode.value, object),
         "model_version": np.full(n * h, stamp.model_version, object),
         "vintage_sha256": np.full(n * h, stamp.vintage_sha256, object),
         "issued_at": np.full(n * h, to_instant(stamp.issued_at)),
     }
+
+
+def _build_price_columns(forecast: Forecast, n: int) -> Columns:
+    """Return last close, prediction and the limits of all intervals, for n tickers."""
+    last_close = np.broadcast_to(forecast.last_close[:, None], forecast.sigma.shape)
+    prices = forecast.prices
+    limits = {
+        f"{side}_{coverage}": _pad(prices[..., level], n)
+        for coverage, levels in INTERVALS.items()
+        for side, level in zip(("lower", "upper"), levels, strict=True)
+    }
+    return {
+        "last_close": _pad(last_close, n),
+        "prediction": _pad(prices[..., MEDIAN], n),
+        **limits,
+    }
+
+
+def _pad(values: Floats, n: int) -> Floats:
+    """Return values (n_forecast, n_horizons) as rows of n tickers, NaN for those withheld."""
+    padded = np.full((n, values.shape[1]), np.nan)
+    padded[: len(values)] = values
+    return padded.ravel()
 
 
 def build_baseline_columns(

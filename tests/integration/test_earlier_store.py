@@ -1,7 +1,7 @@
 """A store that an earlier version of the code began is continued, verified and replayed.
 
 tests/golden/three_sessions holds three sessions of two simulated tickers, by the bundle in
-tests/golden/bundle, written by the first code of schema 2; tests/golden/three_sessions.json the
+tests/golden/bundle, written by the first code of schema 3; tests/golden/three_sessions.json the
 digests of all that lay there after that code had run two sessions more.
 """
 

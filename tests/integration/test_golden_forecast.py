@@ -13,6 +13,7 @@ from pipeline.forecasting.bundle import load_bundle
 from pipeline.forecasting.calibration import NEUTRAL
 from pipeline.forecasting.forecast import forecast
 from pipeline.forecasting.model import Model
+from pipeline.record.manifest import Mode
 from pipeline.record.tables import Stamp, build_forecast_columns
 from tests.support.builders import bars
 
@@ -24,6 +25,7 @@ STAMP = Stamp(
     model_version="golden",
     vintage_sha256="0" * 64,
     issued_at=datetime(2024, 12, 27, 23, 30, tzinfo=UTC),
+    mode=Mode.LIVE,
 )
 
 

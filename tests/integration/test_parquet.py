@@ -22,7 +22,7 @@ from tests.support.builders import bars, raw_bars
 UNKNOWN_TABLE = "expected a table of bars, forecasts, baselines, scores, got 'nonsense'"
 GOLDEN = Path(__file__).parents[1] / "golden"
 TABLES = ParquetTables()
-PRICES = ["last_close", "prediction", "sigma"] + [
+PRICES = ["last_close", "prediction", "sigma", "es_975"] + [
     f"{end}_{level}" for level in (50, 80, 90, 95, 98) for end in ("lower", "upper")
 ]
 METADATA = {"run": "2026-11-20.00", "note": "Zürich – close"}
@@ -44,6 +44,7 @@ def forecasts(origin: str = "2026-11-20", **columns: np.ndarray) -> Table:
         "horizon": np.array([1, 1], np.int32),
         "status": text("ok", "withheld:stale"),
         "model_version": text("2026-11-01.abc", "2026-11-01.abc"),
+        "mode": text("live", "live"),
         "vintage_sha256": text("0" * 64, "0" * 64),
         "issued_at": np.array([f"{origin}T23:30:00.123"] * 2, "datetime64[ms]"),
     }
@@ -63,10 +64,14 @@ def scores(**columns: np.ndarray) -> Table:
     """The scores of a forecast at two horizons."""
     one = bars("SPY", 20)
     made = np.sort(np.random.default_rng(3).normal(0, 0.01, (1, 2, 11)), axis=-1)
-    return (
-        dict(score_quantiles(one, one.session[10:11], made, "forecaster", "2026-11-01.abc"))
-        | columns
-    )
+    scored = score_quantiles(one, one.session[10:11], made, "forecaster", "2026-11-01.abc")
+    of_record: Table = {
+        "mode": text("live", "live"),
+        "in_sample": np.array([False, True]),
+        "lower_95": np.array([599.5, 598.25]),
+        "upper_95": np.array([611.5, 613.0]),
+    }
+    return dict(scored) | of_record | columns
 
 
 def empty(table: str) -> Table:

@@ -37,7 +37,7 @@ from tests.support.records import (
 )
 
 SPAN = SESSIONS[-20:]
-WHEN_AND_WHERE = {"issued_at", "vintage_sha256"}
+WHEN_AND_WHERE = {"issued_at", "vintage_sha256", "mode"}
 
 
 def assert_same_history(one: ObjectStore, other: ObjectStore) -> None:

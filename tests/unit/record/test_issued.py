@@ -58,6 +58,8 @@ IMPOSSIBLE = {
     "close-tiny": cell("last_close", 5e-324),
     "close-nan": cell("last_close", np.nan),
     "sigma-nan": cell("sigma", np.nan),
+    "shortfall-nan": cell("es_975", np.nan),
+    "mode-other": cell("mode", "backfill"),
     "origin-other": cell("origin_date", np.datetime64("2024-12-27")),
     "target-past": cell("target_date", np.datetime64("2024-12-30")),
     "target-far": cell("target_date", np.datetime64("2026-12-31")),

@@ -43,7 +43,7 @@ def test_a_session_counts_once_when_a_ticker_comes_in_later(model: Model) -> Non
 
 def test_a_session_in_sample_counts_once_when_a_ticker_comes_in_later(model: Model) -> None:
     scores, issued = one_session(model)
-    issued["model_version"] = np.full(len(issued["ticker"]), "2030-01-02-made", object)
+    scores["in_sample"] = np.full(len(scores["ticker"]), True)
     track = RunningScores()
     for ticker in TICKERS:
         rows = scores["ticker"] == ticker
@@ -70,6 +70,6 @@ def one_session(model: Model) -> tuple[dict[str, np.ndarray], dict[str, np.ndarr
     ours["model"] = np.full(len(ours["ticker"]), FORECASTER, object)
     both = {n: np.r_[ours[n], column] for n, column in table(store, "baselines").items()}
     known = [Bars.validate(raw) for raw in market().values()]
-    found = score_realised(both, np.full(len(both["ticker"]), "live", object), known)
+    found = score_realised(both, known)
     assert found is not None
     return dict(found.scores), dict(found.issued)

@@ -36,6 +36,7 @@ from tests.support.records import (
 # Quoted in cents, as prices are.
 RAW = bars("SPY", 420, session=DAYS)
 SPY = replace(RAW, **{name: getattr(RAW, name).round(2) for name in PRICES})
+VERSION = "2000-01-03-learned"
 FIRST, LAST = SESSIONS[-9], SESSIONS[-1]
 
 
@@ -60,21 +61,24 @@ def published(model: str = "persistence") -> dict[str, np.ndarray]:
         "prediction": prices[..., 5].ravel(),
         **limits,
         "status": np.full(5 * n, "ok", object),
+        "mode": np.full(5 * n, "live", object),
         "model": np.full(5 * n, model, object),
-        "model_version": np.full(5 * n, "v", object),
+        "model_version": np.full(5 * n, VERSION, object),
     }
 
 
 ISSUED = published()
-LIVE = np.full(len(ISSUED["ticker"]), "live", object)
 
 
 def test_scores_equal_the_backtests_of_the_same_forecasts() -> None:
     made = persistence(SPY, SESSIONS[-12])
-    expected = score_quantiles(SPY, made.origin_date, made.log_return_quantiles, "persistence", "v")
-    found = score_realised(ISSUED, LIVE, [SPY])
+    expected = score_quantiles(
+        SPY, made.origin_date, made.log_return_quantiles, "persistence", VERSION
+    )
+    found = score_realised(ISSUED, [SPY])
     assert found is not None
-    assert list(found.scores) == list(expected)
+    of_record = {"mode", "in_sample", "lower_95", "upper_95"}
+    assert set(found.scores) == set(expected) | of_record
     for name, column in expected.items():
         if column.dtype == np.float64:
             # Half a step of the grid, times 40 where an interval of 95 % is missed.
@@ -87,7 +91,7 @@ def test_scores_equal_the_backtests_of_the_same_forecasts() -> None:
 
 def test_scores_are_functions_of_the_published_columns_alone() -> None:
     """By hand from what a reader of the tables has, to the last digit published."""
-    found = score_realised(ISSUED, LIVE, [SPY])
+    found = score_realised(ISSUED, [SPY])
     assert found is not None
     columns = [column.tolist() for column in found.issued.values()]
     rows = [dict(zip(found.issued, row, strict=True)) for row in zip(*columns, strict=True)]
@@ -106,12 +110,35 @@ def test_scores_are_functions_of_the_published_columns_alone() -> None:
         assert score["covered_95"] == (q[1] <= y <= q[9])
 
 
+def test_a_row_says_how_it_was_issued_and_whether_it_proves_anything() -> None:
+    """Learnt up to a day: of the origins before it the model knew what came, of that day not."""
+    learnt = str(ISSUED["origin_date"][15])
+    version = np.full(len(ISSUED["ticker"]), f"{learnt}-learned", object)
+    version[::5] = f"{SESSIONS[-30]}-learned"
+    mode = np.where(ISSUED["horizon"] == 1, "live", "backfill").astype(object)
+    issued = ISSUED | {"model_version": version, "mode": mode}
+    found = score_realised(issued, [SPY])
+    assert found is not None
+    origins = np.datetime_as_string(found.issued["origin_date"])
+    trained = [v[:10] for v in found.issued["model_version"]]
+    assert found.scores["in_sample"].tolist() == [
+        until > origin for until, origin in zip(trained, origins, strict=True)
+    ]
+    assert 0 < found.scores["in_sample"].sum() < len(origins)
+    for name in ("mode", "lower_95", "upper_95"):
+        np.testing.assert_array_equal(found.scores[name], found.issued[name])
+    inside = (found.scores["realised_close"] >= found.scores["lower_95"]) & (
+        found.scores["realised_close"] <= found.scores["upper_95"]
+    )
+    np.testing.assert_array_equal(inside, found.scores["covered_95"])
+
+
 def test_what_has_not_come_yet_is_not_scored() -> None:
-    found = score_realised(ISSUED, LIVE, [SPY])
+    found = score_realised(ISSUED, [SPY])
     assert found is not None
     assert found.scores["target_date"].max() == DAYS[-1]
-    assert len(found.mode) == 12 * 5 - (1 + 2 + 3 + 4 + 5)
-    assert score_realised(found.issued, found.mode, [replace_last(SPY, 20)]) is None
+    assert len(found.scores["mode"]) == 12 * 5 - (1 + 2 + 3 + 4 + 5)
+    assert score_realised(found.issued, [replace_last(SPY, 20)]) is None
 
 
 def replace_last(raw: RawBars, n: int) -> RawBars:
@@ -121,10 +148,10 @@ def replace_last(raw: RawBars, n: int) -> RawBars:
 def test_rows_that_were_withheld_are_never_scored() -> None:
     status = ISSUED["status"].copy()
     status[::2] = "withheld:stale"
-    found = score_realised(ISSUED | {"status": status}, LIVE, [SPY])
+    found = score_realised(ISSUED | {"status": status}, [SPY])
     assert found is not None
     assert set(found.issued["status"]) == {"ok"}
-    assert len(found.mode) < 45
+    assert len(found.scores["mode"]) < 45
 
 
 def test_published_quantiles_come_back() -> None:
@@ -133,11 +160,11 @@ def test_published_quantiles_come_back() -> None:
 
 
 def test_revised_closes_of_the_origin_change_no_score() -> None:
-    found = score_realised(ISSUED, LIVE, [SPY])
+    found = score_realised(ISSUED, [SPY])
     # All closes but those of targets within the span are revised.
     close = SPY.close.copy()
     close[:-11] *= 1.004
-    revised = score_realised(ISSUED, LIVE, [replace(SPY, close=close, high=close * 2)])
+    revised = score_realised(ISSUED, [replace(SPY, close=close, high=close * 2)])
     assert found is not None
     assert revised is not None
     for name, column in found.scores.items():
@@ -145,7 +172,7 @@ def test_revised_closes_of_the_origin_change_no_score() -> None:
 
 
 def test_a_split_between_origin_and_target_changes_no_score() -> None:
-    found = score_realised(ISSUED, LIVE, [SPY])
+    found = score_realised(ISSUED, [SPY])
     prices = {name: getattr(SPY, name) / 2.0 for name in PRICES}
     restated = with_column(replace(SPY, **prices), "split", -5, 2.0)
     # Origins up to the one before the split were quoted in old shares, later ones in new ones.
@@ -156,7 +183,7 @@ def test_a_split_between_origin_and_target_changes_no_score() -> None:
         for name, column in ISSUED.items()
         if name in {"last_close", "prediction"} or name.startswith(("lower", "upper"))
     }
-    after = score_realised(ISSUED | halved, LIVE, [restated])
+    after = score_realised(ISSUED | halved, [restated])
     assert found is not None
     assert after is not None
     assert (last_close != halved["last_close"]).sum() == 25
@@ -167,11 +194,11 @@ def test_a_split_between_origin_and_target_changes_no_score() -> None:
 
 @pytest.mark.parametrize(("lower", "upper"), [(1.0, 2.0), (0.5, 1.0), (1.0, 1.0)])
 def test_a_close_on_an_end_of_its_interval_is_inside(lower: float, upper: float) -> None:
-    first = score_realised(ISSUED, LIVE, [SPY])
+    first = score_realised(ISSUED, [SPY])
     assert first is not None
     close = first.scores["realised_close"]
     ends = {"lower_95": lower * close, "upper_95": upper * close}
-    found = score_realised(first.issued | ends, first.mode, [SPY])
+    found = score_realised(first.issued | ends, [SPY])
     assert found is not None
     assert found.scores["covered_95"].all()
     width = np.full(len(close), np.log(upper / lower))
@@ -179,7 +206,7 @@ def test_a_close_on_an_end_of_its_interval_is_inside(lower: float, upper: float)
 
 
 def test_scores_lie_in_the_month_of_their_targets() -> None:
-    found = score_realised(ISSUED, LIVE, [SPY])
+    found = score_realised(ISSUED, [SPY])
     assert found is not None
     shifted = found.scores["target_date"] + np.timedelta64(12, "D")
     parts = split_by_month(found.scores | {"target_date": shifted})

@@ -18,6 +18,7 @@ from pipeline.jobs.status import read_status
 from pipeline.jobs.verify import verify
 from pipeline.record.chain import find_head
 from pipeline.record.keys import LATEST, STORE
+from pipeline.record.manifest import SCHEMA_VERSION
 from pipeline.record.terms import StoreTerms, fix_terms, read_terms
 from tests.support.fakes import (
     Crash,
@@ -71,9 +72,9 @@ def resume_by_backfill(job: DailyJob) -> None:
 
 def test_the_first_publication_stores_what_the_record_begins_with(model: Model) -> None:
     for store in (run_days(model, SPAN[:2]), backfilled(model, SPAN[0], SPAN[1])):
-        assert read_terms(store) == StoreTerms(2, "scripted", "FIXED")
+        assert read_terms(store) == StoreTerms(SCHEMA_VERSION, "scripted", "FIXED")
     signed = run_days(model, SPAN[:1], signer=FakeSigner(KEY))
-    assert read_terms(signed) == StoreTerms(2, "scripted", "FIXED", KEY)
+    assert read_terms(signed) == StoreTerms(SCHEMA_VERSION, "scripted", "FIXED", KEY)
     written = run_days(model, SPAN[:1], store=MemoryObjects()).written
     assert written.index(STORE) + 1 == written.index("claims/first.json")
 
@@ -100,15 +101,15 @@ def test_a_signed_store_is_not_gone_on_with_unsigned_or_by_another_key(model: Mo
 
 def test_who_begins_a_record_at_the_same_time_sees_what_the_other_began(model: Model) -> None:
     store = MemoryObjects()
-    fix_terms(store, StoreTerms(2, "scripted", "FIXED"))
+    fix_terms(store, StoreTerms(SCHEMA_VERSION, "scripted", "FIXED"))
     with pytest.raises(StoreError, match=r"got another.*nothing was published in it: it may be"):
-        fix_terms(store, StoreTerms(2, "another", "FIXED"))
+        fix_terms(store, StoreTerms(SCHEMA_VERSION, "another", "FIXED"))
 
 
 BAD_TERMS = {
     "no JSON": (b"{", "expected the terms of a store"),
-    "no UTF-8": (b'{"schema_version": 2, "source": "\xff"}', "expected the terms of a store"),
-    "another version": (b'{"schema_version": 3, "new": 1}', "expected schema version 2, got 3"),
+    "no UTF-8": (b'{"schema_version": 3, "source": "\xff"}', "expected the terms of a store"),
+    "another version": (b'{"schema_version": 4, "new": 1}', "expected schema version 3, got 4"),
 }
 
 
@@ -204,7 +205,7 @@ def test_a_store_of_another_version_is_refused_in_one_line_by_all(model: Model) 
         lambda: verify(store, TABLES, CALENDAR),
         lambda: find_head(store),
     ):
-        with pytest.raises(StoreError, match=r"runs/.*: expected schema version 2, got 1") as said:
+        with pytest.raises(StoreError, match=r"runs/.*: expected schema version 3, got 1") as said:
             refused()
         assert "\n" not in str(said.value)
         assert "another store" in str(said.value)
