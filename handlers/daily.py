@@ -14,10 +14,14 @@ from typing import Any
 from handlers.schedule import find_correlation_id, parse_time
 from handlers.settings import DailySettings
 from handlers.telemetry.daily import TimedSource, count_outcome, logger, measure, metrics, tracer
+from pipeline.adapters.eventbridge import EventBridgeBus
 from pipeline.adapters.exchange_calendar import ExchangeCalendar
+from pipeline.adapters.sns_topic import SnsTopic
+from pipeline.jobs.announce import announce
 from pipeline.jobs.daily import run
 from pipeline.jobs.daily_job import DailyJob
 from pipeline.jobs.daily_summary import RUN_ENDED, Summary
+from pipeline.ports import Announcer
 from pipeline.wiring import daily_job, open_source, open_store, parse_lock
 
 invocation: ContextVar[Any] = ContextVar("invocation")  # the context of the call under way
@@ -38,6 +42,7 @@ def handler(event: Any, context: Any) -> dict[str, Any]:
         count_outcome(summary)
         answer = _to_answer(summary)
         logger.info(RUN_ENDED, extra={"summary": answer})
+        announce(announcers, job.store, job.tables, summary)
         summary.require_complete()
     except Exception:
         logger.exception("the run failed")
@@ -51,6 +56,7 @@ def _to_answer(summary: Summary) -> dict[str, Any]:
         "session": summary.session.isoformat(),
         "published": list(summary.published),
         "withheld": dict(summary.withheld),
+        "surprises": list(summary.surprises),
         # Noted in the log, a digest shows later whether the record was rewritten.
         "manifests": summary.digests,
         "store": settings.store,
@@ -77,5 +83,12 @@ def _wire(settings: DailySettings) -> DailyJob:
     )
 
 
+def _open_announcers(settings: DailySettings) -> list[Announcer]:
+    buses = [EventBridgeBus(settings.events)] if settings.events else []
+    topics = [SnsTopic(settings.digest_topic)] if settings.digest_topic else []
+    return [*buses, *topics]
+
+
 settings = DailySettings.from_env(os.environ)
 job = _wire(settings)
+announcers = _open_announcers(settings)

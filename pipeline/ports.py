@@ -152,6 +152,22 @@ class Signer(Protocol):
     def sign(self, data: bytes) -> bytes: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """What others are told of a part: `detail` for programs, a `digest` for people."""
+
+    name: str
+    detail: Mapping[str, Any]
+    subject: str
+    digest: str
+
+
+class Announcer(Protocol):
+    """Tells others; raises DeploymentError where what it tells by does not take it."""
+
+    def tell(self, announcement: Announcement) -> None: ...
+
+
 # (public key in hex, signature, data) -> whether the one who has the private key signed the data.
 CheckSignature = Callable[[str, bytes, bytes], bool]
 

@@ -48,6 +48,7 @@ def count_outcome(summary: Summary) -> None:
     """
     metrics.add_metric("forecasts_published", MetricUnit.Count, len(summary.published))
     metrics.add_metric("tickers_withheld", MetricUnit.Count, len(summary.withheld))
+    metrics.add_metric("surprises", MetricUnit.Count, len(summary.surprises))
     complete = summary.outcome in (Outcome.PUBLISHED, Outcome.NOTHING_TO_DO)
     metrics.add_metric("session_complete", MetricUnit.Count, int(complete))
     if summary.data_lag_sessions is not None:

@@ -51,6 +51,7 @@ def run(
         outcome = {
             "outcome": summary.outcome,
             "data_lag_sessions": summary.data_lag_sessions,
+            "surprises": summary.surprises,
             "healed": summary.repairs.healed,
             "lost": summary.repairs.lost,
         }
@@ -60,6 +61,8 @@ def run(
         console.print_published(shown)
         console.print_withheld(withheld)
         print_repairs(summary.repairs.healed, summary.repairs.lost)
+        for close in (close for close in summary.realised if close.surprise):
+            console.print_line(f"Surprise  {close.describe()}", "yellow")
         console.print_outcome(summary)
         end = source.find_end(names, summary.session)
         if end and not summary.manifests and not _is_recorded(job.store, end):

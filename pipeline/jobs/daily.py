@@ -30,6 +30,7 @@ from pipeline.record.publish import find_unpublished, is_recorded, publish
 from pipeline.record.signatures import with_signatures
 from pipeline.record.terms import check_terms, with_terms
 from pipeline.record.vintage import HISTORY_SESSIONS, ReadInfo, Vintage
+from pipeline.views.realised import read_realised
 from pipeline.views.refresh import refresh_views
 from pipeline.views.track_record import select_headline
 
@@ -104,7 +105,8 @@ def _publish_missing(job: DailyJob, at: datetime, now: datetime) -> Summary:
         if fixed is not None:
             summary = _publish(job, part, *fixed, summary)
     record = refresh_views(job.store, job.tables)
-    return replace(summary, headline=select_headline(record))
+    realised = read_realised(job.store, job.tables, summary.manifests)
+    return replace(summary, headline=select_headline(record), realised=realised)
 
 
 def _check_order(store: ObjectStore, session: date, head: Link | None) -> None:

@@ -11,6 +11,7 @@ from pipeline.encoding import sha256, to_json
 from pipeline.errors import IncompleteRun, Reason
 from pipeline.record.manifest import RunManifest, last_statuses, reasons_of
 from pipeline.record.repairs import NO_REPAIRS, Repairs
+from pipeline.views.realised import RealisedClose
 
 # What the daily function logs its summary under; `verify --noted cloudwatch` looks for it.
 RUN_ENDED = "the run ended"
@@ -44,6 +45,7 @@ class Summary:
     data_lag_sessions : sessions the newest bar read is behind, at the worst ticker that has bars;
         None where this run read none
     repairs : objects of earlier parts that this run found damaged
+    realised : closes of the session beside the intervals issued for them before
     """
 
     outcome: Outcome
@@ -54,11 +56,17 @@ class Summary:
     headline: Mapping[str, float] = field(default_factory=dict)
     data_lag_sessions: int | None = None
     repairs: Repairs = NO_REPAIRS
+    realised: tuple[RealisedClose, ...] = ()
 
     @property
     def digests(self) -> dict[str, str]:
         """Key -> sha256 of the session's manifests; noted elsewhere, they show a rewriting."""
         return {part.key: sha256(to_json(part)) for part in self.manifests}
+
+    @property
+    def surprises(self) -> tuple[str, ...]:
+        """Tickers that closed outside the 98 % interval, as one in fifty should."""
+        return tuple(close.ticker for close in self.realised if close.surprise)
 
     def require_complete(self) -> None:
         """Raise IncompleteRun if a ticker is withheld, so that the run is tried again."""

@@ -14,6 +14,7 @@ LATEST = "latest.json"
 TRACK_RECORD = "track_record.json"
 DASHBOARD = "index.html"
 VIEWS = (LATEST, TRACK_RECORD, DASHBOARD)
+ANNOUNCED = "announced.json"  # which manifest others were told of last
 RUNS = "runs/"
 BUNDLES = "bundles/"
 CLAIMS = "claims/"

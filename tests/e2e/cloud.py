@@ -21,7 +21,7 @@ from tests.e2e.runtimes import ACCOUNT, REGION, variables
 from tests.support.packaged import IMAGE, ROOT, require_node, serverless
 
 CLOUD = ROOT / ".venv-cloud" / "bin" / "python"
-PARAMS = {"image": "prebuilt", "imageUri": IMAGE, "bars": "simulated"}
+PARAMS = {"image": "prebuilt", "imageUri": IMAGE, "bars": "simulated", "digest": "mail"}
 NAME = "financial-forecaster-dev"
 BUCKET = f"{NAME}-{ACCOUNT}-{REGION}"
 

@@ -251,31 +251,66 @@ def test_what_is_deployed_is_tagged_by_service_and_stage(cloud: Cloud) -> None:
     assert expected.items() <= tags.items()
 
 
+def topic_arn(name: str) -> str:
+    return f"arn:aws:sns:{REGION}:{ACCOUNT}:{NAME}-{name}"
+
+
+def new_queue(cloud: Cloud, name: str) -> tuple[str, str]:
+    """Make a queue that topics and rules may send to; gives its URL and ARN."""
+    address = f"arn:aws:sqs:{REGION}:{ACCOUNT}:{name}"
+    services = {"Service": ["sns.amazonaws.com", "events.amazonaws.com"]}
+    may = {"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": address}
+    policy = json.dumps({"Statement": [may | {"Principal": services}]})
+    sqs = cloud.client("sqs")
+    return sqs.create_queue(QueueName=name, Attributes={"Policy": policy})["QueueUrl"], address
+
+
+def received(cloud: Cloud, queue: str) -> list[Any]:
+    """The messages that wait in a queue."""
+    answered = cloud.client("sqs").receive_message(QueueUrl=queue, MaxNumberOfMessages=10)
+    return [json.loads(message["Body"]) for message in answered.get("Messages", ())]
+
+
+def test_others_are_told_of_what_was_published(cloud: Cloud) -> None:
+    """A run that finds no note of having told tells again: so this test need not be the first."""
+    events, s3 = cloud.client("events"), cloud.client("s3")
+    programs, at = new_queue(cloud, "programs")
+    people, mailbox = new_queue(cloud, "people")
+    pattern = {"source": ["financial-forecaster"], "detail": {"mode": ["live"]}}
+    events.put_rule(Name="waiting", EventPattern=json.dumps(pattern))
+    events.put_targets(Rule="waiting", Targets=[{"Id": "programs", "Arn": at}])
+    cloud.client("sns").subscribe(TopicArn=topic_arn("digests"), Protocol="sqs", Endpoint=mailbox)
+    s3.delete_object(Bucket=BUCKET, Key="store/announced.json")
+    answer = invoke(cloud, DAILY, {})
+    (event,) = eventually(lambda: received(cloud, programs))
+    assert event["detail-type"] == "Forecasts published"
+    manifest = event["detail"]["manifest"]
+    assert answer["manifests"][manifest["key"]] == manifest["sha256"]
+    assert event["detail"]["store"] == f"s3://{BUCKET}/store"
+    (mail,) = eventually(lambda: received(cloud, people))
+    assert mail["Subject"] == f"Forecasts published: {answer['session']}"
+    assert mail["Message"] == event["detail"]["digest"]
+    assert invoke(cloud, DAILY, {})["outcome"] == "nothing_to_do"
+    assert received(cloud, programs) == []
+
+
 def test_a_run_that_fails_in_every_attempt_is_a_dead_letter_and_an_alarm_tells(
     cloud: Cloud,
 ) -> None:
     sqs, sns = cloud.client("sqs"), cloud.client("sns")
-    (topic,) = [one["TopicArn"] for one in sns.list_topics()["Topics"]]
-    address = f"arn:aws:sqs:{REGION}:{ACCOUNT}:mail"
-    may = {"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": address}
-    policy = {"Statement": [may | {"Principal": {"Service": "sns.amazonaws.com"}}]}
-    mail = sqs.create_queue(QueueName="mail", Attributes={"Policy": json.dumps(policy)})["QueueUrl"]
-    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=address)
+    mail, address = new_queue(cloud, "mail")
+    sns.subscribe(TopicArn=topic_arn("alarms"), Protocol="sqs", Endpoint=address)
 
     invoke(cloud, DAILY, {"time": "soon"}, InvocationType="Event")
 
-    def received(queue: str) -> list[Any]:
-        answered = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10)
-        return [json.loads(message["Body"]) for message in answered.get("Messages", ())]
-
     dead = sqs.get_queue_url(QueueName=f"{NAME}-dead-letters")["QueueUrl"]
-    (letter,) = eventually(lambda: received(dead))
+    (letter,) = eventually(lambda: received(cloud, dead))
     assert letter["requestPayload"] == {"time": "soon"}
     assert letter["responsePayload"]["errorType"] == "RequestError"
     told: set[str] = set()
 
     def everybody_told() -> bool:
-        told.update(json.loads(body["Message"])["AlarmName"] for body in received(mail))
+        told.update(json.loads(body["Message"])["AlarmName"] for body in received(cloud, mail))
         return {f"{NAME}-dead-letters", f"{NAME}-daily-errors"} <= told
 
     eventually(everybody_told)

@@ -1,10 +1,15 @@
-"""Fixtures of the walk-forward backtest and of the command line."""
+"""Fixtures of the walk-forward backtest, of the command line and of the daily function."""
 
 from __future__ import annotations
 
 import importlib
+import logging
+import os
+import sys
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,7 +17,7 @@ from pipeline.cli import main as cli
 from pipeline.cli import options
 from pipeline.columns import Columns
 from tests.support.clock import StoppedDatetime
-from tests.support.commands import SESSION, Answer, Clock, Forecaster
+from tests.support.commands import SESSION, Answer, Clock, ColdStart, Forecaster
 
 
 @pytest.fixture(scope="session")
@@ -67,3 +72,26 @@ def history(forecaster: Forecaster, monkeypatch: pytest.MonkeyPatch) -> Path:
     args = ("--from", "2020-01-02", "--to", "2025-01-31", "--tickers", "SPY")
     assert forecaster("fetch", "--bars", "simulated", "--out", "history", *args).code == 0
     return Path("history")
+
+
+@pytest.fixture
+def cold_start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[ColdStart]:
+    """Gives what imports the function anew, in an environment of these variables alone."""
+
+    def start(environ: Mapping[str, str] = {}, **more: str) -> Any:
+        for name in list(os.environ):
+            if name.startswith(("AWS_", "FORECASTER_", "POWERTOOLS_", "LAMBDA_")):
+                monkeypatch.delenv(name)
+        default = {"FORECASTER_STORE": str(tmp_path / "store"), "FORECASTER_BARS": "simulated"}
+        for name, value in {**default, **environ, **more}.items():
+            monkeypatch.setenv(name, value)
+        forget()
+        return importlib.import_module("handlers.daily")
+
+    def forget() -> None:
+        for name in ("handlers.daily", "handlers.telemetry.daily"):
+            sys.modules.pop(name, None)
+        logging.Logger.manager.loggerDict.pop("daily", None)
+
+    yield start
+    forget()

@@ -19,10 +19,10 @@ from pipeline.adapters.parquet_tables import ParquetTables
 from pipeline.encoding import sha256
 from pipeline.jobs.daily_summary import RUN_ENDED
 from pipeline.jobs.remake_check import Sample
+from tests.support.aws_account import aws_account
 from tests.support.commands import Forecaster, assert_refused, fill_store
 from tests.support.fakes import MemoryObjects
 from tests.support.rewriting import rewrite, scaled_intervals
-from tests.support.s3_server import moto_server
 
 BACKFILL = ("backfill", "--bars", "simulated", "--from", "2025-04-01", "--to", "2025-06-06")
 SESSIONS = 47
@@ -152,16 +152,7 @@ def test_what_run_prints_for_machines_can_be_kept_and_compared(
 @pytest.fixture
 def logs(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """Gives a client of an account with the log group of a daily function."""
-    with moto_server() as url:
-        for name, value in {
-            "AWS_ENDPOINT_URL": url,
-            "AWS_ACCESS_KEY_ID": "testing",
-            "AWS_SECRET_ACCESS_KEY": "testing",
-            "AWS_REGION": "eu-west-1",
-            "AWS_EC2_METADATA_DISABLED": "true",
-            "AWS_MAX_ATTEMPTS": "1",
-        }.items():
-            monkeypatch.setenv(name, value)
+    with aws_account(monkeypatch):
         client = boto3.session.Session().client("logs", region_name="eu-west-1")
         client.create_log_group(logGroupName=GROUP)
         yield client

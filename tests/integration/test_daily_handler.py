@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
 import io
 import json
-import logging
-import os
 import socket
 import subprocess
 import sys
@@ -30,6 +27,7 @@ from pipeline.errors import ConfigError, IncompleteRun, RequestError, StoreError
 from pipeline.jobs.backfill.run import backfill
 from pipeline.jobs.fetch import fetch
 from tests.support.clock import StoppedDatetime
+from tests.support.commands import ColdStart
 from tests.support.desk import run_at_a_desk
 from tests.support.expected import (
     EVENT_FILE,
@@ -47,30 +45,6 @@ ROOT = Path(__file__).resolve().parents[2]
 NOW = datetime(2024, 12, 27, 12, tzinfo=UTC)
 EVENING = StoppedDatetime(datetime(2025, 6, 5, 23, tzinfo=UTC))
 TWO_MINUTES_LATER = StoppedDatetime(datetime(2024, 12, 27, 23, 32, tzinfo=UTC))
-ColdStart = Callable[..., Any]
-
-
-@pytest.fixture
-def cold_start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[ColdStart]:
-    """Gives what imports the function anew, in an environment of these variables alone."""
-
-    def start(environ: Mapping[str, str] = {}, **more: str) -> Any:
-        for name in list(os.environ):
-            if name.startswith(("AWS_", "FORECASTER_", "POWERTOOLS_", "LAMBDA_")):
-                monkeypatch.delenv(name)
-        default = {"FORECASTER_STORE": str(tmp_path / "store"), "FORECASTER_BARS": "simulated"}
-        for name, value in {**default, **environ, **more}.items():
-            monkeypatch.setenv(name, value)
-        forget()
-        return importlib.import_module("handlers.daily")
-
-    def forget() -> None:
-        for name in ("handlers.daily", "handlers.telemetry.daily"):
-            sys.modules.pop(name, None)
-        logging.Logger.manager.loggerDict.pop("daily", None)
-
-    yield start
-    forget()
 
 
 @pytest.fixture(scope="module")
@@ -148,6 +122,7 @@ class TestEvents:
             "session": "2024-12-27",
             "published": ["DIA", "IWM", "QQQ", "SPY"],
             "withheld": {},
+            "surprises": [],
             "manifests": {MANIFEST: sha256(objects[MANIFEST])},
             "store": store.url,
         }

@@ -13,7 +13,7 @@ import pytest
 
 from pipeline.cli import main as cli
 from pipeline.serving.api_keys import digest_key
-from tests.support.s3_server import moto_server
+from tests.support.aws_account import aws_account
 
 FUNCTION = "financial-forecaster-dev-daily"
 SCHEDULE = "financial-forecaster-dev-schedule"
@@ -53,16 +53,7 @@ Forecaster = Callable[..., Answer]
 @pytest.fixture(autouse=True)
 def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """Gives the address of an empty account, which the environment leads to."""
-    with moto_server() as url:
-        for name, value in {
-            "AWS_ENDPOINT_URL": url,
-            "AWS_ACCESS_KEY_ID": "testing",
-            "AWS_SECRET_ACCESS_KEY": "testing",
-            "AWS_REGION": "eu-west-1",
-            "AWS_EC2_METADATA_DISABLED": "true",
-            "AWS_MAX_ATTEMPTS": "1",
-        }.items():
-            monkeypatch.setenv(name, value)
+    with aws_account(monkeypatch) as url:
         yield url
 
 

@@ -25,9 +25,9 @@ from handlers.settings import DailySettings
 from pipeline.adapters.ed25519 import Ed25519Signer, is_signed, make_private_key
 from pipeline.errors import ConfigError, DeploymentError
 from pipeline.wiring import open_signer
+from tests.support.aws_account import aws_account
 from tests.support.commands import Forecaster, assert_refused
 from tests.support.desk import run_at_a_desk
-from tests.support.s3_server import moto_server
 
 DAY = ("--bars", "simulated", "--as-of", "2025-06-12")
 # RFC 8032, section 7.1, test 3.
@@ -144,17 +144,7 @@ def test_an_unsigned_store_is_called_so_and_stays_so(forecaster: Forecaster) -> 
 @pytest.fixture
 def ssm(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """An empty account, which the environment leads to."""
-    with moto_server() as url:
-        for name, value in {
-            "AWS_ENDPOINT_URL": url,
-            "AWS_ACCESS_KEY_ID": "testing",
-            "AWS_SECRET_ACCESS_KEY": "testing",
-            "AWS_REGION": "eu-west-1",
-            "AWS_DEFAULT_REGION": "eu-west-1",
-            "AWS_EC2_METADATA_DISABLED": "true",
-            "AWS_MAX_ATTEMPTS": "1",
-        }.items():
-            monkeypatch.setenv(name, value)
+    with aws_account(monkeypatch):
         yield boto3.session.Session().client("ssm")
 
 

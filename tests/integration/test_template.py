@@ -120,6 +120,18 @@ def test_manifests_are_signed_by_the_key_in_ssm(tmp_path: Path) -> None:
     assert key == "ssm:/financial-forecaster/dev/signing-key"
 
 
+def test_a_digest_is_mailed_to_whom_alarms_go_if_asked_for(tmp_path: Path, dev: Any) -> None:
+    assert "Digests" not in dev["Resources"]
+    packaged = template(package(tmp_path, digest="mail"))
+    variables = at(packaged, steps("DailyLambdaFunction.Environment.Variables"))
+    assert variables["FORECASTER_DIGEST_TOPIC"] == "Digests"
+    assert at(packaged, steps("Digests.TopicName")) == "financial-forecaster-dev-digests"
+    subscription = packaged["Resources"]["DigestsByMail"]
+    assert subscription["Condition"] == "SomebodyIsTold"
+    assert at(packaged, steps("DigestsByMail.Protocol")) == "email"
+    assert at(packaged, steps("DigestsByMail.Endpoint")) == "AlarmEmail"
+
+
 @pytest.mark.parametrize(
     ("params", "lock"),
     [
@@ -197,5 +209,6 @@ def test_a_parameter_that_is_mistyped_is_named_with_those_that_there_are(tmp_pat
     )
     assert done.returncode == 1
     assert (
-        "alarmEmail, budgetUsd, logDays, apiKeySha256, got alarmMail" in done.stdout + done.stderr
+        "alarmEmail, digest, budgetUsd, logDays, apiKeySha256, got alarmMail"
+        in done.stdout + done.stderr
     )

@@ -34,6 +34,8 @@ class Answer(NamedTuple):
 
 Forecaster = Callable[..., Answer]
 Clock = Callable[[datetime], None]
+# Imports the daily function anew, in an environment of these variables alone.
+ColdStart = Callable[..., Any]
 
 
 def digests(folder: Path) -> dict[str, str]:

@@ -11,6 +11,7 @@ from tests.support.template_store import BUCKET, OBJECTS, STORE, VIEWS
 
 LIVE_URL = "OnDemandLambdaFunction.Arn:live"
 LOGS = "arn:aws:logs:us-east-1:123456789012:log-group:/aws/lambda/financial-forecaster-dev"
+DIGESTS = "arn:aws:sns:us-east-1:123456789012:financial-forecaster-dev-digests"
 SIGNING_KEY = "arn:aws:ssm:us-east-1:123456789012:parameter/financial-forecaster/dev/signing-key"
 FUNCTIONS = "arn:aws:lambda:us-east-1:123456789012:function:financial-forecaster-dev"
 TAGS = [{"Key": "service", "Value": "financial-forecaster"}, {"Key": "stage", "Value": "dev"}]
@@ -181,6 +182,8 @@ ROWS: dict[str, Any] = {
         ReservedConcurrentExecutions=2,
         **{
             "Environment.Variables.FORECASTER_BARS": "yahoo",
+            "Environment.Variables.FORECASTER_DIGEST_TOPIC": "none",
+            "Environment.Variables.FORECASTER_EVENTS": "default",
             "Environment.Variables.FORECASTER_LOCK": "governance:7",
             "Environment.Variables.FORECASTER_SIGNING_KEY": "none",
             "Environment.Variables.FORECASTER_TICKERS": "SPY,QQQ,DIA,IWM",
@@ -231,6 +234,12 @@ ROWS: dict[str, Any] = {
         ),
         LIST,
         allow("ReadTheSigningKey", "ssm:GetParameter", SIGNING_KEY),
+        allow(
+            *("TellOthers", "events:PutEvents"),
+            "arn:aws:events:us-east-1:123456789012:event-bus/default",
+            Condition={"StringEquals": {"events:source": "financial-forecaster"}},
+        ),
+        allow("SendTheDigest", "sns:Publish", DIGESTS),
         FAILURES,
         allow("Log", LOG, f"{LOGS}-daily:*"),
         TRACE,

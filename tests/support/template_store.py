@@ -7,7 +7,8 @@ from typing import Any
 BUCKET = "financial-forecaster-dev-123456789012-us-east-1"
 OBJECTS = f"arn:aws:s3:::{BUCKET}"
 VIEWS = ("latest.json", "track_record.json", "index.html")
-BUT_VIEWS = [*(f"Store.Arn/store/{view}" for view in VIEWS), "Store.Arn/athena/*"]
+OVERWRITTEN = (*VIEWS, "announced.json")
+BUT_VIEWS = [*(f"Store.Arn/store/{name}" for name in OVERWRITTEN), "Store.Arn/athena/*"]
 
 
 def deny(sid: str, action: Any, **rest: Any) -> dict[str, Any]:
@@ -35,7 +36,7 @@ STORE: dict[str, Any] = {
     "Store.ObjectLockEnabled": True,
     # No rule drops a version of the record.
     "Store.LifecycleConfiguration.Rules": [
-        *map(forget, ("latest", "track-record", "page"), VIEWS),
+        *map(forget, ("latest", "track-record", "page", "mark"), OVERWRITTEN),
         {
             "Id": "query-results",
             "Status": "Enabled",

@@ -37,9 +37,12 @@ def test_every_setting_is_read(tmp_path: Path) -> None:
         FORECASTER_TICKERS="SPY",
         FORECASTER_BARS="simulated",
         FORECASTER_LOCK="compliance:10",
+        FORECASTER_EVENTS="default",
     )
     store = str(tmp_path / "store")
-    assert settings == DailySettings(store, tmp_path, ("SPY",), "simulated", "compliance:10")
+    assert settings == DailySettings(
+        store, tmp_path, ("SPY",), "simulated", "compliance:10", events="default"
+    )
 
 
 def test_bars_may_lie_in_a_folder(tmp_path: Path) -> None:
