@@ -10,8 +10,7 @@ from typing import Any
 from handlers.http.messages import Request, Response
 from handlers.http.problems import NOT_PUBLISHED
 from handlers.http.routes import Service, to_problem_response
-from handlers.setting_values import API_KEY
-from handlers.settings import OnDemandSettings
+from handlers.settings import API_KEY, OnDemandSettings
 from handlers.telemetry.on_demand import SERVICE, Signals
 from handlers.telemetry.xray import Tracer
 from pipeline.encoding import to_line

@@ -103,13 +103,16 @@ def test_onnx_runtime_reports_nothing_to_its_maker(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+AWS = (
+    "aws_deployment.py cloudwatch_logs.py eventbridge.py s3_store.py sns_topic.py ssm_parameters.py"
+)
 VENDORS = {
     "yfinance": "yahoo_bars.py",
     "curl_cffi": "yahoo_bars.py",
     "exchange_calendars": "exchange_calendar.py",
     "pyarrow": "folder_bars.py parquet_tables.py",
-    "boto3": "aws_deployment.py cloudwatch_logs.py s3_store.py ssm_parameters.py",
-    "botocore": "aws_deployment.py cloudwatch_logs.py s3_store.py ssm_parameters.py",
+    "boto3": AWS,
+    "botocore": AWS,
     "cryptography": "ed25519.py",
 }
 
