@@ -7,10 +7,11 @@ from functools import cache
 from time import monotonic, perf_counter
 from typing import Any
 
+from handlers.environment import API_KEY
 from handlers.http.messages import Request, Response
 from handlers.http.problems import NOT_PUBLISHED
 from handlers.http.routes import Service, to_problem_response
-from handlers.settings import API_KEY, OnDemandSettings
+from handlers.settings import OnDemandSettings
 from handlers.telemetry.on_demand import SERVICE, Signals
 from handlers.telemetry.xray import Tracer
 from pipeline.encoding import to_line

@@ -1,40 +1,44 @@
-"""The settings of the functions: the only place where the environment is read."""
+"""The settings of the functions, as the environment has them: read nowhere else."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
-from pipeline.errors import ConfigError
+from handlers.environment import (
+    API_KEY,
+    AUTH,
+    AUTHS,
+    BUNDLES,
+    BUS,
+    BUSES,
+    DIGESTS,
+    SIGNING_KEYS,
+    STORES,
+    TICKERS,
+    TOPIC,
+    TOPICS,
+    Reader,
+    matching,
+    parse_bars,
+    parse_bundle,
+    parse_digests,
+    parse_signing_key,
+    parse_store,
+    unless_refused,
+)
 from pipeline.wiring import (
     DEFAULT_BUNDLE,
     DEFAULT_TICKERS,
     LOCK,
     LOCKS,
     NO_LOCK,
-    SIMULATED,
     SOURCES,
-    SSM,
     YAHOO,
-    open_store,
     parse_tickers,
 )
-
-STORES = "s3://bucket/prefix or a folder"
-BUNDLES = "the folder of a model bundle"
-TICKERS = "tickers joined by commas, of letters, digits and . - ="
-API_KEY, IAM, NONE = "api-key", "iam", "none"
-DIGESTS = "hex SHA-256 digests of the accepted keys joined by commas (forecaster api-key new)"
-SIGNING_KEYS = "the file of a private key (forecaster key new), ssm:/name or none"
-BUSES, TOPICS = "the name of an EventBridge bus or none", "the ARN of an SNS topic or none"
-DIGEST = re.compile(r"[0-9a-f]{64}")
-AUTH = re.compile(f"{API_KEY}|{IAM}|{NONE}")
-BUS = re.compile(r"[A-Za-z0-9._-]{1,256}")
-TOPIC = re.compile(r"arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,19 +70,22 @@ class DailySettings:
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Self:
         """Return the settings in `environ`; raises one ConfigError that lists every problem."""
-        read = _Reader(environ)
+        read = Reader(environ)
+        optional = read.unless_none
         settings = {
-            "store": read("FORECASTER_STORE", _parse_store, STORES),
-            "bundle": read("FORECASTER_BUNDLE", _parse_bundle, BUNDLES, str(DEFAULT_BUNDLE)),
-            "tickers": read("FORECASTER_TICKERS", _parse_tickers, TICKERS, DEFAULT_TICKERS),
-            "bars": read("FORECASTER_BARS", _parse_bars, SOURCES, YAHOO),
-            "lock": read("FORECASTER_LOCK", _matching(LOCK), LOCKS, NO_LOCK),
-            "events": read.unless_none("FORECASTER_EVENTS", _matching(BUS), BUSES),
-            "digest_topic": read.unless_none("FORECASTER_DIGEST_TOPIC", _matching(TOPIC), TOPICS),
+            "store": read("FORECASTER_STORE", parse_store, STORES),
+            "bundle": read("FORECASTER_BUNDLE", parse_bundle, BUNDLES, str(DEFAULT_BUNDLE)),
+            "tickers": read(
+                "FORECASTER_TICKERS", unless_refused(parse_tickers), TICKERS, DEFAULT_TICKERS
+            ),
+            "bars": read("FORECASTER_BARS", parse_bars, SOURCES, YAHOO),
+            "lock": read("FORECASTER_LOCK", matching(LOCK), LOCKS, NO_LOCK),
+            "signing_key": optional(
+                read.secret, "FORECASTER_SIGNING_KEY", parse_signing_key, SIGNING_KEYS
+            ),
+            "events": optional(read, "FORECASTER_EVENTS", matching(BUS), BUSES),
+            "digest_topic": optional(read, "FORECASTER_DIGEST_TOPIC", matching(TOPIC), TOPICS),
         }
-        if environ.get("FORECASTER_SIGNING_KEY", NONE) != NONE:
-            name = "FORECASTER_SIGNING_KEY"
-            settings["signing_key"] = read.secret(name, _parse_signing_key, SIGNING_KEYS)
         read.refuse_problems()
         return cls(**settings)
 
@@ -92,8 +99,8 @@ class VerifySettings:
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Self:
         """Return the settings in `environ`; raises one ConfigError that lists every problem."""
-        read = _Reader(environ)
-        store = read("FORECASTER_STORE", _parse_store, STORES)
+        read = Reader(environ)
+        store = read("FORECASTER_STORE", parse_store, STORES)
         read.refuse_problems()
         return cls(store)
 
@@ -118,88 +125,14 @@ class OnDemandSettings:
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Self:
         """Return the settings in `environ`; raises one ConfigError that lists every problem."""
-        read = _Reader(environ)
+        read = Reader(environ)
         settings = {
-            "store": read("FORECASTER_STORE", _parse_store, STORES),
-            "bundle": read("FORECASTER_BUNDLE", _parse_bundle, BUNDLES, str(DEFAULT_BUNDLE)),
-            "auth": read(
-                "FORECASTER_AUTH", _matching(AUTH), f"{API_KEY}, {IAM} or {NONE}", API_KEY
-            ),
+            "store": read("FORECASTER_STORE", parse_store, STORES),
+            "bundle": read("FORECASTER_BUNDLE", parse_bundle, BUNDLES, str(DEFAULT_BUNDLE)),
+            "auth": read("FORECASTER_AUTH", matching(AUTH), AUTHS, API_KEY),
         }
         if settings["auth"] == API_KEY:
             name = "FORECASTER_API_KEY_SHA256"
-            settings["api_key_sha256"] = read.secret(name, _parse_digests, DIGESTS)
+            settings["api_key_sha256"] = read.secret(name, parse_digests, DIGESTS)
         read.refuse_problems()
         return cls(**settings)
-
-
-class _Reader:
-    """Reads variables one by one and remembers what is wrong with each.
-
-    A variable that is set, but to nothing, is wrong: a default would hide the slip that emptied it.
-    """
-
-    def __init__(self, environ: Mapping[str, str]) -> None:
-        self._environ = environ
-        self._problems: list[str] = []
-
-    def __call__(
-        self, name: str, parse: Callable[[str], Any], expected: str, default: str | None = None
-    ) -> Any:
-        text = self._environ.get(name, default)
-        value = parse(text.strip()) if text is not None and text.strip() else None
-        if value is None:
-            received = "nothing" if text is None else repr(text)
-            self._problems.append(f"{name}: expected {expected}, got {received}")
-        return value
-
-    def unless_none(self, name: str, parse: Callable[[str], Any], expected: str) -> Any:
-        """Read a variable without which something is left out; `none` and no variable are None."""
-        return None if self._environ.get(name, NONE) == NONE else self(name, parse, expected)
-
-    def secret(self, name: str, parse: Callable[[str], Any], expected: str) -> Any:
-        """Read a variable whose text is told to nobody: it may hold the key itself by mistake."""
-        text = self._environ.get(name)
-        value = None if text is None else parse(text)
-        if value is None:
-            received = "nothing" if text is None or not text.strip() else "something else"
-            self._problems.append(f"{name}: expected {expected}, got {received}")
-        return value
-
-    def refuse_problems(self) -> None:
-        if self._problems:
-            raise ConfigError("settings: " + "; ".join(self._problems))
-
-
-def _matching(form: re.Pattern[str]) -> Callable[[str], str | None]:
-    return lambda text: text if form.fullmatch(text) else None
-
-
-def _parse_store(text: str) -> str | None:
-    with suppress(ConfigError):
-        open_store(text)
-        return text
-    return None
-
-
-def _parse_bundle(text: str) -> Path | None:
-    return Path(text) if Path(text).is_dir() else None
-
-
-def _parse_tickers(text: str) -> tuple[str, ...] | None:
-    with suppress(ConfigError):
-        return parse_tickers(text)
-    return None
-
-
-def _parse_bars(text: str) -> str | None:
-    return text if text in (YAHOO, SIMULATED) or Path(text).is_dir() else None
-
-
-def _parse_signing_key(text: str) -> str | None:
-    return text if text.startswith(f"{SSM}/") or Path(text).is_file() else None
-
-
-def _parse_digests(text: str) -> tuple[str, ...] | None:
-    digests = [digest.strip().lower() for digest in text.split(",")]
-    return tuple(dict.fromkeys(digests)) if all(map(DIGEST.fullmatch, digests)) else None

@@ -1,0 +1,98 @@
+"""The environment: variables read one by one, and what is wrong with them gathered."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import ConfigError
+from pipeline.wiring import SIMULATED, SSM, YAHOO, open_store
+
+STORES = "s3://bucket/prefix or a folder"
+BUNDLES = "the folder of a model bundle"
+TICKERS = "tickers joined by commas, of letters, digits and . - ="
+API_KEY, IAM, NONE = "api-key", "iam", "none"
+DIGESTS = "hex SHA-256 digests of the accepted keys joined by commas (forecaster api-key new)"
+SIGNING_KEYS = "the file of a private key (forecaster key new), ssm:/name or none"
+BUSES, TOPICS = "the name of an EventBridge bus or none", "the ARN of an SNS topic or none"
+DIGEST = re.compile(r"[0-9a-f]{64}")
+AUTH, AUTHS = re.compile(f"{API_KEY}|{IAM}|{NONE}"), f"{API_KEY}, {IAM} or {NONE}"
+BUS = re.compile(r"[A-Za-z0-9._-]{1,256}")
+TOPIC = re.compile(r"arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}")
+
+
+class Reader:
+    """Reads variables one by one and remembers what is wrong with each.
+
+    A variable that is set, but to nothing, is wrong: a default would hide the slip that emptied it.
+    """
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+        self._problems: list[str] = []
+
+    def __call__(
+        self, name: str, parse: Callable[[str], Any], expected: str, default: str | None = None
+    ) -> Any:
+        text = self._environ.get(name, default)
+        value = parse(text.strip()) if text is not None and text.strip() else None
+        if value is None:
+            received = "nothing" if text is None else repr(text)
+            self._problems.append(f"{name}: expected {expected}, got {received}")
+        return value
+
+    def secret(self, name: str, parse: Callable[[str], Any], expected: str) -> Any:
+        """Read a variable whose text is told to nobody: it may hold the key itself by mistake."""
+        text = self._environ.get(name, "")
+        value = parse(text)
+        if value is None:
+            received = "something else" if text.strip() else "nothing"
+            self._problems.append(f"{name}: expected {expected}, got {received}")
+        return value
+
+    def unless_none(self, read: Callable[..., Any], name: str, *how: Any) -> Any:
+        """Read what can be left out: `none` and no variable are None."""
+        return None if self._environ.get(name, NONE) == NONE else read(name, *how)
+
+    def refuse_problems(self) -> None:
+        if self._problems:
+            raise ConfigError("settings: " + "; ".join(self._problems))
+
+
+def matching(form: re.Pattern[str]) -> Callable[[str], str | None]:
+    return lambda text: text if form.fullmatch(text) else None
+
+
+def unless_refused(parse: Callable[[str], Any]) -> Callable[[str], Any]:
+    def attempt(text: str) -> Any:
+        with suppress(ConfigError):
+            return parse(text)
+        return None
+
+    return attempt
+
+
+@unless_refused
+def parse_store(text: str) -> str:
+    open_store(text)
+    return text
+
+
+def parse_bundle(text: str) -> Path | None:
+    return Path(text) if Path(text).is_dir() else None
+
+
+def parse_bars(text: str) -> str | None:
+    return text if text in (YAHOO, SIMULATED) or Path(text).is_dir() else None
+
+
+def parse_signing_key(text: str) -> str | None:
+    return text if text.startswith(f"{SSM}/") or Path(text).is_file() else None
+
+
+def parse_digests(text: str) -> tuple[str, ...] | None:
+    digests = [digest.strip().lower() for digest in text.split(",")]
+    return tuple(dict.fromkeys(digests)) if all(map(DIGEST.fullmatch, digests)) else None
