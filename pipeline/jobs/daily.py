@@ -16,6 +16,7 @@ from functools import partial
 from pipeline.errors import DamagedObject, Overtaken, RequestError
 from pipeline.jobs.daily_job import DailyJob, with_mode
 from pipeline.jobs.daily_summary import Outcome, Summary, find_withheld
+from pipeline.jobs.fill_holes import fill_vintage
 from pipeline.jobs.heal import repair_or_do_without
 from pipeline.jobs.remake import finish_claimed
 from pipeline.ports import ObjectStore
@@ -133,6 +134,7 @@ def _fix_vintage(
     if stored is not None:
         return (number, stored), summary
     vintage, forecaster = _read_vintage(job, missing, part, now), DirectForecaster(job.model)
+    vintage = fill_vintage(job.store, job.tables, vintage, part.expected, part.prior)
     summary = replace(summary, data_lag_sessions=vintage.data_lag(part.expected))
     if not part.later and vintage.nobody_traded(part.expected):
         return None, replace(summary, outcome=Outcome.CLOSED_UNCONFIRMED)

@@ -74,6 +74,7 @@ class RunManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_
     previous: str | None
     healed: Mapping[str, str] = {}
     lost: Mapping[str, str] = {}
+    filled_bars: Mapping[str, tuple[date, ...]] = {}
 
     @property
     def published(self) -> set[str]:

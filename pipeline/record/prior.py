@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -144,6 +144,19 @@ def select_unscored_rows(
     pairs = zip(table["ticker"].tolist(), table["horizon"].tolist(), strict=True)
     rows = where(table, np.array([pair in unscored for pair in pairs], bool))
     return rows | {"mode": np.full(len(rows["ticker"]), outstanding.mode, object)}
+
+
+def read_earlier_vintages(
+    store: ObjectStore,
+    tables: Tables,
+    link: Link | None,
+    session: date,
+    lost: Container[str] = (),
+) -> Iterator[Vintage]:
+    """Yield the vintages of sessions before `session`, newest first, each read when it is asked."""
+    for run in (linked.manifest for linked in walk_back(store, link)):
+        if run.session < session and run.table("bars") not in lost:
+            yield Vintage.decode(tables, read_verified(store, run, run.table("bars")))
 
 
 def _read_prior_bars(

@@ -160,4 +160,5 @@ def _build_manifest(
         previous=before.digest if before else None,
         healed=part.prior.repairs.healed,
         lost=part.prior.repairs.lost,
+        filled_bars=info.filled,
     )

@@ -28,7 +28,7 @@ def find_revisions(now: RawBars, then: RawBars) -> dict[str, Revision]:
 
     A value that is NaN in either is left out.
     """
-    changes = {name: _relative_change(now, then, name) for name in (*PRICES, "volume")}
+    changes = {name: relative_change(now, then, name) for name in (*PRICES, "volume")}
     return {name: _summarise(change, now) for name, change in changes.items() if change.any()}
 
 
@@ -37,7 +37,7 @@ def explained_by_splits(now: RawBars, then: RawBars) -> bool:
 
     An adjustment that was switched on or forgotten, or a price mended afterwards, is not.
     """
-    change = _relative_change(now, then, "close")
+    change = relative_change(now, then, "close")
     return bool((np.abs(change) <= CLOSE_TOLERANCE).all())
 
 
@@ -53,13 +53,52 @@ def split_factor_since(bars: RawBars, session: NDArray[Any]) -> Floats:
     return factor
 
 
-def _relative_change(now: RawBars, then: RawBars, name: str) -> Floats:
+def describe_splits(bars: RawBars) -> str:
+    """Return in words which splits are among the bars, with ratio and day."""
+    rows = np.flatnonzero(np.isfinite(bars.split) & (bars.split > 0) & (bars.split != 1.0))
+    splits = [f"{bars.split[row]:g} for 1 on {bars.session[row]}" for row in rows.tolist()]
+    if not splits:
+        return "the bars have no split"
+    return f"the bars have a split of {' and '.join(splits)}: were prices before adjusted for it?"
+
+
+def requoting_factors(now: RawBars, then: RawBars) -> Floats:
+    """Return by what each bar of `then` is divided to be quoted as `now` is, float64 (len(then),).
+
+    Splits since, and those that `then` knew nothing of yet: a source may adjust a day late.
+    """
+    factors = np.full(len(then), split_factor_since(now, then.session[-1:])[0])
+    known = np.flatnonzero((now.split > 0) & (now.split != 1.0) & (now.session <= then.session[-1]))
+    for row in known.tolist():
+        split, session = now.split[row], now.session[row]
+        if _is_late(now, then, session, split):
+            factors[then.session < session] *= split
+    return factors
+
+
+def _is_late(now: RawBars, then: RawBars, session: np.datetime64, split: float) -> bool:
+    """Whether the closes of `then` jump at a split's session by its ratio, and those of `now` not.
+
+    The step from the session before is compared, so that one bad close hides no split.
+    """
+    steps = []
+    for bars in (now, then):
+        row = int(np.searchsorted(bars.session, session))
+        if row in (0, len(bars)) or bars.session[row] != session:
+            return False
+        with np.errstate(all="ignore"):  # of prices that nobody has checked
+            steps.append((bars.session[row - 1], bars.close[row] / bars.close[row - 1]))
+    (before, step), (also_before, jump) = steps
+    return bool(before == also_before and abs(jump * split - step) <= CLOSE_TOLERANCE * step)
+
+
+def relative_change(now: RawBars, then: RawBars, name: str) -> Floats:
     """Return the relative change of each bar of `now`, 0 where the vintages cannot be compared."""
     change = np.zeros(len(now))
-    if len(now) == 0 or len(then) == 0 or not (_is_ordered(now) and _is_ordered(then)):
+    if not are_comparable(now, then):
         return change
     at = np.searchsorted(then.session, now.session).clip(max=len(then) - 1)
-    factor = split_factor_since(now, then.session[-1:])[0]
+    factor = requoting_factors(now, then)[at]
     before = getattr(then, name)[at] * (factor if name == "volume" else 1 / factor)
     after = getattr(now, name)
     usable = (then.session[at] == now.session) & np.isfinite(before) & np.isfinite(after)
@@ -68,6 +107,11 @@ def _relative_change(now: RawBars, then: RawBars, name: str) -> Floats:
     # Dividing by a split's factor costs a bit or two.
     change[np.abs(change) < 1e-12] = 0.0
     return change
+
+
+def are_comparable(now: RawBars, then: RawBars) -> bool:
+    """Whether there are bars of both, each in the order of their sessions."""
+    return len(now) > 0 and len(then) > 0 and _is_ordered(now) and _is_ordered(then)
 
 
 def _is_ordered(bars: RawBars) -> bool:
