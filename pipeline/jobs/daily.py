@@ -138,7 +138,7 @@ def _fix_vintage(
     summary = replace(summary, data_lag_sessions=vintage.data_lag(part.expected))
     if not part.later and vintage.nobody_traded(part.expected):
         return None, replace(summary, outcome=Outcome.CLOSED_UNCONFIRMED)
-    known = (vintage, part.expected, part.prior, forecaster)
+    known = (vintage, part.expected, part.target_dates[0], part.prior, forecaster)
     withheld = find_unpublished(*known)
     fit = [ticker for ticker in missing if ticker not in withheld]
     if not fit and (part.later or not is_recorded(*known)):

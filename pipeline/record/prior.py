@@ -42,6 +42,7 @@ class PriorRecord:
     bars : symbol -> bars of the newest vintage of an earlier session
     repairs : objects of earlier parts that were damaged
     resumed : the state in which the part's model last served, None if it serves or never did
+    seen : vintages of those earlier parts of the session that withheld a ticker
     """
 
     link: Link | None = None
@@ -51,6 +52,7 @@ class PriorRecord:
     bars: Mapping[str, RawBars] = field(default_factory=dict)
     repairs: Repairs = NO_REPAIRS
     resumed: State | None = None
+    seen: tuple[Vintage, ...] = ()
 
     @property
     def manifest(self) -> RunManifest | None:
@@ -97,6 +99,7 @@ def read_prior_record(
         bars=_read_prior_bars(store, tables, link, session, lost),
         repairs=repairs,
         resumed=_read_earlier_state(store, state, model_version, lost) if state else None,
+        seen=tuple(_read_seen(store, tables, link, session, lost)),
     )
 
 
@@ -144,6 +147,16 @@ def select_unscored_rows(
     pairs = zip(table["ticker"].tolist(), table["horizon"].tolist(), strict=True)
     rows = where(table, np.array([pair in unscored for pair in pairs], bool))
     return rows | {"mode": np.full(len(rows["ticker"]), outstanding.mode, object)}
+
+
+def _read_seen(
+    store: ObjectStore, tables: Tables, link: Link, session: date, lost: Container[str]
+) -> Iterator[Vintage]:
+    for run in (linked.manifest for linked in walk_back(store, link)):
+        if run.session != session:
+            return
+        if run.withheld and run.table("bars") not in lost:
+            yield Vintage.decode(tables, read_verified(store, run, run.table("bars")))
 
 
 def read_earlier_vintages(

@@ -24,6 +24,7 @@ from pipeline.record.forecasters import Forecaster
 from pipeline.record.manifest import SCHEMA_VERSION, RunManifest
 from pipeline.record.next_state import apply_scores, start_part
 from pipeline.record.part import PartInputs, PartWriter, PublishedPart, Write
+from pipeline.record.plausible_close import select_fit
 from pipeline.record.prior import PriorRecord
 from pipeline.record.revisions import find_revisions
 from pipeline.record.scoring import ScoredForecasts, score_realised
@@ -52,7 +53,7 @@ def publish(
         When an object is there already that belongs to another vintage.
     """
     vintage, writer = part.vintage, PartWriter(part, tables, write)
-    usable, withheld = vintage.usable(part.expected, part.prior.bars)
+    usable, withheld = select_fit(vintage, part.expected, part.target_dates[0], part.prior)
     writer.write_bundle(forecaster.bundle)
     if not claimed:
         writer.claim(forecaster.bundle)
@@ -82,7 +83,11 @@ def publish(
 
 
 def is_recorded(
-    vintage: Vintage, expected: Sequence[date], prior: PriorRecord, forecaster: Forecaster
+    vintage: Vintage,
+    expected: Sequence[date],
+    next_session: date,
+    prior: PriorRecord,
+    forecaster: Forecaster,
 ) -> bool:
     """Whether the first part of a session goes on the record, refusals included.
 
@@ -91,18 +96,22 @@ def is_recorded(
     """
     if prior.link is not None:
         return vintage.traded(expected[-1])
-    withheld = find_unpublished(vintage, expected, prior, forecaster)
+    withheld = find_unpublished(vintage, expected, next_session, prior, forecaster)
     return len(withheld) < len(vintage.info.tickers)
 
 
 def find_unpublished(
-    vintage: Vintage, expected: Sequence[date], prior: PriorRecord, forecaster: Forecaster
+    vintage: Vintage,
+    expected: Sequence[date],
+    next_session: date,
+    prior: PriorRecord,
+    forecaster: Forecaster,
 ) -> dict[str, Reason]:
     """Return the reason of each ticker that a part is to withhold, for all that is known before.
 
     What a model answers is known where a record begins: else gains may have to be learned first.
     """
-    usable, withheld = vintage.usable(expected, prior.bars)
+    usable, withheld = select_fit(vintage, expected, next_session, prior)
     if prior.link is not None:
         return withheld
     state = start_part(prior, forecaster.bundle.manifest, expected[-1], 0)

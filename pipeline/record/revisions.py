@@ -13,6 +13,8 @@ from pipeline.bars import PRICES, Floats, RawBars
 # Closes of finished bars are not revised by more, whatever the vendor rounds; opens, highs, lows
 # and volumes are, and are only noted.
 CLOSE_TOLERANCE = 5e-3
+# A bad print is of a session; a week of them is a fault of the source, and mended at once.
+MOST_MENDED = 5
 
 
 class Revision(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -39,6 +41,19 @@ def explained_by_splits(now: RawBars, then: RawBars) -> bool:
     """
     change = relative_change(now, then, "close")
     return bool((np.abs(change) <= CLOSE_TOLERANCE).all())
+
+
+def find_mended(now: RawBars, then: RawBars) -> NDArray[np.int64]:
+    """Return which few rows of `now` have another close than `then`, where all before is the same.
+
+    A source mends a bad print; an adjustment, or another market's bars, change all that came
+    before, and are no such thing: then there are none.
+    """
+    change = relative_change(now, then, "close")
+    rows = np.flatnonzero(np.abs(change) > CLOSE_TOLERANCE)
+    if not 0 < len(rows) <= MOST_MENDED or not np.isin(now.session[: rows[0]], then.session).any():
+        return rows[:0]
+    return rows
 
 
 def split_factor_since(bars: RawBars, session: NDArray[Any]) -> Floats:

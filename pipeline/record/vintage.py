@@ -19,7 +19,7 @@ from pipeline.errors import DataError, InvalidBars, Reason, StaleBars, StoreErro
 from pipeline.forecasting.windows import MIN_SESSIONS
 from pipeline.ports import Tables
 from pipeline.record.manifest import Mode
-from pipeline.record.revisions import describe_splits, explained_by_splits
+from pipeline.record.revisions import describe_splits, explained_by_splits, find_mended
 from pipeline.record.tables import bars_to_columns, columns_to_bars
 
 # What the baselines see, and some to spare for sessions that are missing.
@@ -188,7 +188,9 @@ def _check_sessions(bars: Bars, expected: np.ndarray) -> None:
 
 
 def _check_revisions(bars: Bars, prior: RawBars | None) -> None:
-    if prior is not None and not explained_by_splits(bars, prior):
+    if prior is None or explained_by_splits(bars, prior):
+        return
+    if not len(find_mended(bars, prior)):
         raise InvalidBars(
             f"{bars.ticker}: expected the closes of the vintage before, but for splits since, "
             "got others: an adjustment that changed, or a price mended afterwards",

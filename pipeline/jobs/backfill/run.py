@@ -160,7 +160,7 @@ def _publish_each(
         for done, session in enumerate(sessions, start=1):
             expected, targets = history.expected(session), history.following(session, horizons)
             vintage = vintages.vintage(expected)
-            if is_recorded(vintage, expected, prior, forecaster):
+            if is_recorded(vintage, expected, targets[0], prior, forecaster):
                 data = vintage.encode(job.tables)
                 number = numbers.choose(session, data)
                 write(table_key("bars", session, number), data)
