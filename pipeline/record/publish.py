@@ -21,8 +21,9 @@ from pipeline.ports import Tables
 from pipeline.record.baseline_table import build_baseline_table
 from pipeline.record.chain import Link
 from pipeline.record.forecasters import Forecaster
-from pipeline.record.manifest import SCHEMA_VERSION, RunManifest
+from pipeline.record.manifest import OK, SCHEMA_VERSION, RunManifest
 from pipeline.record.next_state import apply_scores, start_part
+from pipeline.record.notes import find_notes
 from pipeline.record.part import PartInputs, PartWriter, PublishedPart, Write
 from pipeline.record.plausible_close import select_fit
 from pipeline.record.prior import PriorRecord
@@ -77,7 +78,8 @@ def publish(
     baselines = writer.write_table(
         "baselines", build_baseline_table(vintage, forecast, withheld, forecaster, stamp)
     )
-    manifest = _build_manifest(part, forecasts, writer.objects)
+    covariates = forecaster.bundle.manifest.covariates
+    manifest = _build_manifest(part, forecasts, writer.objects, covariates)
     link = Link(manifest, sha256(write(manifest.key, to_json(manifest))))
     return PublishedPart(link, state, forecasts, baselines)
 
@@ -145,7 +147,7 @@ def _next_state(part: PartInputs, bundle: ModelBundle, scored: ScoredForecasts |
 
 
 def _build_manifest(
-    part: PartInputs, forecasts: Columns, objects: Mapping[str, str]
+    part: PartInputs, forecasts: Columns, objects: Mapping[str, str], covariates: Sequence[str]
 ) -> RunManifest:
     before, info = part.prior.link, part.vintage.info
     revisions = {
@@ -153,6 +155,8 @@ def _build_manifest(
         for ticker, bars in part.vintage.bars.items()
         if ticker in part.prior.bars
     }
+    tickers = dict(zip(forecasts["ticker"], forecasts["status"], strict=True))
+    published = [ticker for ticker, status in tickers.items() if status == OK]
     return RunManifest(
         schema_version=SCHEMA_VERSION,
         session=part.session,
@@ -161,7 +165,7 @@ def _build_manifest(
         issued_at=info.issued_at,
         source=info.source,
         model_version=forecasts["model_version"][0],
-        tickers=dict(zip(forecasts["ticker"], forecasts["status"], strict=True)),
+        tickers=tickers,
         horizons=len(part.target_dates),
         objects=objects,
         revisions={ticker: columns for ticker, columns in revisions.items() if columns},
@@ -170,4 +174,5 @@ def _build_manifest(
         healed=part.prior.repairs.healed,
         lost=part.prior.repairs.lost,
         filled_bars=info.filled,
+        notes=find_notes(part.vintage.bars, published, covariates, part.expected),
     )

@@ -33,6 +33,7 @@ KEYS = sorted(
 METRICS = {
     "forecasts_published",
     "tickers_withheld",
+    "notes",
     "session_complete",
     "source_latency",
     "data_lag_sessions",

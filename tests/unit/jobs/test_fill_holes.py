@@ -122,6 +122,17 @@ def test_a_later_part_fills_its_own_holes_and_names_no_others(model: Model) -> N
     assert [part.filled_bars for part in summary.manifests] == [{"SPY": (LOST,)}, {"QQQ": (LOST,)}]
 
 
+def test_a_later_part_names_no_bars_of_who_is_still_withheld(model: Model) -> None:
+    tickers = ("SPY", "QQQ", "DIA")
+    store = run_days(model, [FIRST], market(tickers), MemoryObjects(), tickers=tickers)
+    run_day(model, store, SECOND, {"SPY": market()["SPY"]}, tickers=tickers)
+    holed = {ticker: without(raw, LOST) for ticker, raw in market(tickers).items()}
+    holed["DIA"] = with_column(holed["DIA"], "low", 400, 1e9)
+    summary = run_day(model, store, SECOND, holed, tickers=tickers)
+    assert summary.published == ("QQQ",)
+    assert summary.manifests[1].filled_bars == {"QQQ": (LOST,)}
+
+
 @pytest.mark.parametrize("n", range(1, 9))
 def test_a_run_that_dies_is_finished_to_the_same_bytes(model: Model, n: int) -> None:
     clean, store = run_days(model, [FIRST]), run_days(model, [FIRST])
@@ -139,10 +150,10 @@ def test_without_a_hole_no_older_vintage_is_read(model: Model) -> None:
         vintages = 0
 
         def read(self, key: str) -> bytes | None:
-            self.vintages += key.startswith("bars/") and str(SECOND) not in key
+            self.vintages += key.startswith("bars/") and str(THIRD) not in key
             return super().read(key)
 
-    store = Counting(run_days(model, SESSIONS[-4:-2]).objects)
+    store = Counting(run_days(model, SESSIONS[-6:-2]).objects)
     run_day(model, store, THIRD, lacking())
-    assert store.vintages <= 2  # the vintage before, and the look at its own
-    assert len(read_manifests(store, THIRD)) == 1
+    assert store.vintages == 1
+    assert read_manifests(store, THIRD)[0].filled_bars == {"QQQ": (LOST,)}

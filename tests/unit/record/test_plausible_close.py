@@ -176,14 +176,22 @@ def test_a_split_is_no_implausible_close(model: Model, store: MemoryObjects) -> 
     assert run_day(model, store, DAY, market(SPY=split)).withheld == {}
 
 
+def test_a_bad_print_on_the_day_of_a_split_is_one(model: Model, store: MemoryObjects) -> None:
+    split = with_column(scaled(printed(0.8)["SPY"], 0.5), "split", AT, 2.0)
+    assert run_day(model, store, DAY, market(SPY=split)).withheld == {
+        "SPY": Reason.IMPLAUSIBLE_CLOSE
+    }
+
+
 def test_history_is_not_doubted(model: Model) -> None:
     """What is read when the next session is over has stood for a day, and nobody looks again."""
     crash = printed(0.8)
     store = backfilled(model, SESSIONS[-5], LATER, crash, MemoryObjects())
     assert read_manifests(store, DAY)[0].tickers["SPY"] == "ok"
-    store = run_days(model, [SESSIONS[-5], BEFORE])
-    told = run(job_on(model, store, crash), evening(DAY), LONG_AFTER)
-    assert (told.withheld, told.manifests[0].mode) == ({}, Mode.AS_OF)
+    for now in (evening(AFTER), LONG_AFTER):
+        store = run_days(model, [SESSIONS[-5], BEFORE])
+        told = run(job_on(model, store, crash), evening(DAY), now)
+        assert (told.withheld, told.manifests[0].mode) == ({}, Mode.AS_OF)
 
 
 def test_the_newest_session_of_a_backfill_is_doubted_like_any(model: Model) -> None:
