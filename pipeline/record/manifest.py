@@ -50,6 +50,18 @@ def reason_of(status: str) -> str | None:
     return None if status == OK else status.removeprefix(_WITHHELD)
 
 
+class Correction(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A close by which forecasts had been scored, what it was mended to, and how many scores were.
+
+    Both closes are quoted as in the part's vintage.
+    """
+
+    session: date
+    was: float
+    now: float
+    scores: int
+
+
 class RunManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """What one part published: the commit point, written last.
 
@@ -77,6 +89,7 @@ class RunManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_
     lost: Mapping[str, str] = {}
     filled_bars: Mapping[str, tuple[date, ...]] = {}
     notes: tuple[Note, ...] = ()
+    corrected: Mapping[str, tuple[Correction, ...]] = {}
 
     @property
     def published(self) -> set[str]:

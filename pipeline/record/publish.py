@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import date
 
+import msgspec
 import numpy as np
 
 from pipeline.bars import VIX, Bars
-from pipeline.columns import Columns
+from pipeline.columns import Columns, concatenate
 from pipeline.encoding import sha256, to_json
 from pipeline.errors import Reason
 from pipeline.forecasting.bundle import ModelBundle
@@ -27,6 +28,7 @@ from pipeline.record.notes import find_notes
 from pipeline.record.part import PartInputs, PartWriter, PublishedPart, Write
 from pipeline.record.plausible_close import select_fit
 from pipeline.record.prior import PriorRecord
+from pipeline.record.rescoring import Rescored, correct_state, list_corrections, rescore
 from pipeline.record.revisions import find_revisions
 from pipeline.record.scoring import ScoredForecasts, score_realised
 from pipeline.record.state import State
@@ -59,9 +61,11 @@ def publish(
     if not claimed:
         writer.claim(forecaster.bundle)
     scored = _score(part, usable)
-    if scored is not None:
-        writer.write_scores(scored)
-    state = writer.write_state(_next_state(part, forecaster.bundle, scored))
+    rescored = rescore(part.mended, usable)
+    new = [*(of_run.new for of_run in rescored), *([scored.scores] if scored else [])]
+    if new:
+        writer.write_scores(concatenate(new))
+    state = writer.write_state(_next_state(part, forecaster.bundle, scored, rescored))
     stamp = Stamp(
         origin_date=part.session,
         target_dates=part.target_dates,
@@ -80,6 +84,8 @@ def publish(
     )
     covariates = forecaster.bundle.manifest.covariates
     manifest = _build_manifest(part, forecasts, writer.objects, covariates)
+    corrected = list_corrections(part.mended, rescored)
+    manifest = msgspec.structs.replace(manifest, corrected=corrected)
     link = Link(manifest, sha256(write(manifest.key, to_json(manifest))))
     return PublishedPart(link, state, forecasts, baselines)
 
@@ -140,9 +146,15 @@ def _score(part: PartInputs, bars: Sequence[Bars]) -> ScoredForecasts | None:
     return score_realised(issued, unscored["mode"], bars)
 
 
-def _next_state(part: PartInputs, bundle: ModelBundle, scored: ScoredForecasts | None) -> State:
+def _next_state(
+    part: PartInputs,
+    bundle: ModelBundle,
+    scored: ScoredForecasts | None,
+    rescored: Sequence[Rescored],
+) -> State:
     prior, manifest = part.prior, bundle.manifest
     state = start_part(prior, manifest, part.session, part.number)
+    state = correct_state(state, manifest, rescored)
     return apply_scores(state, prior.manifest, prior.outstanding, manifest, scored)
 
 
