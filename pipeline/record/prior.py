@@ -42,7 +42,7 @@ class PriorRecord:
     bars : symbol -> bars of the newest vintage of an earlier session
     repairs : objects of earlier parts that were damaged
     resumed : the state in which the part's model last served, None if it serves or never did
-    seen : vintages of those earlier parts of the session that withheld a ticker
+    seen : vintages of earlier parts of the session, newest first
     """
 
     link: Link | None = None
@@ -155,7 +155,7 @@ def _read_seen(
     for run in (linked.manifest for linked in walk_back(store, link)):
         if run.session != session:
             return
-        if run.withheld and run.table("bars") not in lost:
+        if run.table("bars") not in lost:
             yield Vintage.decode(tables, read_verified(store, run, run.table("bars")))
 
 
