@@ -15,6 +15,7 @@ import numpy as np
 from pipeline.bars import VIX, RawBars
 from pipeline.forecasting.cents import look_adjusted
 
+SHOWN = 5  # sessions named one by one
 LESS_SHARP = "forecasts are made without it, a little less sharp"
 
 
@@ -25,6 +26,8 @@ class NoteCode(StrEnum):
     VIX_STALE = "vix_stale"
     VIX_NOT_A_NUMBER = "vix_not_a_number"
     ADJUSTED_PRICES = "adjusted_prices"
+    FILLED_BARS = "filled_bars"
+    CORRECTED_SCORES = "corrected_scores"
 
 
 class Note(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -58,6 +61,26 @@ def find_notes(
     of_vix = _check_vix(bars.get(VIX), expected) if VIX in covariates else ()
     adjusted = tuple(ticker for ticker in tickers if look_adjusted(bars[ticker]))
     return (*of_vix, *(_note_adjusted(adjusted) if adjusted else ()))
+
+
+def note_filled(filled: Mapping[str, Sequence[date]]) -> Iterator[Note]:
+    """Yield which bars are not of this reading, alike ones together."""
+    for sessions in dict.fromkeys(map(tuple, filled.values())):
+        symbols = tuple(symbol for symbol, days in filled.items() if tuple(days) == sessions)
+        message = f"the source has lost bars, the record had them: {_list_days(sessions)}"
+        yield Note(NoteCode.FILLED_BARS, message, symbols)
+
+
+def note_corrected(corrected: Mapping[str, Sequence[date]]) -> Iterator[Note]:
+    """Yield by ticker of which sessions the source has mended closes that had been scored by."""
+    for ticker, sessions in corrected.items():
+        message = f"the source has mended closes, and scores were corrected: {_list_days(sessions)}"
+        yield Note(NoteCode.CORRECTED_SCORES, message, (ticker,))
+
+
+def _list_days(sessions: Sequence[date]) -> str:
+    more = f" and {len(sessions) - SHOWN} more" if len(sessions) > SHOWN else ""
+    return ", ".join(map(str, sessions[:SHOWN])) + more
 
 
 def select_notes(notes: Sequence[Note], ticker: str) -> tuple[Note, ...]:

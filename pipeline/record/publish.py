@@ -22,9 +22,9 @@ from pipeline.ports import Tables
 from pipeline.record.baseline_table import build_baseline_table
 from pipeline.record.chain import Link
 from pipeline.record.forecasters import Forecaster
-from pipeline.record.manifest import OK, SCHEMA_VERSION, RunManifest
+from pipeline.record.manifest import OK, SCHEMA_VERSION, Correction, RunManifest
 from pipeline.record.next_state import apply_scores, start_part
-from pipeline.record.notes import find_notes
+from pipeline.record.notes import find_notes, note_corrected, note_filled
 from pipeline.record.part import PartInputs, PartWriter, PublishedPart, Write
 from pipeline.record.plausible_close import select_fit
 from pipeline.record.prior import PriorRecord
@@ -84,8 +84,7 @@ def publish(
     )
     covariates = forecaster.bundle.manifest.covariates
     manifest = _build_manifest(part, forecasts, writer.objects, covariates)
-    corrected = list_corrections(part.mended, rescored)
-    manifest = msgspec.structs.replace(manifest, corrected=corrected)
+    manifest = _with_corrections(manifest, list_corrections(part.mended, rescored))
     link = Link(manifest, sha256(write(manifest.key, to_json(manifest))))
     return PublishedPart(link, state, forecasts, baselines)
 
@@ -186,5 +185,16 @@ def _build_manifest(
         healed=part.prior.repairs.healed,
         lost=part.prior.repairs.lost,
         filled_bars=info.filled,
-        notes=find_notes(part.vintage.bars, published, covariates, part.expected),
+        notes=(
+            *find_notes(part.vintage.bars, published, covariates, part.expected),
+            *note_filled(info.filled),
+        ),
     )
+
+
+def _with_corrections(
+    manifest: RunManifest, corrected: Mapping[str, tuple[Correction, ...]]
+) -> RunManifest:
+    sessions = {ticker: [each.session for each in of] for ticker, of in corrected.items()}
+    notes = (*manifest.notes, *note_corrected(sessions))
+    return msgspec.structs.replace(manifest, corrected=corrected, notes=notes)

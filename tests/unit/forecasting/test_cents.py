@@ -20,7 +20,7 @@ def in_cents(raw: RawBars) -> RawBars:
 PLAIN = in_cents(raw_bars("SPY", 320))
 SINGLE = replace(PLAIN, **{n: getattr(PLAIN, n).astype(np.float32).astype(float) for n in PRICES})
 UNKNOWN_SPLIT = scaled(PLAIN, 0.25, slice(0, 300))
-KNOWN_SPLIT = with_column(scaled(PLAIN, 1 / 7, slice(0, 300)), "split", 300, 7.0)
+KNOWN_SPLIT = with_column(scaled(PLAIN, 1 / 37, slice(0, 300)), "split", 300, 37.0)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from pipeline.errors import Reason
 from pipeline.forecasting.model import Model
 from pipeline.jobs.status import read_status
 from pipeline.record.manifest import read_manifests
-from pipeline.record.notes import Note, NoteCode, find_notes, select_notes
+from pipeline.record.notes import Note, NoteCode, find_notes, note_filled, select_notes
 from pipeline.serving.cached_views import CachedViews, answer_from_latest
 from pipeline.views.session import read_session
 from tests.support.builders import raw_bars
@@ -138,7 +138,27 @@ def test_a_vix_that_lost_a_bar_of_the_past_has_it_back(model: Model) -> None:
     run_day(model, store, SESSIONS[-2], market() | {VIX: INDEX})
     lost: date = SESSIONS[-30]
     run_day(model, store, LAST, market() | {VIX: without(INDEX, lost)})
-    assert read_manifests(store, LAST)[0].notes == ()
+    (note,) = read_manifests(store, LAST)[0].notes
+    assert (note.code, note.tickers) == (NoteCode.FILLED_BARS, (VIX,))
+    assert note.message.endswith(f": {lost}")
+
+
+def test_sessions_are_named_up_to_a_week_and_alike_ones_together() -> None:
+    week, more = SESSIONS[:5], SESSIONS[:7]
+    first, second = note_filled({"SPY": week, "QQQ": more, "DIA": week})
+    assert (first.tickers, second.tickers) == (("SPY", "DIA"), ("QQQ",))
+    assert first.message.endswith(f": {', '.join(map(str, week))}")
+    assert second.message.endswith(f"{week[-1]} and 2 more")
+
+
+def test_corrected_scores_are_noted(model: Model) -> None:
+    store = MemoryObjects()
+    printed = market(SPY=scaled(market()["SPY"], 1.04, slice(418, 419)))
+    for session, bars in zip(SESSIONS[-3:], (market(), printed, market()), strict=True):
+        run_day(model, store, session, bars | {VIX: INDEX})
+    (note,) = read_manifests(store, LAST)[0].notes
+    assert (note.code, note.tickers) == (NoteCode.CORRECTED_SCORES, ("SPY",))
+    assert note.message.endswith(f": {SESSIONS[-2]}")
 
 
 def flat(raw: RawBars, *back: int) -> RawBars:
