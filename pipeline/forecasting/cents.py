@@ -17,23 +17,23 @@ MOST, FEW = 0.9, 0.5
 NEWEST = 5  # sessions
 
 
-def are_in_cents(bars: RawBars, chosen: Flags, split: int = 1) -> Flags:
+def are_in_cents(bars: RawBars, chosen: Flags | slice, split: int = 1) -> Flags:
     """Return which prices are whole cents divided by `split`, bool (n_prices, n_chosen).
 
     Parameters
     ----------
-    chosen : bool (n,), of which bars
+    chosen : bool (n,) or a slice, of which bars
     """
-    prices: Floats = np.stack([getattr(bars, name) for name in PRICES])
-    later = np.cumprod(np.where(bars.split > 0, bars.split, 1.0)[::-1])[::-1]
-    # A split counts for the sessions before it.
-    undone = (prices * np.append(later[1:], 1.0))[:, chosen]
+    undone: Floats = np.stack([getattr(bars, name)[chosen] for name in PRICES])
+    if (bars.split > 0).any():
+        later = np.cumprod(np.where(bars.split > 0, bars.split, 1.0)[::-1])[::-1]
+        undone = undone * np.append(later[1:], 1.0)[chosen]  # it counts for sessions before it
     unit = CENT / split
     near: Flags = np.abs(undone - np.round(undone / unit) * unit) <= RELATIVE * undone + ABSOLUTE
     return near
 
 
-def share_in_cents(bars: RawBars, chosen: Flags) -> float:
+def share_in_cents(bars: RawBars, chosen: Flags | slice) -> float:
     """Return the share of prices in cents, or in one small part of them."""
     share = 0.0
     for split in SPLITS:
@@ -48,11 +48,8 @@ def look_adjusted(bars: RawBars) -> bool:
 
     A source without cents, such as an index, says nothing.
     """
-    n = len(bars)
-    newest, older = np.arange(n) >= n - NEWEST, np.arange(n) < n // 2
-    prices = np.stack([getattr(bars, name) for name in PRICES])
-    if n < 4 * NEWEST or not np.isfinite(prices).all():
+    if len(bars) < 4 * NEWEST or are_in_cents(bars, slice(-NEWEST, None)).mean() < MOST:
         return False
-    if are_in_cents(bars, newest).mean() < MOST:
-        return False
-    return share_in_cents(bars, older) < FEW
+    older = slice(0, len(bars) // 2)
+    whole = all(np.isfinite(getattr(bars, name)[older]).all() for name in PRICES)
+    return whole and share_in_cents(bars, older) < FEW

@@ -13,5 +13,4 @@ NEWEST, TOO_MANY = 22, 5  # sessions; of a month, a week
 
 def have_ranges(bars: RawBars) -> bool:
     """Whether open, high, low and close are one price in fewer than 5 of the newest 22 sessions."""
-    newest = bars.tail(NEWEST)
-    return bool((newest.high <= newest.low).sum() < TOO_MANY)
+    return bool((bars.high[-NEWEST:] <= bars.low[-NEWEST:]).sum() < TOO_MANY)

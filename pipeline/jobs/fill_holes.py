@@ -36,7 +36,8 @@ def fill_vintage(
     DamagedObject
         When a vintage that may have a bar is missing or changed.
     """
-    holes = {symbol: find_holes(raw, expected) for symbol, raw in vintage.bars.items()}
+    past = np.array(expected[:-1], "datetime64[D]")
+    holes = {symbol: find_holes(raw, past) for symbol, raw in vintage.bars.items()}
     holes = {symbol: sessions for symbol, sessions in holes.items() if len(sessions)}
     if not holes or prior.link is None:
         return vintage

@@ -6,9 +6,7 @@ before stands in for it, if all else that both vintages have of the ticker is th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import fields, replace
-from datetime import date
 from typing import Any
 
 import numpy as np
@@ -27,12 +25,15 @@ SAME = 1e-6
 LEAST_SHARED = 60
 
 
-def find_holes(raw: RawBars, expected: Sequence[date]) -> Sessions:
+def find_holes(raw: RawBars, past: Sessions) -> Sessions:
     """Return the sessions, before the newest bar, of which there is no bar with four prices.
 
     What a source has not yet is no hole. Bars out of order have other faults.
+
+    Parameters
+    ----------
+    past : the exchange's sessions before the origin
     """
-    past = np.array(expected[:-1], "datetime64[D]")
     whole = _has_prices(raw)
     if np.array_equal(raw.session[:-1], past) and whole[:-1].all():
         return past[:0]

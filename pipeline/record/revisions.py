@@ -82,6 +82,8 @@ def requoting_factors(now: RawBars, then: RawBars) -> Floats:
 
     Splits since, and those that `then` knew nothing of yet: a source may adjust a day late.
     """
+    if not (now.split > 0).any():
+        return np.ones(len(then))
     factors = np.full(len(then), split_factor_since(now, then.session[-1:])[0])
     known = np.flatnonzero((now.split > 0) & (now.split != 1.0) & (now.session <= then.session[-1]))
     for row in known.tolist():

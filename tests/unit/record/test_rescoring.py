@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -20,9 +21,9 @@ from pipeline.jobs.verify import Scope, verify
 from pipeline.record.chain import find_head
 from pipeline.record.keys import scores_key
 from pipeline.record.manifest import Correction, Mode, read_manifests
-from pipeline.record.mended import read_mended
+from pipeline.record.mended import MendedCloses, read_mended
 from pipeline.record.prior import read_prior_record
-from pipeline.record.repairs import Loss, accept_loss
+from pipeline.record.repairs import Loss, Repairs, accept_loss
 from pipeline.record.rescoring import correct_state, rescore
 from pipeline.record.state import State
 from pipeline.record.vintage import ReadInfo, Vintage
@@ -100,15 +101,42 @@ def test_scores_of_the_mended_close_become_what_they_had_been(
     assert is_whole(store)
 
 
-def corrected_state(model: Model, store: MemoryObjects) -> State:
-    """The state after the bad print, corrected by the market's bars; nothing more is scored."""
-    head, session = find_head(store), DAYS[8]
+def mended_after(
+    model: Model, store: MemoryObjects, lost: Mapping[str, str] = {}
+) -> tuple[MendedCloses, list[Bars]]:
+    """What the market's bars of the session after the bad print mend, and these bars."""
+    session = DAYS[8]
     info = ReadInfo(TICKERS, TICKERS, {}, "scripted", Mode.LIVE, evening(session))
     vintage = Vintage({ticker: raw.as_of(session) for ticker, raw in market().items()}, info)
-    prior = read_prior_record(store, TABLES, head, session, model.bundle.version)
-    mended = read_mended(store, TABLES, prior, vintage, session)
-    bars = [Bars.validate(raw) for raw in vintage.ticker_bars()]
-    return correct_state(states(store)[-1], model.manifest, rescore(mended, bars))
+    at = (store, TABLES, find_head(store), session, model.bundle.version)
+    mended = read_mended(
+        store, TABLES, read_prior_record(*at, Repairs(lost=lost)), vintage, session
+    )
+    return mended, [Bars.validate(raw) for raw in vintage.ticker_bars()]
+
+
+def corrected_state(model: Model, store: MemoryObjects) -> State:
+    """The state after the bad print, corrected by the market's bars; nothing more is scored."""
+    rescored = rescore(*mended_after(model, store))
+    return correct_state(states(store)[-1], model.manifest, rescored)
+
+
+def test_gains_that_another_model_learned_are_left_alone(model: Model) -> None:
+    store = run_with_print(model, 8)
+    rescored = rescore(*mended_after(model, store))
+    others = [replace(r, run=replace(r.run, model_version="another")) for r in rescored]
+    state = states(store)[-1]
+    after = correct_state(state, model.manifest, others)
+    assert after.log_gains == state.log_gains
+    assert after.tracks != state.tracks
+
+
+def test_what_a_lost_state_had_counted_is_not_taken_out_again(model: Model) -> None:
+    store = run_with_print(model, 8)
+    (part,) = read_manifests(store, DAY)
+    lost = {part.calibration: part.objects[part.calibration]}
+    assert len(mended_after(model, store)[0].runs) == 1
+    assert mended_after(model, store, lost)[0].runs == ()
 
 
 def numbers(value: Any) -> Iterator[float]:
