@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import UTC, datetime
 from functools import cache
 from time import monotonic, perf_counter
 from typing import Any
@@ -59,6 +60,10 @@ def _describe_error(error: Exception) -> dict[str, str]:
     return {"exception_name": type(error).__name__, "exception": "\n".join(map(to_line, stack))}
 
 
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
 @cache
 def _open_store() -> ObjectStore:
     return open_store(settings.store, hurried=True)
@@ -72,7 +77,7 @@ def _read(key: str) -> bytes | None:
 def _wire(settings: OnDemandSettings) -> Service:
     keys = settings.api_key_sha256 if settings.auth == API_KEY else None
     model = Model(load_bundle(settings.bundle))
-    return Service(OnDemand(model, CachedViews(_read, monotonic)), keys)
+    return Service(OnDemand(model, CachedViews(_read, monotonic, now=_now)), keys)
 
 
 settings = OnDemandSettings.from_env(os.environ)

@@ -24,6 +24,12 @@ def where(table: Columns, rows: Flags) -> dict[str, NDArray[Any]]:
     return {name: column[rows] for name, column in table.items()}
 
 
+def take(table: Columns, rows: Sequence[int] | NDArray[np.int64]) -> dict[str, NDArray[Any]]:
+    """Return the rows of a table by their numbers, in that order."""
+    numbers = np.asarray(rows, np.int64)
+    return {name: column[numbers] for name, column in table.items()}
+
+
 def check_columns(table: str, expected: Mapping[str, np.dtype[Any]], columns: Columns) -> None:
     """Raise StoreError unless the columns are those expected, one value a row each."""
     if missing := [name for name in expected if name not in columns]:

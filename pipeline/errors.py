@@ -1,27 +1,25 @@
-"""The errors of the forecaster, one tree.
+"""The errors of the forecaster, one tree; each says what was expected and what came.
 
-    ForecasterError
-    ├── ConfigError            a setting, option or deployed value is missing or wrong
-    ├── RequestError           the caller asked for something that cannot be answered
-    │   ├── InvalidBody        the body is no JSON, or too deep
-    │   ├── InvalidField       a field is not as it should be; `pointer` says which
-    │   └── NotFound           there is no such thing, now or later
-    ├── DataError              bars cannot be used; `reason` says why, in one word
-    │   ├── InvalidBars        the bars break a rule (NaN, gap, jump, too few, …)
-    │   ├── StaleBars          the newest bar is older than the last closed session
-    │   └── SourceUnavailable  the source gave no bars: throttled, down, timed out, unreadable
-    ├── ModelError             the model cannot be used
-    │   ├── BundleMismatch     manifest, digest and ONNX file do not fit each other or the code
-    │   ├── NonFiniteOutput    the model answered NaN or infinity
-    │   └── WorseModel         a new model would replace a better one
-    ├── StoreError             the store cannot be read or written, or holds what it should not
-    │   ├── RecordDamaged      verify found what is not as the record says
-    │   ├── Overtaken          another part follows the newest one already
-    │   └── NotPublished       not there yet; a later run will publish it
-    ├── DeploymentError        what is deployed cannot be reached or changed
-    └── IncompleteRun          some tickers were withheld; the rest are published
-
-Every message states what was expected and what came.
+ForecasterError
+├── ConfigError            a setting, option or deployed value is missing or wrong
+├── RequestError           the caller asked for something that cannot be answered
+│   ├── InvalidBody        the body is no JSON, or too deep
+│   ├── InvalidField       a field is not as it should be; `pointer` says which
+│   └── NotFound           there is no such thing, now or later
+├── DataError              bars cannot be used; `reason` says why, in one word
+│   ├── InvalidBars        the bars break a rule (NaN, gap, jump, too few, …)
+│   ├── StaleBars          the newest bar is older than the last closed session
+│   └── SourceUnavailable  the source gave no bars: throttled, down, timed out, unreadable
+├── ModelError             the model cannot be used
+│   ├── BundleMismatch     manifest, digest and ONNX file do not fit each other or the code
+│   ├── NonFiniteOutput    the model answered NaN or infinity
+│   └── WorseModel         a new model would replace a better one
+├── StoreError             the store cannot be read or written, or holds what it should not
+│   ├── RecordDamaged      verify found what is not as the record says
+│   ├── Overtaken          another part follows the newest one already
+│   └── NotPublished       not there yet; a later run will publish it
+├── DeploymentError        what is deployed cannot be reached or changed
+└── IncompleteRun          some tickers were withheld; the rest are published
 """
 
 from __future__ import annotations
@@ -50,6 +48,8 @@ class Reason(StrEnum):
     INCONSISTENT_OHLC = "inconsistent_ohlc"
     PRICE_JUMP = "price_jump"
     UNEXPLAINED_REVISION = "unexplained_revision"
+    IMPLAUSIBLE_CLOSE = "implausible_close"
+    NO_RANGES = "no_ranges"
     NOT_ENOUGH_HISTORY = "not_enough_history"
     NON_FINITE_OUTPUT = "non_finite_output"
     IMPLAUSIBLE_OUTPUT = "implausible_output"

@@ -42,13 +42,15 @@ def measure(metric: str) -> Iterator[None]:
 
 
 def count_outcome(summary: Summary) -> None:
-    """Emit what a run published and withheld, how old its bars were, and how forecasts fare.
+    """Emit what a run published and withheld, how good its bars were, and how forecasts fare.
 
     `session_complete` is 1 where every ticker has its forecast; an alarm waits for it every day.
     """
     metrics.add_metric("forecasts_published", MetricUnit.Count, len(summary.published))
     metrics.add_metric("tickers_withheld", MetricUnit.Count, len(summary.withheld))
     metrics.add_metric("surprises", MetricUnit.Count, len(summary.surprises))
+    noted = sum(len(part.notes) for part in summary.manifests)
+    metrics.add_metric("notes", MetricUnit.Count, noted)
     complete = summary.outcome in (Outcome.PUBLISHED, Outcome.NOTHING_TO_DO)
     metrics.add_metric("session_complete", MetricUnit.Count, int(complete))
     if summary.data_lag_sessions is not None:

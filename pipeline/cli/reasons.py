@@ -26,6 +26,10 @@ MEANINGS: Mapping[str, str] = {
     Reason.INCONSISTENT_OHLC: "a price lies outside its bar's low to high",
     Reason.PRICE_JUMP: "the close jumps like a split that was not adjusted",
     Reason.UNEXPLAINED_REVISION: "closes of the vintage before came back changed, with no split",
+    Reason.IMPLAUSIBLE_CLOSE: (
+        "a close is beyond 10 sigmas of the forecast; it counts if a run an hour later sees it too"
+    ),
+    Reason.NO_RANGES: "open, high, low and close are one price: intervals would be too narrow",
     Reason.NOT_ENOUGH_HISTORY: "too few bars for one window",
     Reason.NON_FINITE_OUTPUT: "the model answered no finite number",
     Reason.IMPLAUSIBLE_OUTPUT: "what the model answered cannot be: see the glossary",

@@ -12,6 +12,7 @@ from pipeline.jobs.compare import Comparison
 from pipeline.jobs.replay import Replayed
 from pipeline.jobs.status import Status
 from pipeline.record.manifest import Mode
+from pipeline.views.age import describe_age
 from pipeline.views.figures import CoverageShare, Figures, ModeFigures, SkillScore
 
 POOLED = "all"
@@ -62,6 +63,10 @@ def print_status(status: Status) -> None:
         f"Newest session {status.session}, {status.lag_sessions} behind; "
         f"model {record.model_version}"
     )
+    if status.stale:
+        print_line(describe_age(status.lag_sessions, 0), "yellow")
+    for note in status.notes:
+        print_line(f"Note: {note.text}", "yellow")
     print_line(describe_signatures(status.public_key))
     if status.missing:
         some = ", ".join(map(str, status.missing[:SHOWN]))

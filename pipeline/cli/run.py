@@ -15,6 +15,7 @@ from pipeline.ports import ObjectStore
 from pipeline.record.chain import find_head
 from pipeline.record.keys import DASHBOARD
 from pipeline.record.vintage import HISTORY_SESSIONS
+from pipeline.views.age import count_sessions_behind, describe_age
 from pipeline.views.session import read_session
 from pipeline.wiring import DEFAULT_BUNDLE, NO_LOCK, daily_job, open_store, parse_lock
 
@@ -87,9 +88,13 @@ def show(store: options.Store = "./store", json: options.Json = False) -> None:
         )
     shown = read_session(opened, tables, head.manifest.session)
     withheld = {ticker: Withheld.of(reason) for ticker, reason in shown.withheld.items()}
+    behind = count_sessions_behind(shown.next_sessions, options.now())
     if json:
-        console.print_json(shown.document() | {"withheld": withheld})
+        age = {"stale": behind > 0, "sessions_behind": behind}
+        console.print_json(shown.document() | {"withheld": withheld} | age)
     else:
+        if behind:
+            console.print_line(describe_age(behind, len(shown.next_sessions)), "bold yellow")
         console.print_published(shown)
         console.print_withheld(withheld)
         console.print_line(f"Page      {opened.url(DASHBOARD)}")

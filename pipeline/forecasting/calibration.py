@@ -8,7 +8,7 @@ from math import sqrt
 
 import numpy as np
 
-from pipeline.bars import Floats
+from pipeline.bars import Flags, Floats
 from pipeline.errors import BundleMismatch
 from pipeline.forecasting.levels import LEVELS, MEDIAN
 
@@ -96,12 +96,34 @@ def update_log_gains(log_gains: Floats, issued: Floats, realised: Floats, step: 
     multiplicative in the distance from the median.
     """
     levels = np.array(LEVELS)
-    y = realised[..., None]
-    beyond = np.where(levels < 0.5, y < issued, y > issued)
+    y, beyond = realised[..., None], _find_beyond(issued, realised)
     tail = np.minimum(levels, 1.0 - levels)
     moved = np.where(levels == 0.5, 0.0, step * (beyond - tail))
     updated = np.where(np.isnan(y), log_gains, log_gains + moved)
     return np.clip(updated, -MAX_LOG_GAIN, MAX_LOG_GAIN)
+
+
+def correct_log_gains(
+    log_gains: Floats, issued: Floats, was: Floats, now: Floats, step: float
+) -> Floats:
+    """Return log gains as if an outcome that they have learned from had been another.
+
+    Exactly so where no bound was met since: an outcome moves a gain whatever came before and after.
+
+    Parameters
+    ----------
+    was, now : float64 (...), the realised values; the others as `update_log_gains` has them
+    """
+    missed = _find_beyond(issued, now).astype(float) - _find_beyond(issued, was)
+    moved = np.where(np.array(LEVELS) == 0.5, 0.0, step * missed)
+    return np.clip(log_gains + moved, -MAX_LOG_GAIN, MAX_LOG_GAIN)
+
+
+def _find_beyond(issued: Floats, realised: Floats) -> Flags:
+    """Return which levels' quantiles a realised value lies beyond, away from the median."""
+    y = np.asarray(realised)[..., None]
+    beyond: Flags = np.where(np.array(LEVELS) < 0.5, y < issued, y > issued)
+    return beyond
 
 
 def calibrate_history(

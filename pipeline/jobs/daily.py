@@ -16,12 +16,14 @@ from functools import partial
 from pipeline.errors import DamagedObject, Overtaken, RequestError
 from pipeline.jobs.daily_job import DailyJob, with_mode
 from pipeline.jobs.daily_summary import Outcome, Summary, find_withheld
+from pipeline.jobs.fill_holes import fill_vintage
 from pipeline.jobs.heal import repair_or_do_without
 from pipeline.jobs.remake import finish_claimed
 from pipeline.ports import ObjectStore
 from pipeline.record.chain import Link
 from pipeline.record.forecasters import DirectForecaster
 from pipeline.record.manifest import read_manifests
+from pipeline.record.mended import read_mended
 from pipeline.record.objects import create_or_adopt
 from pipeline.record.part import PartInputs
 from pipeline.record.part_vintage import Asked, find_vintage, fix_vintage
@@ -135,10 +137,11 @@ def _fix_vintage(
     if stored is not None:
         return (number, stored), summary
     vintage, forecaster = _read_vintage(job, missing, part, now), DirectForecaster(job.model)
+    vintage = fill_vintage(job.store, job.tables, vintage, part.expected, part.prior)
     summary = replace(summary, data_lag_sessions=vintage.data_lag(part.expected))
     if not part.later and vintage.nobody_traded(part.expected):
         return None, replace(summary, outcome=Outcome.CLOSED_UNCONFIRMED)
-    known = (vintage, part.expected, part.prior, forecaster)
+    known = (vintage, part.expected, part.target_dates[0], part.prior, forecaster)
     withheld = find_unpublished(*known)
     fit = [ticker for ticker in missing if ticker not in withheld]
     if not fit and (part.later or not is_recorded(*known)):
@@ -165,7 +168,8 @@ def _read_vintage(job: DailyJob, tickers: Sequence[str], part: _Part, now: datet
 def _publish(job: DailyJob, part: _Part, number: int, data: bytes, summary: Summary) -> Summary:
     """Publish the part of the vintage in `data`, and return what the session comes to."""
     vintage = Vintage.decode(job.tables, data)
-    inputs = PartInputs(number, part.expected, part.target_dates, vintage, data, part.prior)
+    mended = read_mended(job.store, job.tables, part.prior, vintage, part.session)
+    inputs = PartInputs(number, part.expected, part.target_dates, vintage, data, part.prior, mended)
     write = with_terms(job.store, job.terms, partial(create_or_adopt, job.store))
     write = with_signatures(job.signer, write)
     manifest = publish(inputs, DirectForecaster(job.model), job.tables, write).link.manifest

@@ -14,6 +14,7 @@ from pipeline.record.claims import Claim, read_claim
 from pipeline.record.forecasters import DirectForecaster
 from pipeline.record.keys import bundle_folder
 from pipeline.record.manifest import RunManifest
+from pipeline.record.mended import read_mended
 from pipeline.record.objects import create_or_adopt, read_verified
 from pipeline.record.part import PartInputs, Write
 from pipeline.record.prior import read_prior_record
@@ -66,20 +67,17 @@ def remake_part(
         target_dates = tuple(calendar.following(named.session, named.horizons))
     except ConfigError as exc:
         raise StoreError(f"{store.url(named.key)}: it names another calendar's day: {exc}") from exc
+    repairs = Repairs(named.healed, named.lost)
+    prior = read_prior_record(store, tables, before, named.session, named.model_version, repairs)
+    vintage = Vintage.decode(tables, data)
     inputs = PartInputs(
         number=named.part,
         expected=expected,
         target_dates=target_dates,
-        vintage=Vintage.decode(tables, data),
+        vintage=vintage,
         vintage_parquet=data,
-        prior=read_prior_record(
-            store,
-            tables,
-            before,
-            named.session,
-            named.model_version,
-            Repairs(named.healed, named.lost),
-        ),
+        prior=prior,
+        mended=read_mended(store, tables, prior, vintage, named.session),
     )
     forecaster = DirectForecaster(_read_model(store, named))
     return publish(inputs, forecaster, tables, write, claimed=True).link

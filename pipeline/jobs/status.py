@@ -11,7 +11,8 @@ from pipeline.ports import Calendar, ObjectStore
 from pipeline.record.chain import find_head
 from pipeline.record.grammar import list_keys
 from pipeline.record.keys import RUNS, session_of
-from pipeline.record.manifest import last_statuses, read_manifests
+from pipeline.record.manifest import join_notes, last_statuses, read_manifests
+from pipeline.record.notes import Note
 from pipeline.record.signatures import read_public_key
 from pipeline.record.state import read_state
 from pipeline.views.figures import TrackRecord
@@ -25,10 +26,12 @@ class Status:
     Attributes
     ----------
     lag_sessions : sessions closed since the newest one on the record
+    stale : whether there are any, so that the published forecasts are old
     missing : sessions since the first one on the record that are not on it
     tickers : ticker -> `ok` or `withheld:<reason>` in the newest session
     record : what track_record.json says
     public_key : whose holder signed the record, None where it is unsigned
+    notes : what a reader of the newest session's forecasts must know
     """
 
     session: date
@@ -37,6 +40,8 @@ class Status:
     tickers: Mapping[str, str]
     record: TrackRecord
     public_key: str | None
+    notes: tuple[Note, ...]
+    stale: bool
 
 
 def read_status(store: ObjectStore, calendar: Calendar, now: datetime) -> Status:
@@ -51,13 +56,16 @@ def read_status(store: ObjectStore, calendar: Calendar, now: datetime) -> Status
     if link is None:
         raise StoreError(f"expected a record at {store.url('runs')}, found none")
     session, closed = link.manifest.session, calendar.last_closed(now)
+    runs, lag = read_manifests(store, session), _count_sessions_between(calendar, session, closed)
     return Status(
         session=session,
-        lag_sessions=_count_sessions_between(calendar, session, closed),
+        lag_sessions=lag,
         missing=_find_missing(store, calendar, session),
-        tickers=last_statuses(read_manifests(store, session)),
+        tickers=last_statuses(runs),
         record=build_track_record(read_state(store, link.manifest), link),
         public_key=read_public_key(store),
+        notes=join_notes(runs),
+        stale=lag > 0,
     )
 
 

@@ -23,6 +23,7 @@ from pipeline.record.keys import (
     session_prefix,
     table_key,
 )
+from pipeline.record.notes import Note
 from pipeline.record.objects import read_required
 from pipeline.record.revisions import Revision
 
@@ -47,6 +48,18 @@ def withheld(reason: str) -> str:
 def reason_of(status: str) -> str | None:
     """Return why a status withholds its ticker, None for `ok`."""
     return None if status == OK else status.removeprefix(_WITHHELD)
+
+
+class Correction(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A close by which forecasts had been scored, what it was mended to, and how many scores were.
+
+    Both closes are quoted as in the part's vintage.
+    """
+
+    session: date
+    was: float
+    now: float
+    scores: int
 
 
 class RunManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -74,6 +87,9 @@ class RunManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_
     previous: str | None
     healed: Mapping[str, str] = {}
     lost: Mapping[str, str] = {}
+    filled_bars: Mapping[str, tuple[date, ...]] = {}
+    notes: tuple[Note, ...] = ()
+    corrected: Mapping[str, tuple[Correction, ...]] = {}
 
     @property
     def published(self) -> set[str]:
@@ -114,6 +130,11 @@ def reasons_of(statuses: Mapping[str, str]) -> dict[str, str]:
 def last_statuses(runs: Iterable[RunManifest]) -> dict[str, str]:
     """Return ticker -> status as the newest of the runs, in order, that names the ticker has it."""
     return {ticker: status for run in runs for ticker, status in run.tickers.items()}
+
+
+def join_notes(runs: Iterable[RunManifest]) -> tuple[Note, ...]:
+    """Return the notes of a session's parts, each once."""
+    return tuple(dict.fromkeys(note for run in runs for note in run.notes))
 
 
 def read_manifests(store: ObjectStore, session: date) -> list[RunManifest]:

@@ -14,8 +14,9 @@ from pipeline.ports import Tables
 from pipeline.record.chain import Link
 from pipeline.record.claims import Claim, decode_claim
 from pipeline.record.keys import bundle_keys, calibration_key, scores_key, table_key
+from pipeline.record.mended import NOTHING_MENDED, MendedCloses
 from pipeline.record.prior import PriorRecord
-from pipeline.record.scoring import ScoredForecasts, split_by_month
+from pipeline.record.scoring import split_by_month
 from pipeline.record.state import State
 from pipeline.record.vintage import Vintage
 
@@ -34,6 +35,7 @@ class PartInputs:
     target_dates : one per horizon
     vintage, vintage_parquet : the vintage and the bytes it is stored in
     prior : what the record says before the part
+    mended : closes of the vintage that the record has scored by otherwise
     """
 
     number: int
@@ -42,6 +44,7 @@ class PartInputs:
     vintage: Vintage
     vintage_parquet: bytes
     prior: PriorRecord
+    mended: MendedCloses = NOTHING_MENDED
 
     @property
     def session(self) -> date:
@@ -105,9 +108,9 @@ class PartWriter:
                 f", but another run goes on with {other.session} there"
             )
 
-    def write_scores(self, scored: ScoredForecasts) -> None:
+    def write_scores(self, scores: Columns) -> None:
         """Write the scores, an object for each month of their targets."""
-        for month, rows in split_by_month(scored.scores).items():
+        for month, rows in split_by_month(scores).items():
             key = scores_key(month, self._part.session, self._part.number)
             self._write_and_note(key, self._tables.encode("scores", rows, {}))
 

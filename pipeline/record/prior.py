@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -42,6 +42,7 @@ class PriorRecord:
     bars : symbol -> bars of the newest vintage of an earlier session
     repairs : objects of earlier parts that were damaged
     resumed : the state in which the part's model last served, None if it serves or never did
+    seen : vintages of earlier parts of the session, newest first
     """
 
     link: Link | None = None
@@ -51,6 +52,7 @@ class PriorRecord:
     bars: Mapping[str, RawBars] = field(default_factory=dict)
     repairs: Repairs = NO_REPAIRS
     resumed: State | None = None
+    seen: tuple[Vintage, ...] = ()
 
     @property
     def manifest(self) -> RunManifest | None:
@@ -97,6 +99,7 @@ def read_prior_record(
         bars=_read_prior_bars(store, tables, link, session, lost),
         repairs=repairs,
         resumed=_read_earlier_state(store, state, model_version, lost) if state else None,
+        seen=tuple(_read_seen(store, tables, link, session, lost)),
     )
 
 
@@ -143,6 +146,29 @@ def select_unscored_rows(
     unscored = {(ticker, h) for ticker, horizons in outstanding.tickers.items() for h in horizons}
     pairs = zip(table["ticker"].tolist(), table["horizon"].tolist(), strict=True)
     return where(table, np.array([pair in unscored for pair in pairs], bool))
+
+
+def _read_seen(
+    store: ObjectStore, tables: Tables, link: Link, session: date, lost: Container[str]
+) -> Iterator[Vintage]:
+    for run in (linked.manifest for linked in walk_back(store, link)):
+        if run.session != session:
+            return
+        if run.table("bars") not in lost:
+            yield Vintage.decode(tables, read_verified(store, run, run.table("bars")))
+
+
+def read_earlier_vintages(
+    store: ObjectStore,
+    tables: Tables,
+    link: Link | None,
+    session: date,
+    lost: Container[str] = (),
+) -> Iterator[Vintage]:
+    """Yield the vintages of sessions before `session`, newest first, each read when it is asked."""
+    for run in (linked.manifest for linked in walk_back(store, link)):
+        if run.session < session and run.table("bars") not in lost:
+            yield Vintage.decode(tables, read_verified(store, run, run.table("bars")))
 
 
 def _read_prior_bars(

@@ -13,6 +13,8 @@ from pipeline.bars import PRICES, Floats, RawBars
 # Closes of finished bars are not revised by more, whatever the vendor rounds; opens, highs, lows
 # and volumes are, and are only noted.
 CLOSE_TOLERANCE = 5e-3
+# A bad print is of a session; a week of them is a fault of the source, and mended at once.
+MOST_MENDED = 5
 
 
 class Revision(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -28,7 +30,7 @@ def find_revisions(now: RawBars, then: RawBars) -> dict[str, Revision]:
 
     A value that is NaN in either is left out.
     """
-    changes = {name: _relative_change(now, then, name) for name in (*PRICES, "volume")}
+    changes = {name: relative_change(now, then, name) for name in (*PRICES, "volume")}
     return {name: _summarise(change, now) for name, change in changes.items() if change.any()}
 
 
@@ -37,8 +39,21 @@ def explained_by_splits(now: RawBars, then: RawBars) -> bool:
 
     An adjustment that was switched on or forgotten, or a price mended afterwards, is not.
     """
-    change = _relative_change(now, then, "close")
+    change = relative_change(now, then, "close")
     return bool((np.abs(change) <= CLOSE_TOLERANCE).all())
+
+
+def find_mended(now: RawBars, then: RawBars) -> NDArray[np.int64]:
+    """Return which few rows of `now` have another close than `then`, where all before is the same.
+
+    A source mends a bad print; an adjustment, or another market's bars, change all that came
+    before, and are no such thing: then there are none.
+    """
+    change = relative_change(now, then, "close")
+    rows = np.flatnonzero(np.abs(change) > CLOSE_TOLERANCE)
+    if not 0 < len(rows) <= MOST_MENDED or not np.isin(now.session[: rows[0]], then.session).any():
+        return rows[:0]
+    return rows
 
 
 def split_factor_since(bars: RawBars, session: NDArray[Any]) -> Floats:
@@ -53,13 +68,54 @@ def split_factor_since(bars: RawBars, session: NDArray[Any]) -> Floats:
     return factor
 
 
-def _relative_change(now: RawBars, then: RawBars, name: str) -> Floats:
+def describe_splits(bars: RawBars) -> str:
+    """Return in words which splits are among the bars, with ratio and day."""
+    rows = np.flatnonzero(np.isfinite(bars.split) & (bars.split > 0) & (bars.split != 1.0))
+    splits = [f"{bars.split[row]:g} for 1 on {bars.session[row]}" for row in rows.tolist()]
+    if not splits:
+        return "the bars have no split"
+    return f"the bars have a split of {' and '.join(splits)}: were prices before adjusted for it?"
+
+
+def requoting_factors(now: RawBars, then: RawBars) -> Floats:
+    """Return by what each bar of `then` is divided to be quoted as `now` is, float64 (len(then),).
+
+    Splits since, and those that `then` knew nothing of yet: a source may adjust a day late.
+    """
+    if not (now.split > 0).any():
+        return np.ones(len(then))
+    factors = np.full(len(then), split_factor_since(now, then.session[-1:])[0])
+    known = np.flatnonzero((now.split > 0) & (now.split != 1.0) & (now.session <= then.session[-1]))
+    for row in known.tolist():
+        split, session = now.split[row], now.session[row]
+        if _is_late(now, then, session, split):
+            factors[then.session < session] *= split
+    return factors
+
+
+def _is_late(now: RawBars, then: RawBars, session: np.datetime64, split: float) -> bool:
+    """Whether the closes of `then` jump at a split's session by its ratio, and those of `now` not.
+
+    The step from the session before is compared, so that one bad close hides no split.
+    """
+    steps = []
+    for bars in (now, then):
+        row = int(np.searchsorted(bars.session, session))
+        if row in (0, len(bars)) or bars.session[row] != session:
+            return False
+        with np.errstate(all="ignore"):  # of prices that nobody has checked
+            steps.append((bars.session[row - 1], bars.close[row] / bars.close[row - 1]))
+    (before, step), (also_before, jump) = steps
+    return bool(before == also_before and abs(jump * split - step) <= CLOSE_TOLERANCE * step)
+
+
+def relative_change(now: RawBars, then: RawBars, name: str) -> Floats:
     """Return the relative change of each bar of `now`, 0 where the vintages cannot be compared."""
     change = np.zeros(len(now))
-    if len(now) == 0 or len(then) == 0 or not (_is_ordered(now) and _is_ordered(then)):
+    if not are_comparable(now, then):
         return change
     at = np.searchsorted(then.session, now.session).clip(max=len(then) - 1)
-    factor = split_factor_since(now, then.session[-1:])[0]
+    factor = requoting_factors(now, then)[at]
     before = getattr(then, name)[at] * (factor if name == "volume" else 1 / factor)
     after = getattr(now, name)
     usable = (then.session[at] == now.session) & np.isfinite(before) & np.isfinite(after)
@@ -68,6 +124,11 @@ def _relative_change(now: RawBars, then: RawBars, name: str) -> Floats:
     # Dividing by a split's factor costs a bit or two.
     change[np.abs(change) < 1e-12] = 0.0
     return change
+
+
+def are_comparable(now: RawBars, then: RawBars) -> bool:
+    """Whether there are bars of both, each in the order of their sessions."""
+    return len(now) > 0 and len(then) > 0 and _is_ordered(now) and _is_ordered(then)
 
 
 def _is_ordered(bars: RawBars) -> bool:

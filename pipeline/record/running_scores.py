@@ -113,7 +113,7 @@ def _add_session(track: RunningScores, scores: Columns, issued: Columns) -> Runn
         sessions=track.sessions + new,
         in_sample=track.in_sample + (new and bool(scores["in_sample"].any())),
         tickers=tickers,
-        log_wealth=_place_bets(track.log_wealth, scores["crps"], issued),
+        log_wealth=place_bets(track.log_wealth, scores["crps"], issued),
     )
 
 
@@ -122,7 +122,7 @@ def _add_ticker_scores(track: TickerScores, rows: Columns, session: str) -> Tick
     ours = int(np.argmax(rows["model"] == FORECASTER))
     inside = {name: bool(rows[name][ours]) for name in COVERED}
     crps = dict(zip(rows["model"].tolist(), rows["crps"].tolist(), strict=True))
-    units = {model: round(crps[model] / UNIT) if model in crps else MISSING for model in MODELS}
+    units = to_units(crps)
     return TickerScores(
         scored=track.scored + 1,
         covered={name: track.covered.get(name, 0) + inside[name] for name in COVERED},
@@ -140,6 +140,11 @@ def _add_ticker_scores(track: TickerScores, rows: Columns, session: str) -> Tick
     )
 
 
+def to_units(crps: Mapping[str, float]) -> dict[str, int]:
+    """Return the CRPS of every model in whole units, MISSING where it has none."""
+    return {model: round(crps[model] / UNIT) if model in crps else MISSING for model in MODELS}
+
+
 def _add_pair(against: CrpsSums, crps: Mapping[str, float], name: str) -> CrpsSums:
     if name not in crps:
         return against
@@ -147,7 +152,7 @@ def _add_pair(against: CrpsSums, crps: Mapping[str, float], name: str) -> CrpsSu
     return CrpsSums(against.sessions + 1, to_decimals(ours), to_decimals(theirs))
 
 
-def _place_bets(
+def place_bets(
     log_wealth: Mapping[str, Sequence[float]], crps: Floats, issued: Columns
 ) -> dict[str, tuple[float, ...]]:
     """Return the evidence after one session's bets, on the tickers of each baseline together."""

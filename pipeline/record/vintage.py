@@ -19,7 +19,7 @@ from pipeline.errors import DataError, InvalidBars, Reason, StaleBars, StoreErro
 from pipeline.forecasting.windows import MIN_SESSIONS
 from pipeline.ports import Tables
 from pipeline.record.manifest import Mode
-from pipeline.record.revisions import explained_by_splits
+from pipeline.record.revisions import describe_splits, explained_by_splits, find_mended
 from pipeline.record.tables import bars_to_columns, columns_to_bars
 
 # What the baselines see, and some to spare for sessions that are missing.
@@ -28,12 +28,13 @@ Ticker = Annotated[str, Meta(pattern=rf"^{TICKER}\Z")]
 EARLIEST, LATEST = np.datetime64("1900-01-01"), np.datetime64("2199-12-31")
 
 
-class ReadInfo(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ReadInfo(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """What a vintage says of its reading, kept in the Parquet file's metadata.
 
     `asked` are the symbols that were read, `tickers` those of them to be forecast. `failures` maps
     tickers without bars to their reason; `issued_at` is when the run that read began: whoever
-    goes on with this vintage issues at that time.
+    goes on with this vintage issues at that time. `filled` are the sessions, by symbol, whose bars
+    the source had lost and an earlier vintage had.
     """
 
     asked: tuple[str, ...]
@@ -42,6 +43,7 @@ class ReadInfo(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     source: str
     mode: Mode
     issued_at: Moment
+    filled: Mapping[str, tuple[date, ...]] = {}
 
     def __post_init__(self) -> None:
         """Raise ValueError, which a decoder shows as its own, for a ticker that is there twice."""
@@ -98,8 +100,10 @@ class Vintage:
         """Return the vintage of these tickers alone, covariates kept."""
         others = set(self.info.tickers) - set(tickers)
         kept = {symbol: bars for symbol, bars in self.bars.items() if symbol not in others}
+        filled = {symbol: days for symbol, days in self.info.filled.items() if symbol in kept}
         return Vintage(
-            kept, msgspec.structs.replace(self.info, tickers=tuple(tickers), failures={})
+            kept,
+            msgspec.structs.replace(self.info, tickers=tuple(tickers), failures={}, filled=filled),
         )
 
     def usable(
@@ -147,7 +151,7 @@ def select_forecast_bars(raw: RawBars, expected: Sequence[date]) -> Bars:
     newest = raw.session.max() if len(raw) else None
     if newest is not None and newest < np.datetime64(expected[-1], "D"):
         raise StaleBars(f"{raw.ticker}: expected a bar of {expected[-1]}, newest is of {newest}")
-    bars = Bars.validate(raw.tail(MIN_SESSIONS))
+    bars = _validate(raw.tail(MIN_SESSIONS))
     if len(bars) < MIN_SESSIONS:
         raise InvalidBars(
             f"{bars.ticker}: expected at least {MIN_SESSIONS} bars, got {len(bars)}",
@@ -155,6 +159,16 @@ def select_forecast_bars(raw: RawBars, expected: Sequence[date]) -> Bars:
         )
     _check_sessions(bars, np.array(expected[-MIN_SESSIONS:], "datetime64[D]"))
     return bars
+
+
+def _validate(raw: RawBars) -> Bars:
+    """Return validated bars; of a jump the error says which splits the source knows of."""
+    try:
+        return Bars.validate(raw)
+    except InvalidBars as exc:
+        if exc.reason is not Reason.PRICE_JUMP:
+            raise
+        raise InvalidBars(f"{exc}; {describe_splits(raw)}", exc.reason) from exc
 
 
 def _check_sessions(bars: Bars, expected: np.ndarray) -> None:
@@ -174,7 +188,9 @@ def _check_sessions(bars: Bars, expected: np.ndarray) -> None:
 
 
 def _check_revisions(bars: Bars, prior: RawBars | None) -> None:
-    if prior is not None and not explained_by_splits(bars, prior):
+    if prior is None or explained_by_splits(bars, prior):
+        return
+    if not len(find_mended(bars, prior)):
         raise InvalidBars(
             f"{bars.ticker}: expected the closes of the vintage before, but for splits since, "
             "got others: an adjustment that changed, or a price mended afterwards",

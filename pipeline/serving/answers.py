@@ -13,7 +13,8 @@ from pipeline.errors import NonFiniteOutput
 from pipeline.forecasting.forecast import Forecast
 from pipeline.forecasting.levels import INTERVALS, MEDIAN
 from pipeline.grid import to_digits
-from pipeline.views.documents import HorizonForecast, Interval, Intervals
+from pipeline.record.notes import Note
+from pipeline.views.documents import HorizonForecast, Interval, Intervals, SessionsBehind, Stale
 
 
 class PredictAnswer(Struct, frozen=True):
@@ -34,6 +35,9 @@ class PredictAnswer(Struct, frozen=True):
     target_date: date | UnsetType = UNSET
     issued_at: Moment | UnsetType = UNSET
     source: str | UnsetType = UNSET
+    stale: Stale | UnsetType = UNSET
+    sessions_behind: SessionsBehind | UnsetType = UNSET
+    notes: tuple[Note, ...] | UnsetType = UNSET
 
 
 def build_answer(horizons: tuple[HorizonForecast, ...], **others: Any) -> PredictAnswer:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import msgspec
+from msgspec import UNSET
 
 from pipeline.encoding import from_json
 from pipeline.errors import NotFound, NotPublished, StoreError
 from pipeline.forecasting.levels import INTERVALS
 from pipeline.record.keys import DASHBOARD, LATEST, TRACK_RECORD
+from pipeline.record.notes import select_notes
 from pipeline.serving.answers import PredictAnswer, build_answer
+from pipeline.views.age import show_age, with_age
 from pipeline.views.documents import Latest, TickerForecast
 
 COVERAGES = set(map(str, INTERVALS))
@@ -57,6 +61,9 @@ def answer_from_latest(latest: Latest, ticker: str) -> PredictAnswer:
         origin_date=latest.session,
         issued_at=forecast.issued_at,
         source=latest.source,
+        stale=latest.stale,
+        sessions_behind=latest.sessions_behind,
+        notes=select_notes(latest.notes, ticker) or UNSET,
     )
 
 
@@ -76,17 +83,19 @@ class CachedViews:
     ----------
     read : gives the bytes under a key of the store, None where there are none
     clock : gives seconds of a clock that never goes back
+    now : gives the time, by which forecasts are old or not; without it none is called either
     """
 
     read: Callable[[str], bytes | None]
     clock: Callable[[], float]
     keep: float = 60.0
+    now: Callable[[], datetime] | None = None
     _kept: dict[str, tuple[float, Any]] = field(default_factory=dict)
 
     def latest(self) -> Latest:
         """Return the newest forecasts; raises NotPublished before the first run."""
         view: Latest = self._read(LATEST, parse_latest)
-        return view
+        return with_age(view, self.now()) if self.now else view
 
     def track_record(self) -> bytes:
         """Return the scored record in JSON; raises NotPublished before it is first written."""
@@ -99,7 +108,7 @@ class CachedViews:
             page: bytes = self._read(DASHBOARD, bytes)
         except NotPublished:
             return None
-        return page
+        return show_age(page, self.now()) if self.now else page
 
     def _read(self, key: str, parse: Callable[[bytes], Any]) -> Any:
         read_at, value = self._kept.get(key, (-self.keep, None))

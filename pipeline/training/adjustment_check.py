@@ -17,8 +17,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pipeline.bars import PRICES, Flags, Floats, RawBars
+from pipeline.bars import PRICES, Flags, RawBars
 from pipeline.errors import InvalidBars, Reason
+from pipeline.forecasting.cents import FEW, MOST, are_in_cents, share_in_cents
 
 # Sources round to different digits.
 HAIR = 5e-4
@@ -26,10 +27,6 @@ HAIR = 5e-4
 STRETCH, TOO_MANY = 63, 7
 FIRST_IN_CENTS = 2002
 FULL_YEAR = 200
-CENT, SPLITS = 0.01, range(1, 31)
-# Prices come in single precision, or with six digits after the point.
-RELATIVE, ABSOLUTE = 1e-7, 1e-6
-MOST, FEW = 0.9, 0.5
 
 
 def check_unmixed(bars: Sequence[RawBars]) -> None:
@@ -68,24 +65,13 @@ def _shares_in_cents(bars: RawBars) -> dict[int, float]:
     for year in range(FIRST_IN_CENTS, int(years.max(initial=0)) + 1):
         inside = years == year
         if inside.sum() >= FULL_YEAR:
-            shares[year] = max(_is_in_cents(bars, inside, k).mean() for k in SPLITS)
+            shares[year] = share_in_cents(bars, inside)
     return shares
-
-
-def _is_in_cents(bars: RawBars, chosen: Flags, split: int) -> Flags:
-    """Return which prices are whole cents divided by `split`, bool (n_prices, n_chosen)."""
-    prices: Floats = np.stack([getattr(bars, name) for name in PRICES])
-    later = np.cumprod(np.where(bars.split > 0, bars.split, 1.0)[::-1])[::-1]
-    # A split counts for the sessions before it.
-    undone = (prices * np.append(later[1:], 1.0))[:, chosen]
-    unit = CENT / split
-    near: Flags = np.abs(undone - np.round(undone / unit) * unit) <= RELATIVE * undone + ABSOLUTE
-    return near
 
 
 def _report_off_cents(bars: RawBars, year: int, like: str) -> InvalidBars:
     of_year = np.flatnonzero(bars.session.astype("datetime64[Y]") == np.datetime64(str(year)))
-    in_cents = _is_in_cents(bars, np.isin(np.arange(len(bars)), of_year), 1).all(axis=0)
+    in_cents = are_in_cents(bars, np.isin(np.arange(len(bars)), of_year)).all(axis=0)
     at = of_year[int(np.argmin(in_cents))]
     prices = ", ".join(f"{name} {getattr(bars, name)[at]:.10g}" for name in PRICES)
     return InvalidBars(

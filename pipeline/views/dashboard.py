@@ -10,6 +10,7 @@ from html import escape
 
 from pipeline.baselines.names import EWMA, GARCH_T, LABELS, PERSISTENCE
 from pipeline.record.manifest import Mode
+from pipeline.views.age import mark_page
 from pipeline.views.documents import Latest, TickerForecast
 from pipeline.views.fan_chart import draw_fan
 from pipeline.views.figures import CoverageShare, SkillScore, TrackRecord
@@ -42,7 +43,9 @@ def render_dashboard(latest: Latest, record: TrackRecord) -> bytes:
     body = "\n".join(
         [
             f"<h1>Forecasts from the close of {latest.session}</h1>",
+            mark_page(latest.next_sessions),
             _render_source(latest.source),
+            *_render_notes(latest),
             *_render_forecasts(latest.tickers),
             *_render_track_record(record),
             _render_colophon(record),
@@ -62,6 +65,17 @@ def _render_source(source: str) -> str:
     if "simulated" in source:
         return f'<p class="unreal">Simulated, not real: {escape(source)}</p>'
     return f'<p class="note">Bars: {escape(source)}</p>'
+
+
+def _render_notes(latest: Latest) -> Iterator[str]:
+    """Yield what a reader must know, and when the page will be old: it cannot tell by itself."""
+    for note in latest.notes:
+        yield f'<p class="unreal">Note: {escape(note.text)}</p>'
+    if latest.next_sessions:
+        yield (
+            f'<p class="note">The next session is that of {latest.next_sessions[0]}. Once it is '
+            "over, these forecasts are old.</p>"
+        )
 
 
 def _render_forecasts(tickers: Mapping[str, TickerForecast]) -> Iterator[str]:

@@ -10,10 +10,16 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from pipeline.encoding import Moment
 from pipeline.forecasting.levels import LEVELS
+from pipeline.record.notes import Note
 
 Interval = Annotated[tuple[float, float], Meta(description="lower and upper limit, prices")]
 Intervals = Annotated[
     Mapping[str, Interval], Meta(description="By promised coverage in percent: 50, 80, 90, 95, 98")
+]
+
+Stale = Annotated[bool, Meta(description="whether a session is over since the origin")]
+SessionsBehind = Annotated[
+    int, Meta(description="sessions that are over since the origin; 5 for 5 or more")
 ]
 
 
@@ -50,10 +56,18 @@ class TickerForecast(Struct, frozen=True, omit_defaults=True):
     gains: Gains | None = None
 
 
-class Latest(Struct, frozen=True):
-    """latest.json: the published forecasts of the newest session."""
+class Latest(Struct, frozen=True, omit_defaults=True):
+    """latest.json: the published forecasts of the newest session.
+
+    `next_sessions` are those after it; whoever answers says from them, by its clock, whether the
+    forecasts are `stale`, and by how many sessions. `notes` are what a reader must know.
+    """
 
     schema_version: int
     session: date
     source: str
     tickers: Mapping[str, TickerForecast]
+    next_sessions: tuple[date, ...] = ()
+    notes: tuple[Note, ...] = ()
+    stale: Stale | UnsetType = UNSET
+    sessions_behind: SessionsBehind | UnsetType = UNSET

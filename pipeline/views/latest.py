@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 
+import numpy as np
+
 from pipeline.bars import Floats
 from pipeline.columns import Columns, where
 from pipeline.forecasting.levels import INTERVALS
 from pipeline.ports import ObjectStore, Tables
 from pipeline.record.issued import read_forecasts
-from pipeline.record.manifest import OK, RunManifest, read_manifests
+from pipeline.record.manifest import OK, RunManifest, join_notes, read_manifests
 from pipeline.record.state import State, read_state
 from pipeline.views.documents import HorizonForecast, Latest, TickerForecast
 
@@ -25,7 +27,14 @@ def build_latest(store: ObjectStore, tables: Tables, session: date) -> Latest:
     forecasts = [read_forecasts(store, tables, run) for run in runs]
     states = [read_state(store, run) for run in runs]
     tickers = _build_tickers(list(zip(runs, forecasts, states, strict=True)))
-    return Latest(SCHEMA_VERSION, session, runs[-1].source, dict(sorted(tickers.items())))
+    return Latest(
+        SCHEMA_VERSION,
+        session,
+        runs[-1].source,
+        dict(sorted(tickers.items())),
+        next_sessions=tuple(np.unique(forecasts[0]["target_date"]).tolist()),
+        notes=join_notes(runs),
+    )
 
 
 def _build_tickers(parts: Sequence[CommittedPart]) -> dict[str, TickerForecast]:

@@ -14,7 +14,14 @@ from pipeline.columns import Columns, concatenate, where
 from pipeline.forecasting.bundle import trained_until
 from pipeline.ports import ObjectStore, Tables
 from pipeline.record.issued import read_forecasts
-from pipeline.record.manifest import OK, RunManifest, last_statuses, read_manifests, reasons_of
+from pipeline.record.manifest import (
+    OK,
+    RunManifest,
+    join_notes,
+    last_statuses,
+    read_manifests,
+    reasons_of,
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,12 +33,14 @@ class SessionForecasts:
     runs : manifests of the parts, in order
     urls : (forecasts, manifest) of each part
     forecasts : columns of the forecasts table, only the rows with a forecast
+    next_sessions : those after it, as far as forecasts go
     """
 
     session: date
     runs: tuple[RunManifest, ...]
     urls: tuple[tuple[str, str], ...]
     forecasts: Columns
+    next_sessions: tuple[date, ...] = ()
 
     @property
     def source(self) -> str:
@@ -46,12 +55,14 @@ class SessionForecasts:
     @property
     def notes(self) -> list[str]:
         """What a reader must know before believing the forecasts."""
+        notes = [note.text for note in join_notes(self.runs)]
         trained = max((trained_until(run.model_version) for run in self.runs), default="")
         if trained <= str(self.session):
-            return []
+            return notes
         return [
             f"trained on data up to {trained}, after this origin: shows the mechanics, "
-            "proves nothing"
+            "proves nothing",
+            *notes,
         ]
 
     def document(self) -> dict[str, Any]:
@@ -81,7 +92,8 @@ def read_session(store: ObjectStore, tables: Tables, session: date) -> SessionFo
     parts = [read_forecasts(store, tables, run) for run in runs]
     forecasts = concatenate([where(part, part["status"] == OK) for part in parts]) if parts else {}
     urls = ((store.url(r.table("forecasts")), store.url(r.key)) for r in runs)
-    return SessionForecasts(session, runs, tuple(urls), forecasts)
+    targets = np.unique(parts[0]["target_date"]).tolist() if parts else []
+    return SessionForecasts(session, runs, tuple(urls), forecasts, tuple(targets))
 
 
 def _to_plain(column: np.ndarray) -> list[Any]:

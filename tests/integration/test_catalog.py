@@ -147,12 +147,13 @@ def on_the_day(athena: str, today: date) -> str:
 
 def _view(name: str, files: list[str], columns: list[dict[str, str]]) -> str:
     if files:
-        source = f"SELECT * FROM read_parquet({files}, hive_types = {{'month': VARCHAR}})"
+        reading = f"read_parquet({files}, hive_types = {{'month': VARCHAR}}, filename = true)"
+        source = f'SELECT *, filename AS "$path" FROM {reading}'
     else:
         kinds = {"string": "VARCHAR"}
         nothing = (
             f"CAST(NULL AS {kinds.get(one['Type'], one['Type'])}) AS {one['Name']}"
             for one in columns
         )
-        source = f"SELECT {', '.join(nothing)} WHERE false"
+        source = f'SELECT {", ".join(nothing)}, CAST(NULL AS VARCHAR) AS "$path" WHERE false'
     return f"CREATE VIEW {name} AS {source}"

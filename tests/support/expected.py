@@ -34,6 +34,7 @@ METRICS = {
     "forecasts_published",
     "tickers_withheld",
     "surprises",
+    "notes",
     "session_complete",
     "source_latency",
     "data_lag_sessions",

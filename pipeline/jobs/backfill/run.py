@@ -23,6 +23,7 @@ from pipeline.record.chain import Link, count_recorded, read_link
 from pipeline.record.grammar import list_keys
 from pipeline.record.keys import RUNS, table_key
 from pipeline.record.manifest import Mode
+from pipeline.record.mended import read_mended
 from pipeline.record.part import PartInputs
 from pipeline.record.part_vintage import FreeNumbers
 from pipeline.record.plan import (
@@ -160,11 +161,12 @@ def _publish_each(
         for done, session in enumerate(sessions, start=1):
             expected, targets = history.expected(session), history.following(session, horizons)
             vintage = vintages.vintage(expected)
-            if is_recorded(vintage, expected, prior, forecaster):
+            if is_recorded(vintage, expected, targets[0], prior, forecaster):
                 data = vintage.encode(job.tables)
                 number = numbers.choose(session, data)
                 write(table_key("bars", session, number), data)
-                inputs = PartInputs(number, expected, targets, vintage, data, prior)
+                mended = read_mended(job.store, job.tables, prior, vintage, session)
+                inputs = PartInputs(number, expected, targets, vintage, data, prior, mended)
                 prior = unscored.add(publish(inputs, forecaster, job.tables, write))
             progress(done, len(sessions))
 

@@ -15,6 +15,7 @@ from pipeline.record.chain import find_head
 from pipeline.record.revisions import (
     Revision,
     explained_by_splits,
+    find_mended,
     find_revisions,
     split_factor_since,
 )
@@ -136,6 +137,25 @@ def test_a_session_that_only_one_of_them_has_is_left_out() -> None:
 )
 def test_bars_that_cannot_be_compared_are_no_revision(then: RawBars) -> None:
     assert find_revisions(scaled(NOW, 0.5), then) == {}
+
+
+@pytest.mark.parametrize(
+    ("rows", "mended"),
+    [
+        (slice(150, 151), [150]),
+        (slice(192, 197), [192, 193, 194, 195, 196]),
+        (slice(191, 197), []),
+        (slice(0, 3), []),
+        (slice(197, 200), []),
+    ],
+    ids=["one", "a week", "more", "all that came before", "new bars"],
+)
+def test_a_few_other_closes_among_equal_ones_are_mended(rows: slice, mended: list[int]) -> None:
+    assert find_mended(scaled(NOW, 0.9, rows), THEN).tolist() == mended
+
+
+def test_a_close_rounded_otherwise_is_not_mended() -> None:
+    assert find_mended(scaled(NOW, 1.004, slice(150, 151)), THEN).tolist() == []
 
 
 def adjusted_from_now_on() -> dict[str, RawBars]:
