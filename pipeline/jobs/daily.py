@@ -16,7 +16,7 @@ from functools import partial
 from pipeline.errors import DamagedObject, Overtaken, RequestError
 from pipeline.jobs.daily_job import DailyJob, with_mode
 from pipeline.jobs.daily_summary import Outcome, Summary, find_withheld
-from pipeline.jobs.heal import repair_or_do_without
+from pipeline.jobs.do_without import repair_or_do_without
 from pipeline.jobs.remake import finish_claimed
 from pipeline.ports import ObjectStore
 from pipeline.record.chain import Link
@@ -83,7 +83,7 @@ def run(job: DailyJob, at: datetime, now: datetime) -> Summary:
 def _publish_missing(job: DailyJob, at: datetime, now: datetime) -> Summary:
     session = job.calendar.last_closed(at)
     head = check_terms(job.store, job.terms)
-    head = finish_claimed(job.store, job.tables, job.calendar, head, job.signer)
+    head = finish_claimed(job.store, job.tables, job.calendar, head, job.signer, job.repairs.lost)
     manifests = read_manifests(job.store, session)
     published = frozenset().union(*(manifest.published for manifest in manifests))
     missing = [ticker for ticker in job.tickers if ticker not in published]

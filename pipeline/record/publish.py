@@ -14,7 +14,7 @@ import numpy as np
 from pipeline.bars import VIX, Bars
 from pipeline.columns import Columns
 from pipeline.encoding import sha256, to_json
-from pipeline.errors import Reason
+from pipeline.errors import Overtaken, Reason
 from pipeline.forecasting.bundle import ModelBundle
 from pipeline.forecasting.forecast import Forecast
 from pipeline.ports import Tables
@@ -47,9 +47,9 @@ def publish(
     Raises
     ------
     Overtaken
-        When another part follows the one before.
-    StoreError
-        When an object is there already that belongs to another vintage.
+        When another part follows the one before, or another run has published this one.
+    DamagedObject
+        When other bytes lie in the place of the bundle.
     """
     vintage, writer = part.vintage, PartWriter(part, tables, write)
     usable, withheld = vintage.usable(part.expected, part.prior.bars)
@@ -76,9 +76,24 @@ def publish(
     baselines = writer.write_table(
         "baselines", build_baseline_table(vintage, forecast, withheld, forecaster, stamp)
     )
-    manifest = _build_manifest(part, forecasts, writer.objects)
-    link = Link(manifest, sha256(write(manifest.key, to_json(manifest))))
-    return PublishedPart(link, state, forecasts, baselines)
+    manifest = build_manifest(part, forecaster.bundle.version, forecasts, writer.objects)
+    return PublishedPart(commit(manifest, write), state, forecasts, baselines)
+
+
+def commit(manifest: RunManifest, write: Write) -> Link:
+    """Write the manifest of a part whose objects are written, and return its link.
+
+    Raises
+    ------
+    Overtaken
+        When another run has published the part meanwhile, with objects under other numbers.
+    """
+    data = to_json(manifest)
+    if write(manifest.key, data) != data:
+        raise Overtaken(
+            f"{manifest.key}: expected to publish it, but another run did, with other objects"
+        )
+    return Link(manifest, sha256(data))
 
 
 def is_recorded(
@@ -135,9 +150,10 @@ def _next_state(part: PartInputs, bundle: ModelBundle, scored: ScoredForecasts |
     return apply_scores(state, prior.manifest, prior.outstanding, manifest, scored)
 
 
-def _build_manifest(
-    part: PartInputs, forecasts: Columns, objects: Mapping[str, str]
+def build_manifest(
+    part: PartInputs, model_version: str, forecasts: Columns, objects: Mapping[str, str]
 ) -> RunManifest:
+    """Return the manifest of a part whose objects are written."""
     before, info = part.prior.link, part.vintage.info
     revisions = {
         ticker: find_revisions(bars, part.prior.bars[ticker])
@@ -151,7 +167,7 @@ def _build_manifest(
         mode=info.mode,
         issued_at=info.issued_at,
         source=info.source,
-        model_version=forecasts["model_version"][0],
+        model_version=model_version,
         tickers=dict(zip(forecasts["ticker"], forecasts["status"], strict=True)),
         horizons=len(part.target_dates),
         objects=objects,
