@@ -53,13 +53,15 @@ def run(
             "data_lag_sessions": summary.data_lag_sessions,
             "healed": summary.repairs.healed,
             "lost": summary.repairs.lost,
+            "refused": summary.repairs.refused,
         }
         noted = {"withheld": withheld, "manifests": summary.digests}
         console.print_json(outcome | shown.document() | noted)
     else:
         console.print_published(shown)
         console.print_withheld(withheld)
-        print_repairs(summary.repairs.healed, summary.repairs.lost)
+        repairs = summary.repairs
+        print_repairs(repairs.healed, repairs.lost, repairs.refused)
         console.print_outcome(summary)
         end = source.find_end(names, summary.session)
         if end and not summary.manifests and not _is_recorded(job.store, end):

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pipeline.encoding import sha256, to_json
 from pipeline.errors import DamagedObject, StoreError
 from pipeline.jobs.daily_job import DailyJob
-from pipeline.jobs.heal import Copies, heal
+from pipeline.jobs.heal import FindCopy, heal
 from pipeline.jobs.overlay import Overlaid
 from pipeline.record.repairs import read_loss
 
@@ -38,7 +38,7 @@ def repair_or_do_without(job: DailyJob, damaged: DamagedObject) -> DailyJob:
         ) from cause
 
 
-def _copies_of_bundle(job: DailyJob) -> Copies:
+def _copies_of_bundle(job: DailyJob) -> FindCopy:
     """Return the copies that a run has at hand: the bundle that it forecasts with."""
     bundle = job.model.bundle
     files = (to_json(bundle.manifest), bundle.onnx)

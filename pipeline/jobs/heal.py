@@ -31,7 +31,7 @@ REMADE = re.compile(
     r"(?:forecasts|baselines|scores|calibration)/(?:.*/)?(\d{4}-\d\d-\d\d)\.\d+\.\w+"
 )
 # The sha256 of bytes -> these, where there is a copy of them.
-Copies = Callable[[str], bytes | None]
+FindCopy = Callable[[str], bytes | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ def heal(
     tables: Tables,
     calendar: Calendar,
     damaged: DamagedObject,
-    copies: Copies = no_copies,
+    copies: FindCopy = no_copies,
 ) -> Healed:
     """Remake a damaged object, and those it is made from, into the store.
 
@@ -75,7 +75,7 @@ class _Healer:
     """
 
     def __init__(
-        self, store: ObjectStore, tables: Tables, calendar: Calendar, copies: Copies
+        self, store: ObjectStore, tables: Tables, calendar: Calendar, copies: FindCopy
     ) -> None:
         self.unwritten: dict[str, bytes] = {}
         self.refused: dict[str, str] = {}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from pipeline.errors import DamagedObject, StoreError
-from pipeline.jobs.heal import Copies, heal, no_copies
+from pipeline.jobs.heal import FindCopy, heal, no_copies
 from pipeline.jobs.overlay import Overlaid
 from pipeline.ports import Calendar, ObjectStore, Tables
 from pipeline.record.chain import Link, find_head, read_previous_link
@@ -38,7 +38,7 @@ def repair(
     now: datetime,
     *,
     give_up: bool,
-    copies: Copies = no_copies,
+    copies: FindCopy = no_copies,
 ) -> Repaired:
     """Put back what is damaged of the record, from `copies` or remade.
 
@@ -57,7 +57,7 @@ def repair(
 
 class _Repairer:
     def __init__(
-        self, store: ObjectStore, tables: Tables, calendar: Calendar, copies: Copies
+        self, store: ObjectStore, tables: Tables, calendar: Calendar, copies: FindCopy
     ) -> None:
         self.done = Repaired({}, {}, {})
         self._store, self._tables, self._calendar, self._copies = store, tables, calendar, copies
