@@ -70,12 +70,14 @@ def run(job: DailyJob, at: datetime, now: datetime) -> Summary:
         When the store fails, or is another source's, calendar's, key's or version's, or holds what
         no run wrote.
     """
-    job = with_mode(job, at, now)
+    job, last = with_mode(job, at, now), ""
     while True:
         try:
             return replace(_publish_missing(job, at, now), repairs=job.repairs)
-        except Overtaken:
-            continue  # The record has moved on by another part: look again.
+        except Overtaken as overtaken:
+            if str(overtaken) == last:
+                raise
+            last = str(overtaken)  # The record has moved on by another part: look again.
         except DamagedObject as damaged:
             job = repair_or_do_without(job, damaged)
 

@@ -53,7 +53,10 @@ def finish_claimed(
             claim = msgspec.structs.replace(claim, lost={**claim.lost, **lost})
             head = remake_part(store, tables, calendar, claim, head, write)
         except Overtaken:  # another run has published it, with objects under other numbers
-            head = read_link(store, manifest_key(claim.session, claim.part))
+            link = read_link(store, manifest_key(claim.session, claim.part))
+            if link.manifest.previous != claim.previous:
+                raise
+            head = link
     return head
 
 
