@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import date, timedelta
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -17,7 +18,7 @@ from pipeline.jobs.repair import repair
 from pipeline.jobs.replay import replay
 from pipeline.jobs.verify import Scope, Verified, verify
 from pipeline.record.chain import find_head, walk_back
-from pipeline.record.claims import read_claim
+from pipeline.record.claims import claim_of, read_claim
 from pipeline.record.keys import VIEWS, calibration_key, manifest_key, table_key
 from pipeline.record.manifest import Mode, read_manifest, read_manifests
 from tests.support.fakes import Crash, FakeSigner, MemoryObjects
@@ -349,3 +350,14 @@ def test_times_of_what_was_given_up_are_those_of_the_word(model: Model) -> None:
         **{table_key("bars", day, 0): evening(day) for day in BEFORE},
     }
     assert deeply(store).findings == ()
+
+
+def test_a_claim_that_says_a_loss_of_which_its_manifest_knows_nothing_is_named(
+    model: Model,
+) -> None:
+    store = run_days(model, BEFORE)
+    links = list(walk_back(store, find_head(store)))
+    claim = claim_of(links[0].manifest)
+    bent = msgspec.structs.replace(claim, lost={table_key("bars", BEFORE[0], 0): "0" * 64})
+    store.objects[claim.key] = bent.encode()
+    assert [f.key for f in verify(store, TABLES, CALENDAR).findings] == [claim.key]
