@@ -361,3 +361,18 @@ def test_a_claim_that_says_a_loss_of_which_its_manifest_knows_nothing_is_named(
     bent = msgspec.structs.replace(claim, lost={table_key("bars", BEFORE[0], 0): "0" * 64})
     store.objects[claim.key] = bent.encode()
     assert [f.key for f in verify(store, TABLES, CALENDAR).findings] == [claim.key]
+
+
+@pytest.mark.parametrize("n", [5, 7])
+def test_a_claim_that_cannot_be_read_is_named_and_a_person_takes_it_away(
+    model: Model, n: int
+) -> None:
+    store = dead(model, n)
+    (key,) = [key for key in store.keys("claims/") if str(DEAD) in store.objects[key].decode()]
+    store.objects[key] = b"{"
+    assert [f.key for f in verify(store, TABLES, CALENDAR).findings] == [key]
+    with pytest.raises(StoreError, match=f"{key}.*by hand while nobody runs"):
+        run_day(model, store, DEAD, market())
+    del store.objects[key]
+    run_days(model, [DEAD, NEXT], store=store)
+    assert_whole(store)
