@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import date, timedelta
 
 import msgspec
@@ -34,6 +35,7 @@ from tests.support.records import (
     record_of_runs,
     run_day,
     run_days,
+    scaled,
 )
 
 BEFORE, DEAD, NEXT = SESSIONS[-5:-2], SESSIONS[-2], SESSIONS[-1]
@@ -208,6 +210,7 @@ def test_a_claim_whose_vintage_is_lost_is_given_up_by_a_person_alone(
     run_day(model, store, NEXT, market())
     newest = read_manifests(store, NEXT)[0]
     assert newest.published == {"SPY", "QQQ"}
+    assert newest.lost == ({} if retry == DEAD else void.lost)
     found = deeply(store)
     assert (found.findings, found.unmade) == ((), 0)
     assert [(lost.problem, lost.key) for lost in found.lost] == [(Problem.LOST, VINTAGE)]
@@ -376,3 +379,31 @@ def test_a_claim_that_cannot_be_read_is_named_and_a_person_takes_it_away(
     del store.objects[key]
     run_days(model, [DEAD, NEXT], store=store)
     assert_whole(store)
+
+
+def test_bars_are_compared_with_those_before_a_part_that_was_given_up(model: Model) -> None:
+    store = dead(model)
+    del store.objects[VINTAGE]
+    give_up(store, VINTAGE)
+    bent = market(QQQ=scaled(market()["QQQ"], 1.02, slice(0, 400)))
+    assert run_day(model, store, NEXT, bent).withheld == {"QQQ": "unexplained_revision"}
+
+
+def test_a_bundle_that_was_given_up_is_kept_anew_by_who_forecasts_with_it(model: Model) -> None:
+    from tests.unit.jobs.test_replay import later_model
+
+    store = dead(model)
+    for key in [key for key in store.objects if key.startswith("bundles/")]:
+        del store.objects[key]
+    repair(store, TABLES, CALENDAR, evening(DEAD, 23), give_up=True)
+    whole = dict(store.objects)
+    for n in range(1, 9):  # until the part of nobody is there, and nothing after it
+        store = MemoryObjects(whole, crash_after=n)
+        with suppress(Crash):
+            run_day(later_model(model), store, NEXT, market())
+        if store.keys(f"runs/{DEAD}"):
+            break
+    store = MemoryObjects(store.objects)
+    assert store.keys(f"runs/{NEXT}") == []
+    run_day(model, store, NEXT, market())
+    assert all(replayed.equal for replayed in replay(store, TABLES, CALENDAR, NEXT))
