@@ -7,6 +7,7 @@ import os
 import shutil
 import tempfile
 from contextvars import ContextVar
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from pipeline.jobs.daily import run
 from pipeline.jobs.daily_job import DailyJob
 from pipeline.jobs.daily_summary import RUN_ENDED, Summary
 from pipeline.ports import Announcer
+from pipeline.record.repairs import NO_REPAIRS
 from pipeline.wiring import daily_job, open_source, open_store, parse_lock
 
 invocation: ContextVar[Any] = ContextVar("invocation")  # the context of the call under way
@@ -60,6 +62,7 @@ def _to_answer(summary: Summary) -> dict[str, Any]:
         # Noted in the log, a digest shows later whether the record was rewritten.
         "manifests": summary.digests,
         "store": settings.store,
+        **(asdict(summary.repairs) if summary.repairs != NO_REPAIRS else {}),
     }
 
 

@@ -15,6 +15,7 @@ ForecasterError
 │   ├── NonFiniteOutput    the model answered NaN or infinity
 │   └── WorseModel         a new model would replace a better one
 ├── StoreError             the store cannot be read or written, or holds what it should not
+│   ├── UnreadableObject   a link, a pipe or a bomb lies in the place of an object
 │   ├── RecordDamaged      verify found what is not as the record says
 │   ├── Overtaken          another part follows the newest one already
 │   └── NotPublished       not there yet; a later run will publish it
@@ -24,10 +25,11 @@ ForecasterError
 
 from __future__ import annotations
 
+import copyreg
 from collections.abc import Mapping
 from datetime import date
 from enum import StrEnum
-from typing import Self
+from typing import Any
 
 
 class Reason(StrEnum):
@@ -58,6 +60,10 @@ class Reason(StrEnum):
 class ForecasterError(Exception):
     """Base of every error this project raises on purpose."""
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Survive the way from one process to another, attributes included."""
+        return copyreg.__newobj__, (type(self), *self.args), self.__dict__  # type: ignore[attr-defined]
+
 
 class ConfigError(ForecasterError):
     """A setting, option or deployed value is missing or wrong."""
@@ -81,10 +87,6 @@ class InvalidField(RequestError):
         super().__init__(f"{pointer}: expected {expected}, got {got}")
         self.pointer, self.expected, self.got = pointer, expected, got
 
-    def __reduce__(self) -> tuple[type[Self], tuple[str, str, str]]:
-        """Survive the way from one process to another, which knows only `args`."""
-        return type(self), (self.pointer, self.expected, self.got)
-
 
 class NotFound(RequestError):
     """There is no such thing, now or later."""
@@ -96,10 +98,6 @@ class DataError(ForecasterError):
     def __init__(self, message: str, reason: Reason) -> None:
         super().__init__(message)
         self.reason = reason
-
-    def __reduce__(self) -> tuple[type[Self], tuple[str, Reason]]:
-        """Survive the way from one process to another, which knows only `args`."""
-        return type(self), (str(self), self.reason)
 
 
 class InvalidBars(DataError):
@@ -114,10 +112,6 @@ class StaleBars(DataError):
     ) -> None:
         super().__init__(message, reason)
         self.newest = newest
-
-    def __reduce__(self) -> tuple[type[Self], tuple[str, Reason, date | None]]:  # type: ignore[override]
-        """Survive the way from one process to another, which knows only `args`."""
-        return type(self), (str(self), self.reason, self.newest)
 
 
 class SourceUnavailable(DataError):
@@ -148,28 +142,27 @@ class WorseModel(ModelError):
         super().__init__(message)
         self.current, self.new = dict(current), dict(new)
 
-    def __reduce__(self) -> tuple[type[Self], tuple[str, dict[str, float], dict[str, float]]]:
-        """Survive the way from one process to another, which knows only `args`."""
-        return type(self), (str(self), self.current, self.new)
-
 
 class StoreError(ForecasterError):
     """The store cannot be read or written, or holds what it should not."""
 
 
+class UnreadableObject(StoreError):
+    """What lies in the place of an object is none: a link, a pipe, or larger than any."""
+
+
 class DamagedObject(StoreError):
     """An object of the record is missing or not the bytes named.
 
-    `key` says where it lies, `sha256` what its bytes should be, None where nothing names them.
+    `key` says where it lies, `sha256` what its bytes should be, None where nothing names them;
+    `data` are these bytes, where whoever looked has them.
     """
 
-    def __init__(self, message: str, key: str, sha256: str | None = None) -> None:
+    def __init__(
+        self, message: str, key: str, sha256: str | None = None, data: bytes | None = None
+    ) -> None:
         super().__init__(message)
-        self.key, self.sha256 = key, sha256
-
-    def __reduce__(self) -> tuple[type[Self], tuple[str, str, str | None]]:
-        """Survive the way from one process to another, which knows only `args`."""
-        return type(self), (str(self), self.key, self.sha256)
+        self.key, self.sha256, self.data = key, sha256, data
 
 
 class RecordDamaged(StoreError):
@@ -194,7 +187,3 @@ class IncompleteRun(ForecasterError):
     def __init__(self, message: str, withheld: Mapping[str, str]) -> None:
         super().__init__(message)
         self.withheld = dict(withheld)
-
-    def __reduce__(self) -> tuple[type[Self], tuple[str, dict[str, str]]]:
-        """Survive the way from one process to another, which knows only `args`."""
-        return type(self), (str(self), self.withheld)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from pipeline.bars import RawBars
 from pipeline.columns import Columns
-from pipeline.errors import DataError, StaleBars, StoreError
+from pipeline.errors import DataError, StaleBars, StoreError, UnreadableObject
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,8 @@ class ObjectStore(Protocol):
     writers exactly one gets True. `replace` overwrites. `keys` lists the names under a prefix,
     sorted, strangers' too that are no keys, if given only those that sort after `after`; what it
     costs does not grow with the names before. `written_at` gives when those under a prefix were
-    written. Raises StoreError when the store itself fails.
+    written. Raises StoreError when the store itself fails, UnreadableObject where what lies under a
+    key can be none.
     """
 
     def read(self, key: str) -> bytes | None: ...
@@ -110,9 +111,9 @@ LARGEST_OBJECT = 256 * 2**20
 
 
 def check_size(size: int, where: str) -> None:
-    """Raise StoreError for more bytes than an object can have."""
+    """Raise UnreadableObject for more bytes than an object can have."""
     if size > LARGEST_OBJECT:
-        raise StoreError(f"{where}: expected at most {LARGEST_OBJECT} bytes, got {size}")
+        raise UnreadableObject(f"{where}: expected at most {LARGEST_OBJECT} bytes, got {size}")
 
 
 # Parts that mean the same on S3 and on every file system. A leading dot is the store's own.

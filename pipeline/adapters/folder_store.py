@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
-from pipeline.errors import StoreError
+from pipeline.errors import StoreError, UnreadableObject
 from pipeline.ports import WriteTimes, check_key, check_prefix, check_size, is_key
 
 UNFINISHED = re.compile(r"\.[0-9a-f]{32}\.tmp")
@@ -77,7 +77,7 @@ class FolderObjects:
         check_key(key)
         for folder in (self.root / parent for parent in PurePosixPath(key).parents[:-1]):
             if folder.is_symlink():
-                raise StoreError(
+                raise UnreadableObject(
                     f"expected a folder at {folder}, got a link, which leads elsewhere"
                 )
         return self.root / key
@@ -137,7 +137,7 @@ def _check_regular(path: Path) -> None:
         raise IsADirectoryError
     if not stat.S_ISREG(found.st_mode):
         kind = "a link" if stat.S_ISLNK(found.st_mode) else "a pipe or device"
-        raise StoreError(f"expected a regular file at {path}, got {kind}")
+        raise UnreadableObject(f"expected a regular file at {path}, got {kind}")
     check_size(found.st_size, str(path))
 
 

@@ -34,10 +34,12 @@ class Lock:
     """S3's Object Lock on what is created: no version of it is deleted before `until`.
 
     `mode` is GOVERNANCE, which people with a right of its own can lift, or COMPLIANCE: nobody can.
+    With `replaced` it holds for what is replaced too, by who replaces no views.
     """
 
     mode: str
     until: datetime
+    replaced: bool = False
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,8 @@ class S3Objects:
 
     def replace(self, key: str, data: bytes) -> None:
         with self._translate_errors("replace", key):
-            self._s3.put_object(**self._locate(key), Body=data)
+            locked = self._lock_headers() if self.lock and self.lock.replaced else {}
+            self._s3.put_object(**self._locate(key), Body=data, **locked)
 
     def keys(self, prefix: str, after: str = "") -> list[str]:
         return sorted(key for key, _ in self._list(prefix, after))

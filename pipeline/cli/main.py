@@ -82,5 +82,6 @@ def _common(version: options.Version = False) -> None:
 for commands in (run, fetch, train, backtest, record, verify, repair, serve, keys):
     commands.register(app)
 deployment.register(app, serve.api_key_app)
-for command in (*app.registered_commands, *serve.api_key_app.registered_commands):
-    command.cls = options.OnceCommand
+for group in (app, *(sub.typer_instance for sub in app.registered_groups)):
+    for command in group.registered_commands if group else ():
+        command.cls = options.OnceCommand

@@ -152,9 +152,14 @@ def open_bars(spec: str, calendar: Calendar) -> BarSource:
 
 def open_published(location: str) -> tuple[ObjectStore, Tables]:
     """Return the store that `--store` names and what reads its tables."""
+    return open_store(location), open_tables()
+
+
+def open_tables() -> Tables:
+    """Return what reads the tables of a store."""
     from pipeline.adapters.parquet_tables import ParquetTables  # noqa: PLC0415
 
-    return open_store(location), ParquetTables()
+    return ParquetTables()
 
 
 def open_folder(option: str, folder: Path) -> ObjectStore:

@@ -8,9 +8,9 @@ from msgspec import UNSET
 
 from pipeline.baselines.names import ISSUED, LABELS
 from pipeline.cli.console import new_table, print_line, print_source, print_whole
-from pipeline.jobs.compare import Comparison
 from pipeline.jobs.replay import Replayed
 from pipeline.jobs.status import Status
+from pipeline.record.compare import Comparison
 from pipeline.record.manifest import Mode
 from pipeline.views.age import describe_age
 from pipeline.views.figures import CoverageShare, Figures, ModeFigures, SkillScore

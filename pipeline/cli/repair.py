@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import asdict
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, replace
 from datetime import UTC
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from pipeline.adapters.folder_copies import FolderCopies
 from pipeline.cli import console, options
-from pipeline.errors import StoreError
+from pipeline.errors import ConfigError, StoreError
+from pipeline.jobs.heal import FindCopy, no_copies
 from pipeline.jobs.repair import Repaired, repair
+from pipeline.wiring import NO_LOCK, open_store, parse_lock
 
 GiveUp = Annotated[
     bool,
     typer.Option(
         "--accept-loss", help="Go on for good without what cannot be remade; no way leads back."
+    ),
+]
+
+Copies = Annotated[
+    Path | None,
+    typer.Option(
+        "--copies",
+        metavar="PATH",
+        help="A file or folder, such as another store or a bundle, with copies of what was lost.",
     ),
 ]
 
@@ -27,17 +40,28 @@ def register(app: typer.Typer) -> None:
 
 
 def repair_command(
-    store: options.Store = "./store", accept_loss: GiveUp = False, json: options.Json = False
+    store: options.Store = "./store",
+    accept_loss: GiveUp = False,
+    copies: Copies = None,
+    lock: options.Lock = NO_LOCK,
+    json: options.Json = False,
 ) -> None:
-    """Remake damaged objects of the record to the very bytes that their manifests name."""
-    opened, tables = options.open_published(store)
+    """Put damaged objects of the record back, to the very bytes that were named.
+
+    They are remade, or taken from --copies if the sha256 is the one named.
+    """
+    now = options.now()
+    locked = parse_lock(lock, now)
+    opened = open_store(store, lock=locked and replace(locked, replaced=True))
+    find_copy = no_copies if copies is None else _open_copies(copies)
     with console.progress("Looking at every object"):
         done = repair(
             opened,
-            tables,
+            options.open_tables(),
             options.open_calendar(),
-            options.now().astimezone(UTC),
+            now.astimezone(UTC),
             give_up=accept_loss,
+            copies=find_copy,
         )
     if json:
         console.print_json(asdict(done))
@@ -45,16 +69,32 @@ def repair_command(
         _print_repaired(done)
     if done.damaged:
         raise StoreError(
-            f"{store}: expected to remake every damaged object, could not {len(done.damaged)}; "
-            "put them back from a copy or from the bucket's versions, "
+            f"{store}: expected to put back every damaged object, could not {len(done.damaged)}; "
+            "put them back from a copy, --copies, or from the bucket's versions, "
             "or give them up: --accept-loss"
         )
 
 
-def print_repairs(healed: Iterable[str], lost: Iterable[str]) -> None:
+def _open_copies(path: Path) -> FindCopy:
+    """Return what finds the files of a folder, or one, by their sha256; ConfigError if none is."""
+    if not path.exists():
+        raise ConfigError(f"--copies: expected a file or folder, got {str(path)!r}, which is none")
+    return FolderCopies(path).find
+
+
+def print_repairs(
+    healed: Iterable[str], lost: Iterable[str], refused: Mapping[str, str] = {}
+) -> None:
     """Print the keys of what was remade, and of what is done without."""
     for key in healed:
-        console.print_line(f"Healed    {key}")
+        if key in refused:
+            console.print_line(
+                f"Healed    {key}: for this run alone, the store does not take it back; "
+                "forecaster repair by who may",
+                "yellow",
+            )
+        else:
+            console.print_line(f"Healed    {key}")
     for key in lost:
         console.print_line(f"Lost      {key}: accepted; runs go on without it", "yellow")
 

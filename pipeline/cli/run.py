@@ -55,13 +55,15 @@ def run(
             "surprises": summary.surprises,
             "healed": summary.repairs.healed,
             "lost": summary.repairs.lost,
+            "refused": summary.repairs.refused,
         }
         noted = {"withheld": withheld, "manifests": summary.digests}
         console.print_json(outcome | shown.document() | noted)
     else:
         console.print_published(shown)
         console.print_withheld(withheld)
-        print_repairs(summary.repairs.healed, summary.repairs.lost)
+        repairs = summary.repairs
+        print_repairs(repairs.healed, repairs.lost, repairs.refused)
         for close in (close for close in summary.realised if close.surprise):
             console.print_line(f"Surprise  {close.describe()}", "yellow")
         console.print_outcome(summary)

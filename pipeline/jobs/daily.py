@@ -16,8 +16,8 @@ from functools import partial
 from pipeline.errors import DamagedObject, Overtaken, RequestError
 from pipeline.jobs.daily_job import DailyJob, with_mode
 from pipeline.jobs.daily_summary import Outcome, Summary, find_withheld
+from pipeline.jobs.do_without import repair_or_do_without
 from pipeline.jobs.fill_holes import fill_vintage
-from pipeline.jobs.heal import repair_or_do_without
 from pipeline.jobs.remake import finish_claimed
 from pipeline.ports import ObjectStore
 from pipeline.record.chain import Link
@@ -73,12 +73,14 @@ def run(job: DailyJob, at: datetime, now: datetime) -> Summary:
         When the store fails, or is another source's, calendar's, key's or version's, or holds what
         no run wrote.
     """
-    job = with_mode(job, at, now)
+    job, last = with_mode(job, at, now), ""
     while True:
         try:
             return replace(_publish_missing(job, at, now), repairs=job.repairs)
-        except Overtaken:
-            continue  # The record has moved on by another part: look again.
+        except Overtaken as overtaken:
+            if str(overtaken) == last:
+                raise
+            last = str(overtaken)  # The record has moved on by another part: look again.
         except DamagedObject as damaged:
             job = repair_or_do_without(job, damaged)
 
@@ -86,7 +88,7 @@ def run(job: DailyJob, at: datetime, now: datetime) -> Summary:
 def _publish_missing(job: DailyJob, at: datetime, now: datetime) -> Summary:
     session = job.calendar.last_closed(at)
     head = check_terms(job.store, job.terms)
-    head = finish_claimed(job.store, job.tables, job.calendar, head, job.signer)
+    head = finish_claimed(job.store, job.tables, job.calendar, head, job.signer, job.repairs.lost)
     manifests = read_manifests(job.store, session)
     published = frozenset().union(*(manifest.published for manifest in manifests))
     missing = [ticker for ticker in job.tickers if ticker not in published]

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import date
 
 from pipeline.errors import StoreError
-from pipeline.jobs.compare import Comparison, compare
 from pipeline.jobs.differences import describe_difference
-from pipeline.jobs.remake import remake_part
+from pipeline.jobs.remake import at_named_keys, remake_part
 from pipeline.ports import Calendar, ObjectStore, Tables
 from pipeline.record.chain import Link, read_link, read_previous_link
+from pipeline.record.compare import Comparison, compare
 from pipeline.record.grammar import list_keys
 from pipeline.record.keys import RUNS, session_prefix
 
@@ -63,6 +63,6 @@ def replay_part(
         compared.append(Replayed(key, False, comparison, difference))
         return data
 
-    before = read_previous_link(store, link)
-    remake_part(store, tables, calendar, link.manifest, before, compare_with_stored)
+    before, run = read_previous_link(store, link), link.manifest
+    remake_part(store, tables, calendar, run, before, at_named_keys(run, compare_with_stored))
     return compared

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
 
-from pipeline.encoding import sha256
 from pipeline.errors import ConfigError
 from pipeline.jobs.chain_check import ChainCheck, Finding, Problem
-from pipeline.jobs.claims_check import check_claims
+from pipeline.jobs.claims_check import check_claims, check_open_claim
 from pipeline.jobs.noted import NotedDigest, check_noted
+from pipeline.jobs.object_check import check_object
+from pipeline.jobs.readable import ReadableObjects
 from pipeline.jobs.remake_check import RemakeCheck, Sample
 from pipeline.jobs.signature_check import SignatureCheck, compare_public_keys
 from pipeline.jobs.strangers import set_strangers_apart
@@ -21,7 +22,6 @@ from pipeline.jobs.time_check import check_times, find_back_dated
 from pipeline.jobs.views_check import check_views
 from pipeline.ports import Calendar, CheckSignature, ObjectStore, Tables
 from pipeline.record.chain import Link
-from pipeline.record.grammar import kind_of
 from pipeline.record.keys import (
     LOSSES,
     PLANS,
@@ -31,10 +31,11 @@ from pipeline.record.keys import (
     claim_key,
     signature_key,
 )
-from pipeline.record.repairs import read_loss
+from pipeline.record.manifest import RunManifest
 
 READERS = 16
 AT_ONCE = 64  # manifests whose objects are read side by side
+NEVER_LEFT = (RUNS, PLANS, LOSSES)  # every manifest is looked at, the others bind nobody
 UNREADABLE = (Problem.MISSING, Problem.CHANGED, Problem.LOST)
 
 
@@ -105,41 +106,31 @@ def verify(
     ----------
     progress : called with (phase, done, in all): manifests checked, then parts made again
     """
-    refuse_other_version(store)
-    keys, strangers = set_strangers_apart(store.keys(""))
-    public_key, of_public_key = compare_public_keys(store, scope.public_key)
-    signatures = SignatureCheck(store, public_key, scope.is_signed) if public_key else None
-    chain, checked, unsigned = _walk(store, keys, signatures, partial(progress, Phase.READ))
-    runs, links = chain.runs[::-1], chain.links[::-1]
-    beside = {claim_key(run.previous) for run in runs}
-    beside |= {signature_key(link.digest) for link in links} if signatures else set()
-    beside &= set(keys)
-    lost = tuple(finding for finding in chain.findings if finding.problem is Problem.LOST)
-    times = check_times(store, calendar, runs)
-    findings = [
-        *(finding for finding in chain.findings if finding not in lost),
-        *find_back_dated(runs[::-1], calendar),
-        *times.findings,
-        *find_changed_terms(store, calendar, runs),
-        *check_claims(store, runs),
-    ]
-    head = links[-1] if links else None
-    unreadable = (finding for finding in (*findings, *lost) if finding.problem in UNREADABLE)
-    faulty = frozenset(finding.key for finding in unreadable)
-    remade = RemakeCheck(store, tables, calendar, head, faulty).run(
-        links, scope.sample, partial(progress, Phase.REMADE)
+    readable = ReadableObjects(store)
+    refuse_other_version(readable)
+    keys, strangers = set_strangers_apart(readable.keys(""))
+    public_key, of_public_key = compare_public_keys(readable, scope.public_key)
+    signatures = SignatureCheck(readable, public_key, scope.is_signed) if public_key else None
+    walked = _walk(readable, keys, signatures, partial(progress, Phase.READ))
+    times = check_times(readable, calendar, walked.runs)
+    found = [*_check_documents(readable, calendar, walked), *times.findings]
+    lost = tuple(finding for finding in found if finding.problem is Problem.LOST)
+    faulty = frozenset(finding.key for finding in found if finding.problem in UNREADABLE)
+    findings = [finding for finding in found if finding not in lost]
+    remade = RemakeCheck(readable, tables, calendar, walked.head, faulty).run(
+        walked.links, scope.sample, partial(progress, Phase.REMADE)
     )
     findings += remade.findings
-    findings += check_views(store, tables) if not findings else []
-    findings += (*of_public_key, *unsigned, *check_noted(scope.noted, links))
-    named = {key for key, _ in checked} | beside | {*VIEWS, STORE}
-    named |= {key for key in keys if key.startswith((RUNS, PLANS, LOSSES))}
+    findings += check_views(readable, tables) if not findings else []
+    findings += (*of_public_key, *walked.unsigned, *check_noted(scope.noted, walked.links))
+    beside = walked.list_beside(signed=signatures is not None) & set(keys)
+    named = {key for key, _ in walked.objects} | beside | {*VIEWS, STORE}
     return Verified(
-        manifests=len(links),
-        objects=len(checked) + len(beside) + (STORE in keys),
-        head=head,
-        findings=tuple(findings),
-        left_behind=tuple(key for key in keys if key not in named),
+        manifests=len(walked.links),
+        objects=len(walked.objects) + len(beside) + (STORE in keys),
+        head=walked.head,
+        findings=tuple(readable.explain(findings)),
+        left_behind=tuple(k for k in keys if k not in named and not k.startswith(NEVER_LEFT)),
         strangers=strangers,
         lost=lost,
         hints=times.hints,
@@ -149,13 +140,48 @@ def verify(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Walked:
+    """The chain's links, oldest first, the (key, sha256) of all objects that they name.
+
+    `damaged` is what is wrong with the chain and these, `unsigned` with the signatures.
+    """
+
+    links: Sequence[Link]
+    objects: set[tuple[str, str]]
+    damaged: list[Finding]
+    unsigned: list[Finding]
+
+    @property
+    def head(self) -> Link | None:
+        return self.links[-1] if self.links else None
+
+    @property
+    def runs(self) -> list[RunManifest]:
+        return [link.manifest for link in self.links]
+
+    def list_beside(self, *, signed: bool) -> set[str]:
+        """Return the keys of the claims and signatures that belong to the manifests."""
+        claims = {claim_key(run.previous) for run in self.runs}
+        return claims | ({signature_key(link.digest) for link in self.links} if signed else set())
+
+
+def _check_documents(store: ObjectStore, calendar: Calendar, walked: _Walked) -> Iterator[Finding]:
+    """Yield what is wrong with the objects that are named, and with all that speaks of them."""
+    yield from walked.damaged
+    yield from find_back_dated(walked.runs[::-1], calendar)
+    yield from find_changed_terms(store, calendar, walked.runs)
+    yield from check_claims(store, walked.runs)
+    yield from check_open_claim(store, walked.head, walked.objects)
+
+
 def _walk(
     store: ObjectStore,
     keys: Sequence[str],
     signatures: SignatureCheck | None,
     progress: Callable[[int, int], None],
-) -> tuple[ChainCheck, set[tuple[str, str]], list[Finding]]:
-    """Return the chain, newest first, the (key, sha256) of all it names, and what is unsigned."""
+) -> _Walked:
+    """Look at every manifest, newest first, its signature and the objects that it names."""
     manifests = sorted((key for key in keys if key.startswith(RUNS)), reverse=True)
     chain, checked, unsigned = ChainCheck(), set[tuple[str, str]](), list[Finding]()
     with ThreadPoolExecutor(READERS) as pool:
@@ -167,22 +193,8 @@ def _walk(
             if signatures is not None:
                 unsigned += filter(None, pool.map(signatures.check, some, contents))
             objects = {pair for run in chain.fresh() for pair in run.objects.items()} - checked
-            chain.findings += filter(None, pool.map(partial(_check_object, store), sorted(objects)))
+            chain.findings += filter(None, pool.map(partial(check_object, store), sorted(objects)))
             checked |= objects
             progress(start + len(some), len(manifests))
     chain.finish()
-    return chain, checked, unsigned
-
-
-def _check_object(store: ObjectStore, named: tuple[str, str]) -> Finding | None:
-    key, expected = named
-    if kind_of(key) is None:
-        return Finding(Problem.MISSING, key, f"expected sha256 {expected}")
-    data = store.read(key)
-    if data is not None and sha256(data) == expected:
-        return None
-    if (loss := read_loss(store, expected)) is not None and loss.key == key:
-        return Finding(Problem.LOST, key, f"given up by a person on {loss.accepted_at}")
-    if data is None:
-        return Finding(Problem.MISSING, key, f"expected sha256 {expected}")
-    return Finding(Problem.CHANGED, key, f"expected sha256 {expected}, got {sha256(data)}")
+    return _Walked(chain.links[::-1], checked, chain.findings, unsigned)

@@ -77,7 +77,10 @@ def read_previous_link(store: ObjectStore, link: Link) -> Link | None:
     key, expected = link.manifest.previous_key, link.manifest.previous
     if key is None:
         return None
-    before = read_link(store, key)
+    try:
+        before = read_link(store, key)
+    except DamagedObject as damaged:
+        raise DamagedObject(str(damaged), key, expected) from damaged
     if before.digest != expected:
         raise DamagedObject(
             f"{store.url(key)}: expected sha256 {expected}, as {link.manifest.key} says, got "

@@ -13,6 +13,7 @@ from datetime import date
 import msgspec
 
 from pipeline.encoding import Horizons, Number, from_json, to_json
+from pipeline.errors import StoreError
 from pipeline.ports import ObjectStore
 from pipeline.record.chain import Link
 from pipeline.record.keys import bundle_folder, claim_key, table_key
@@ -72,7 +73,10 @@ def read_claim(store: ObjectStore, head: Link | None) -> Claim | None:
     """Return the claim to follow `head`, None without one; raises StoreError if it is none."""
     key = claim_key(head.digest if head else None)
     data = store.read(key)
-    return None if data is None else decode_claim(data, store.url(key))
+    try:
+        return None if data is None else decode_claim(data, store.url(key))
+    except StoreError as exc:
+        raise StoreError(f"{exc}. Put it back, or take it away by hand while nobody runs") from exc
 
 
 def decode_claim(data: bytes, where_from: str) -> Claim:

@@ -16,6 +16,7 @@ DASHBOARD = "index.html"
 VIEWS = (LATEST, TRACK_RECORD, DASHBOARD)
 ANNOUNCED = "announced.json"  # which manifest others were told of last
 RUNS = "runs/"
+BARS = "bars/"
 BUNDLES = "bundles/"
 CLAIMS = "claims/"
 PLANS = "backfills/"
@@ -88,6 +89,11 @@ def bundle_keys(model_version: str, manifest_sha256: str) -> tuple[str, str]:
 def bundle_folder(model_version: str) -> str:
     """Return what the keys of a model's bundles begin with."""
     return f"{BUNDLES}{model_version}/"
+
+
+def number_prefix(key: str) -> str:
+    """Return what a part's key has in common with its like of other numbers."""
+    return f"{key.rpartition('.')[0].rpartition('.')[0]}."
 
 
 def session_of(manifest: str) -> date:

@@ -104,18 +104,27 @@ class RunManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_
         return manifest_key(self.session, self.part)
 
     @property
+    def is_given_up(self) -> bool:
+        """Whether it publishes nobody, for its own vintage or bundle was lost before."""
+        return not self.lost.keys().isdisjoint(self.objects)
+
+    @property
     def opens_session(self) -> bool:
         """Whether this is the first part of its session, whatever its number."""
         before = self.previous_key or ""
         return not before.startswith(session_prefix(self.session))
 
     def table(self, name: str) -> str:
-        """Return the key of this part's table of that name."""
-        return table_key(name, self.session, self.part)
+        """Return the key of this part's table of that name: of those it names, or may name."""
+        return self._named(name) or table_key(name, self.session, self.part)
 
     @property
     def calibration(self) -> str:
-        return calibration_key(self.session, self.part)
+        return self._named("calibration") or calibration_key(self.session, self.part)
+
+    def _named(self, folder: str) -> str | None:
+        """Return the object in a folder, which may lie past what was damaged in its place."""
+        return next((key for key in self.objects if key.startswith(f"{folder}/")), None)
 
 
 def reasons_of(statuses: Mapping[str, str]) -> dict[str, str]:

@@ -80,9 +80,7 @@ def apply_scores(
     outstanding : what is still to be scored, all that the head issued included
     scored : what this run could score, None for nothing
     """
-    scorable = tuple(part for part in outstanding if state.session - part.session <= SCORABLE)
-    counts = count_withheld_and_revised(state, head)
-    state = msgspec.structs.replace(state, outstanding=scorable, **counts)
+    state = carry_on(state, head, outstanding)
     if scored is None:
         return state
     ours = scored.where(scored.scores["model"] == FORECASTER)
@@ -90,9 +88,16 @@ def apply_scores(
     return msgspec.structs.replace(
         state,
         log_gains=_update_gains(state.log_gains, learned, bundle),
-        outstanding=_drop_scored(scorable, ours.scores),
+        outstanding=_drop_scored(state.outstanding, ours.scores),
         tracks=_add_scores_by_mode(state.tracks, scored),
     )
+
+
+def carry_on(state: State, head: RunManifest | None, outstanding: Sequence[Outstanding]) -> State:
+    """Return the state after a run that could score nothing, with the part before counted."""
+    scorable = tuple(part for part in outstanding if state.session - part.session <= SCORABLE)
+    counts = count_withheld_and_revised(state, head)
+    return msgspec.structs.replace(state, outstanding=scorable, **counts)
 
 
 def _add_scores_by_mode(

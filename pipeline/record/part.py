@@ -5,15 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 
 from pipeline.columns import Columns
 from pipeline.encoding import sha256, to_json
-from pipeline.errors import Overtaken, StoreError
+from pipeline.errors import DamagedObject, Overtaken, StoreError
 from pipeline.forecasting.bundle import ModelBundle
 from pipeline.ports import Tables
 from pipeline.record.chain import Link
 from pipeline.record.claims import Claim, decode_claim
-from pipeline.record.keys import bundle_keys, calibration_key, scores_key, table_key
+from pipeline.record.compare import Comparison, compare
+from pipeline.record.keys import (
+    MOST_PARTS,
+    bundle_keys,
+    calibration_key,
+    scores_key,
+    table_key,
+)
 from pipeline.record.mended import NOTHING_MENDED, MendedCloses
 from pipeline.record.prior import PriorRecord
 from pipeline.record.scoring import split_by_month
@@ -22,6 +30,7 @@ from pipeline.record.vintage import Vintage
 
 # Writes an object, or finds it written, and returns what lies under the key now.
 Write = Callable[[str, bytes], bytes]
+KeyOfNumber = Callable[[date, int], str]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,7 +77,9 @@ class PublishedPart:
 class PartWriter:
     """Writes a part's objects, and notes the digest of what lies under each key then.
 
-    What an earlier run of the part wrote stays, and is what the part goes on with.
+    What an earlier run of the part wrote stays, and is what the part goes on with, if it is equal
+    on the grid. Anything else was damaged before a manifest could name it: nobody can say what it
+    was, so it stays too, and the object goes past it to the next number.
     """
 
     def __init__(self, part: PartInputs, tables: Tables, write: Write) -> None:
@@ -81,9 +92,9 @@ class PartWriter:
         keys = bundle_keys(bundle.version, sha256(manifest))
         digests = (sha256(manifest), bundle.manifest.onnx_sha256)
         kept = dict(zip(keys, digests, strict=True))
-        if before is None or not kept.items() <= before.objects.items():
-            self._write_and_note(keys[0], manifest)
-            self._write_and_note(keys[1], bundle.onnx)
+        if before is None or before.is_given_up or not kept.items() <= before.objects.items():
+            self._write_named(keys[0], manifest)
+            self._write_named(keys[1], bundle.onnx)
         self.objects |= kept
 
     def claim(self, bundle: ModelBundle) -> None:
@@ -111,28 +122,36 @@ class PartWriter:
     def write_scores(self, scores: Columns) -> None:
         """Write the scores, an object for each month of their targets."""
         for month, rows in split_by_month(scores).items():
-            key = scores_key(month, self._part.session, self._part.number)
-            self._write_and_note(key, self._tables.encode("scores", rows, {}))
+            self._write_past(partial(scores_key, month), self._tables.encode("scores", rows, {}))
 
     def write_state(self, state: State) -> State:
-        """Write the state, and return it, or what an earlier run wrote in its place."""
-        key, data = calibration_key(self._part.session, self._part.number), state.encode()
-        stored = self._write_and_note(key, data)
+        """Write the state, and return it, or its equal that an earlier run wrote."""
+        data = state.encode()
+        key, stored = self._write_past(calibration_key, data)
         return state if stored == data else State.decode(stored, key)
 
     def write_table(self, name: str, columns: Columns) -> Columns:
-        """Write a table, and return it, or what an earlier run wrote in its place."""
-        key, data = self._part.key(name), self._tables.encode(name, columns, {})
-        stored = self._write_and_note(key, data)
-        if stored == data:
-            return columns
-        written = self._tables.decode(name, stored)[0]
-        expected, received = (set(table["vintage_sha256"]) for table in (columns, written))
-        if received != expected:
-            raise StoreError(f"{key}: expected rows of vintage {expected}, got of {received}")
-        return written
+        """Write a table, and return it, or its equal that an earlier run wrote."""
+        data = self._tables.encode(name, columns, {})
+        stored = self._write_past(partial(table_key, name), data)[1]
+        return columns if stored == data else self._tables.decode(name, stored)[0]
 
-    def _write_and_note(self, key: str, data: bytes) -> bytes:
-        stored = self._write(key, data)
-        self.objects[key] = sha256(stored)
-        return stored
+    def _write_past(self, key_of: KeyOfNumber, data: bytes) -> tuple[str, bytes]:
+        """Write an object under the first number where nothing else lies; return key and bytes."""
+        for number in range(self._part.number, MOST_PARTS):
+            key = key_of(self._part.session, number)
+            stored = self._write(key, data)
+            if compare(key, stored, data, self._tables) is not Comparison.CHANGED:
+                self.objects[key] = sha256(stored)
+                return key, stored
+        raise StoreError(
+            f"{key}: expected fewer than {MOST_PARTS} objects of a session, of which some were "
+            "damaged before they were published; use another store"
+        )
+
+    def _write_named(self, key: str, data: bytes) -> None:
+        """Write an object whose bytes its key names; raises DamagedObject where others lie."""
+        if self._write(key, data) != data:
+            raise DamagedObject(
+                f"{key}: expected sha256 {sha256(data)}, got other bytes", key, sha256(data), data
+            )

@@ -7,7 +7,7 @@ bytes; with other bars, tickers or another model it is refused, saying what diff
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from contextlib import suppress
 from datetime import date, datetime
 from typing import Annotated
@@ -91,10 +91,15 @@ def find_plan(
     return None
 
 
-def find_begun(store: ObjectStore, tables: Tables, head: Link | None) -> BackfillPlan | None:
-    """Return the plan by which the newest part is issued, claimed or published; None without."""
+def find_begun(
+    store: ObjectStore, tables: Tables, head: Link | None, lost: Container[str] = ()
+) -> BackfillPlan | None:
+    """Return the plan by which the newest part is issued, claimed or published; None without.
+
+    A claimed part whose vintage is lost does not say; the part before does.
+    """
     claim = read_claim(store, head)
-    if claim is not None:
+    if claim is not None and claim.table("bars") not in lost:
         data = read_verified(store, claim, claim.table("bars"))
         info = Vintage.decode(tables, data).info
         return find_plan(store, claim.session, info.mode, info.issued_at)

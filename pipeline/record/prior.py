@@ -18,7 +18,7 @@ from pipeline.evaluation.score_table import FORECASTER
 from pipeline.ports import ObjectStore, Tables
 from pipeline.record.chain import Link, read_link, walk_back
 from pipeline.record.issued import read_issued
-from pipeline.record.keys import manifest_key, table_key
+from pipeline.record.keys import manifest_key
 from pipeline.record.manifest import RunManifest
 from pipeline.record.objects import read_verified
 from pipeline.record.repairs import NO_REPAIRS, Repairs
@@ -88,7 +88,7 @@ def read_prior_record(
     outstanding = tuple(
         part
         for part in list_outstanding(state, link.manifest)
-        if table_key("forecasts", part.session, part.part) not in lost
+        if not lost or _read_run(store, part).table("forecasts") not in lost
     )
     unscored = [read_unscored_rows(store, tables, part, lost) for part in outstanding]
     return PriorRecord(
@@ -131,10 +131,14 @@ def read_unscored_rows(
 
     Baselines that are lost are left out.
     """
-    run = read_link(store, manifest_key(outstanding.session, outstanding.part)).manifest
+    run = _read_run(store, outstanding)
     if not run.published.issuperset(outstanding.tickers):
         raise StoreError(f"{store.url(run.key)}: expected it to publish what is still to be scored")
     return select_unscored_rows(outstanding, *read_issued(store, tables, run, lost))
+
+
+def _read_run(store: ObjectStore, outstanding: Outstanding) -> RunManifest:
+    return read_link(store, manifest_key(outstanding.session, outstanding.part)).manifest
 
 
 def select_unscored_rows(
@@ -177,12 +181,12 @@ def _read_prior_bars(
     """Return the newest bars of each symbol in the vintages of sessions before `session`.
 
     Those of the session before, and of earlier ones for tickers that it could not read or whose
-    vintage is lost.
+    vintage is lost. Parts that were given up have none.
     """
     runs = (linked.manifest for linked in walk_back(store, link))
     bars: dict[str, RawBars] = {}
     sessions, tickers = set[date](), set[str]()
-    for run in (run for run in runs if run.session < session):
+    for run in (run for run in runs if run.session < session and not run.is_given_up):
         complete = bool(sessions) and tickers <= bars.keys()
         if run.session not in sessions and (complete or len(sessions) == LOOKED_BACK):
             break

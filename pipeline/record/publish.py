@@ -6,30 +6,25 @@ in the store: all by the same function.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import date
 
-import msgspec
 import numpy as np
 
 from pipeline.bars import VIX, Bars
-from pipeline.columns import Columns, concatenate
-from pipeline.encoding import sha256, to_json
+from pipeline.columns import concatenate
 from pipeline.errors import Reason
 from pipeline.forecasting.bundle import ModelBundle
 from pipeline.forecasting.forecast import Forecast
 from pipeline.ports import Tables
 from pipeline.record.baseline_table import build_baseline_table
-from pipeline.record.chain import Link
+from pipeline.record.commit import build_manifest, commit, with_corrections
 from pipeline.record.forecasters import Forecaster
-from pipeline.record.manifest import OK, SCHEMA_VERSION, Correction, RunManifest
 from pipeline.record.next_state import apply_scores, start_part
-from pipeline.record.notes import find_notes, note_corrected, note_filled
 from pipeline.record.part import PartInputs, PartWriter, PublishedPart, Write
 from pipeline.record.plausible_close import select_fit
 from pipeline.record.prior import PriorRecord
 from pipeline.record.rescoring import Rescored, correct_state, list_corrections, rescore
-from pipeline.record.revisions import find_revisions
 from pipeline.record.scoring import ScoredForecasts, score_realised
 from pipeline.record.state import State
 from pipeline.record.tables import Stamp, build_forecast_columns
@@ -51,9 +46,9 @@ def publish(
     Raises
     ------
     Overtaken
-        When another part follows the one before.
-    StoreError
-        When an object is there already that belongs to another vintage.
+        When another part follows the one before, or another run has published this one.
+    DamagedObject
+        When other bytes lie in the place of the bundle.
     """
     vintage, writer = part.vintage, PartWriter(part, tables, write)
     usable, withheld = select_fit(vintage, part.expected, part.target_dates[0], part.prior)
@@ -83,11 +78,15 @@ def publish(
     baselines = writer.write_table(
         "baselines", build_baseline_table(vintage, forecast, withheld, forecaster, stamp)
     )
-    covariates = forecaster.bundle.manifest.covariates
-    manifest = _build_manifest(part, forecasts, writer.objects, covariates)
-    manifest = _with_corrections(manifest, list_corrections(part.mended, rescored))
-    link = Link(manifest, sha256(write(manifest.key, to_json(manifest))))
-    return PublishedPart(link, state, forecasts, baselines)
+    manifest = build_manifest(
+        part,
+        forecaster.bundle.version,
+        forecasts,
+        writer.objects,
+        forecaster.bundle.manifest.covariates,
+    )
+    manifest = with_corrections(manifest, list_corrections(part.mended, rescored))
+    return PublishedPart(commit(manifest, write), state, forecasts, baselines)
 
 
 def is_recorded(
@@ -153,46 +152,3 @@ def _next_state(
     state = start_part(prior, manifest, part.session, part.number)
     state = correct_state(state, manifest, rescored)
     return apply_scores(state, prior.manifest, prior.outstanding, manifest, scored)
-
-
-def _build_manifest(
-    part: PartInputs, forecasts: Columns, objects: Mapping[str, str], covariates: Sequence[str]
-) -> RunManifest:
-    before, info = part.prior.link, part.vintage.info
-    revisions = {
-        ticker: find_revisions(bars, part.prior.bars[ticker])
-        for ticker, bars in part.vintage.bars.items()
-        if ticker in part.prior.bars
-    }
-    tickers = dict(zip(forecasts["ticker"], forecasts["status"], strict=True))
-    published = [ticker for ticker, status in tickers.items() if status == OK]
-    return RunManifest(
-        schema_version=SCHEMA_VERSION,
-        session=part.session,
-        part=part.number,
-        mode=info.mode,
-        issued_at=info.issued_at,
-        source=info.source,
-        model_version=forecasts["model_version"][0],
-        tickers=tickers,
-        horizons=len(part.target_dates),
-        objects=objects,
-        revisions={ticker: columns for ticker, columns in revisions.items() if columns},
-        previous_key=before.manifest.key if before else None,
-        previous=before.digest if before else None,
-        healed=part.prior.repairs.healed,
-        lost=part.prior.repairs.lost,
-        filled_bars=info.filled,
-        notes=(
-            *find_notes(part.vintage.bars, published, covariates, part.expected),
-            *note_filled(info.filled),
-        ),
-    )
-
-
-def _with_corrections(
-    manifest: RunManifest, corrected: Mapping[str, tuple[Correction, ...]]
-) -> RunManifest:
-    sessions = {ticker: [each.session for each in of] for ticker, of in corrected.items()}
-    notes = (*manifest.notes, *note_corrected(sessions))
-    return msgspec.structs.replace(manifest, corrected=corrected, notes=notes)

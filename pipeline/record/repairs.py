@@ -7,7 +7,7 @@ accepted that, by a document under `losses/`; the parts that do without it say s
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import msgspec
 
@@ -19,21 +19,25 @@ from pipeline.record.keys import loss_key
 
 @dataclass(frozen=True, slots=True)
 class Repairs:
-    """Earlier objects, key -> sha256: `healed` were remade, `lost` are done without."""
+    """Earlier objects, key -> sha256: `healed` were remade, `lost` are done without.
+
+    `refused` maps those that are healed in memory alone to why the store did not take them back.
+    """
 
     healed: Mapping[str, str] = field(default_factory=dict)
     lost: Mapping[str, str] = field(default_factory=dict)
+    refused: Mapping[str, str] = field(default_factory=dict)
 
     def __contains__(self, key: str) -> bool:
         return key in self.healed or key in self.lost
 
-    def heal(self, healed: Mapping[str, str]) -> Repairs:
+    def heal(self, healed: Mapping[str, str], refused: Mapping[str, str] = {}) -> Repairs:
         """Return the repairs with more that is healed."""
-        return Repairs({**self.healed, **healed}, self.lost)
+        return replace(self, healed={**self.healed, **healed}, refused={**self.refused, **refused})
 
     def lose(self, lost: Mapping[str, str]) -> Repairs:
         """Return the repairs with more that is lost."""
-        return Repairs(self.healed, {**self.lost, **lost})
+        return replace(self, lost={**self.lost, **lost})
 
 
 NO_REPAIRS = Repairs()

@@ -15,6 +15,8 @@ from pipeline.bars import PRICES, Floats, RawBars
 CLOSE_TOLERANCE = 5e-3
 # A bad print is of a session; a week of them is a fault of the source, and mended at once.
 MOST_MENDED = 5
+# Of a change that is named: what was no value may have been mended, and JSON has no infinity.
+LARGEST_CHANGE = 1e9
 
 
 class Revision(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -63,7 +65,8 @@ def split_factor_since(bars: RawBars, session: NDArray[Any]) -> Floats:
     """
     factors = np.where(np.isfinite(bars.split) & (bars.split > 0), bars.split, 1.0)
     # factors of bars i and on, and 1 after the last.
-    ahead = np.concatenate([np.cumprod(factors[::-1])[::-1], [1.0]])
+    with np.errstate(over="ignore"):  # of what is no split, which is no close either then
+        ahead = np.concatenate([np.cumprod(factors[::-1])[::-1], [1.0]])
     factor: Floats = ahead[np.searchsorted(bars.session, session, side="right")]
     return factor
 
@@ -116,11 +119,13 @@ def relative_change(now: RawBars, then: RawBars, name: str) -> Floats:
         return change
     at = np.searchsorted(then.session, now.session).clip(max=len(then) - 1)
     factor = requoting_factors(now, then)[at]
-    before = getattr(then, name)[at] * (factor if name == "volume" else 1 / factor)
-    after = getattr(now, name)
-    usable = (then.session[at] == now.session) & np.isfinite(before) & np.isfinite(after)
-    usable &= before > 0
-    change[usable] = after[usable] / before[usable] - 1.0
+    with np.errstate(over="ignore", invalid="ignore"):
+        before = getattr(then, name)[at] * (factor if name == "volume" else 1 / factor)
+        after = getattr(now, name)
+        usable = (then.session[at] == now.session) & np.isfinite(before) & np.isfinite(after)
+        usable &= before > 0
+        relative = after[usable] / before[usable] - 1.0
+    change[usable] = np.clip(relative, -LARGEST_CHANGE, LARGEST_CHANGE)
     # Dividing by a split's factor costs a bit or two.
     change[np.abs(change) < 1e-12] = 0.0
     return change

@@ -7,7 +7,7 @@ never in the way of a later one whose manifest has other bytes.
 from __future__ import annotations
 
 from pipeline.encoding import sha256
-from pipeline.errors import StoreError
+from pipeline.errors import DamagedObject
 from pipeline.ports import ObjectStore, Signer
 from pipeline.record.keys import RUNS, signature_key
 from pipeline.record.part import Write
@@ -42,4 +42,9 @@ def with_signatures(signer: Signer | None, write: Write) -> Write:
 def _write_signature(write: Write, signer: Signer, manifest: bytes) -> None:
     key, signature = signature_key(sha256(manifest)), signer.sign(manifest)
     if write(key, signature) != signature:
-        raise StoreError(f"{key}: expected nothing or our signature there, found other bytes")
+        raise DamagedObject(
+            f"{key}: expected nothing or our signature there, found other bytes",
+            key,
+            sha256(signature),
+            signature,
+        )

@@ -14,7 +14,7 @@ from pipeline.ports import ObjectStore
 from pipeline.record.chain import Link, find_head
 from pipeline.record.claims import read_claim
 from pipeline.record.grammar import list_keys
-from pipeline.record.keys import CLAIMS, RUNS, STORE, claim_key, part_name
+from pipeline.record.keys import CLAIMS, RUNS, STORE, claim_key
 from pipeline.record.manifest import check_version
 from pipeline.record.objects import create_or_adopt
 from pipeline.record.part import Write
@@ -120,9 +120,9 @@ def _check_new(store: ObjectStore) -> None:
     """
     listed = list_keys(store, "")
     claim = read_claim(store, None)
-    claimed = part_name(claim.session, claim.part) if claim else None
+    claimed = str(claim.session) if claim else None
     lost = [key for key in listed if key.startswith(CLAIMS) and key != claim_key(None)]
-    lost += [key for key in listed if key.startswith(TABLES) and _part_of(key) != claimed]
+    lost += [key for key in listed if key.startswith(TABLES) and _session_of(key) != claimed]
     if lost and find_head(store) is None:
         raise StoreError(
             f"expected manifests in {store.url(RUNS)}, for {lost[0]} is of a record that was "
@@ -132,6 +132,6 @@ def _check_new(store: ObjectStore) -> None:
         raise StoreError(f"expected {store.url(STORE)} beside a claim, found none: {RESTORE}")
 
 
-def _part_of(key: str) -> str:
-    """Return the name, DATE.PART, of the part that an object belongs to."""
-    return key.rpartition("/")[2].rpartition(".")[0]
+def _session_of(key: str) -> str:
+    """Return the session that an object belongs to, whatever its number."""
+    return key.rpartition("/")[2].partition(".")[0]

@@ -341,6 +341,8 @@ def test_every_reason_and_every_outcome_is_explained() -> None:
         ("run --tickers=../SPY", "got '../SPY'"),
         ("run --tickers SPY --tickers ../SPY", "got 'SPY,../SPY'"),
         ("run --store a --store b", "'--store': expected it once, got it 2 times"),
+        ("key new --out a --out b", "'--out': expected it once, got it 2 times"),
+        ("api-key rotate --stage a --stage b", "'--stage': expected it once, got it 2 times"),
         ("run --as-of 2025-06-27 --as-of 2025-06-27", "expected it once, got it 2 times"),
         ("run --bars=simulated --bars yahoo --bars .", "expected it once, got it 3 times"),
         ("serve --port 1 --port 2", "expected it once"),

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.cli.record_text import print_replayed
-from pipeline.jobs.compare import Comparison
 from pipeline.jobs.replay import Replayed
+from pipeline.record.compare import Comparison
 from tests.support.commands import ROOT, SESSION, Forecaster, forecast_lines
 
 HOSTILE = "b\x1b[2J\x9b31m\u202e[red]"

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.commands import ROOT, Forecaster, assert_refused, digests, fill_store
+from tests.support.commands import ROOT, Answer, Forecaster, assert_refused, digests, fill_store
 
 FIRST, LAST = "2025-06-02", "2025-06-13"
 BACKFILL = ("backfill", "--bars", "simulated", "--from", FIRST, "--to", LAST)
@@ -127,3 +127,39 @@ def test_an_interruption_before_anything_was_issued_says_so(
     answer = forecaster(*BACKFILL)
     assert (answer.code, answer.out) == (130, "")
     assert "nothing was issued" in answer.err
+
+
+@pytest.mark.parametrize("copied", ["a store", "a folder", "a file"])
+def test_what_was_lost_is_put_back_from_a_copy(
+    forecaster: Forecaster, store: Path, whole: Path, copied: str
+) -> None:
+    before = digests(store)
+    key = Path("bars/month=2025-06/2025-06-13.00.parquet")
+    (store / key).unlink()
+    Path("copies").mkdir()
+    shutil.copy(whole / key, "copies/friday (1).bin")
+    where = {"a store": whole, "a folder": "copies", "a file": "copies/friday (1).bin"}[copied]
+    answer = forecaster("repair", "--copies", str(where))
+    assert (answer.code, answer.out) == (0, f"Healed    {key}\n")
+    assert digests(store) == before
+
+
+def test_a_bundle_s_folder_has_copies_of_its_files(forecaster: Forecaster, store: Path) -> None:
+    for path in (store / "bundles").rglob("*.*"):
+        path.unlink()
+    assert "--copies" in forecaster("repair").err
+    assert forecaster("repair", "--copies", str(ROOT / "models" / "default")).code == 0
+    assert forecaster("verify").code == 0
+
+
+def test_a_copy_that_is_another_is_not_taken(forecaster: Forecaster, store: Path) -> None:
+    (store / "bars/month=2025-06/2025-06-13.00.parquet").unlink()
+    before = digests(store)
+    shutil.copy(store / "bars/month=2025-06/2025-06-12.00.parquet", "2025-06-13.00.parquet")
+    assert_refused_damage(forecaster("repair", "--copies", "2025-06-13.00.parquet"))
+    assert digests(store) == before
+    assert_refused(forecaster("repair", "--copies", "nowhere"), 2, "--copies", "'nowhere'")
+
+
+def assert_refused_damage(answer: Answer) -> None:
+    assert (answer.code, "could not 1" in answer.err) == (1, True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -41,5 +42,30 @@ def test_a_folder_named_like_a_manifest_is_one_error(forecaster: Forecaster) -> 
 def test_a_link_in_place_of_a_manifest_is_one_error(forecaster: Forecaster) -> None:
     NEWEST.rename("elsewhere")
     NEWEST.symlink_to(Path("elsewhere").absolute())
-    for command in (["show"], ["status"], ["verify"], ["replay", "2025-06-30"], BACKFILL):
+    for command in (["show"], ["status"], ["replay", "2025-06-30"], BACKFILL):
         assert_refused(forecaster(*command), 1, "expected a regular file at", NEWEST.name)
+
+
+@pytest.mark.parametrize("kind", ["link", "pipe", "bomb", "folder"])
+def test_verify_names_what_is_no_object_and_goes_on(forecaster: Forecaster, kind: str) -> None:
+    path = Path("store/forecasts/month=2025-06/2025-06-27.00.parquet")
+    data = path.read_bytes()
+    path.unlink()
+    if kind == "link":
+        Path("elsewhere").write_bytes(data)
+        path.symlink_to(Path("elsewhere").absolute())
+    elif kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "bomb":
+        with path.open("wb") as file:
+            file.truncate(2**28 + 1)
+    else:
+        path.parent.rename("elsewhere")
+        path.parent.symlink_to(Path("elsewhere").absolute())
+    Path("store/calibration/2025-06-26.00.json").unlink()
+    answer = forecaster("verify", "--json")
+    said = {finding["key"]: finding["message"] for finding in answer.document["findings"]}
+    key = str(path.relative_to("store"))
+    expected = {"bomb": "at most", "folder": "expected a folder at"}
+    assert (answer.code, expected.get(kind, "expected a regular file at") in said[key]) == (1, True)
+    assert "calibration/2025-06-26.00.json" in said

@@ -169,6 +169,22 @@ class TestCommandLine:
         assert forecaster(*self.RUN, "--store", at).code == 0
         assert retention(s3, S3Objects(LOCKED, tmp_path.name), "runs/2024-12-27.00.json") is None
 
+    @pytest.mark.parametrize("how", ["missing", "changed"])
+    def test_what_a_repair_puts_back_is_locked_as_it_was(
+        self, s3: S3, forecaster: Forecaster, tmp_path: Path, how: str
+    ) -> None:
+        at, key = f"s3://{LOCKED}/{tmp_path.name}", "calibration/2024-12-27.00.json"
+        assert forecaster(*self.RUN, "--store", at, "--lock", "governance:1").code == 0
+        where = {"Bucket": LOCKED, "Key": f"{tmp_path.name}/{key}"}
+        if how == "changed":
+            s3.client.put_object(**where, Body=b"{}")
+        else:
+            s3.client.delete_object(**where)
+        assert forecaster("repair", "--store", at, "--lock", "governance:2").code == 0
+        mode, until = retention(s3, S3Objects(LOCKED, tmp_path.name), key) or ("", NOW)
+        assert mode == "GOVERNANCE"
+        assert until - datetime.now(UTC) > timedelta(days=2 * 365)
+
     @pytest.mark.parametrize("command", [RUN, ("backfill", *RUN[1:3], "--from", "2024-12-20")])
     @pytest.mark.parametrize(
         ("store", "lock", "told"),

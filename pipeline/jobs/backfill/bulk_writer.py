@@ -9,7 +9,8 @@ from typing import Self
 
 from pipeline.errors import Overtaken, StoreError
 from pipeline.ports import ObjectStore
-from pipeline.record.keys import CLAIMS, RUNS
+from pipeline.record.grammar import list_keys
+from pipeline.record.keys import BARS, CLAIMS, RUNS
 from pipeline.record.objects import create_or_adopt
 
 WRITERS = 8
@@ -23,11 +24,13 @@ class BulkWriter:
     A claim waits for what was written since the last manifest, for the claim before and for the
     first manifest: without any manifest there is no claim but the first. The part's objects wait
     for the claim, its manifest for all of them and the manifest before. What failed stops what
-    waits for it, so that the chain has no hole.
+    waits for it, so that the chain has no hole. What a dead run left of a part is not written but
+    returned: whoever writes it may go past it.
     """
 
     def __init__(self, store: ObjectStore) -> None:
         self._store = store
+        self._left_behind = frozenset(list_keys(store, ""))
         self._pool = ThreadPoolExecutor(WRITERS)
         self._claimer, self._committer = ThreadPoolExecutor(1), ThreadPoolExecutor(1)
         self._objects: list[Future[None]] = []
@@ -47,7 +50,9 @@ class BulkWriter:
                 self._commits.popleft().result()
 
     def write(self, key: str, data: bytes) -> bytes:
-        """Write an object soon, in the order that its kind demands."""
+        """Write an object soon, in the order that its kind demands; return what is there then."""
+        if key in self._left_behind and not key.startswith((BARS, CLAIMS, RUNS)):
+            return create_or_adopt(self._store, key, data)
         if key.startswith(CLAIMS):
             before = [*self._objects, *self._last_claim, *self._first_commit]
             self._claim = self._last_claim = [self._claimer.submit(self._put, before, key, data)]
@@ -77,12 +82,17 @@ class BulkWriter:
                 f"{self._store.url(key)}: expected to go on with the record, but another run does: "
                 "what was issued stays; see forecaster status"
             )
-        if key.startswith("bars/"):
+        if key.startswith(RUNS):
+            raise Overtaken(
+                f"{self._store.url(key)}: expected to publish it, but another run did, with other "
+                "objects: what was issued stays; the same backfill again goes on"
+            )
+        if key.startswith(BARS):
             raise Overtaken(
                 f"{self._store.url(key)}: expected to read this session first, but another run "
                 "did: what was issued stays; the same backfill again goes on"
             )
         raise StoreError(
-            f"{self._store.url(key)}: expected nothing or equal bytes, found what another "
-            "backfill wrote from other bars or with another model; use another store"
+            f"{self._store.url(key)}: expected nothing or equal bytes, found others: what was "
+            "issued stays; the same backfill again goes past them"
         )

@@ -16,7 +16,7 @@ from pipeline.jobs.backfill.precomputed import PrecomputedForecaster
 from pipeline.jobs.backfill.session_history import SessionHistory
 from pipeline.jobs.backfill.unscored_parts import UnscoredParts
 from pipeline.jobs.daily_job import DailyJob
-from pipeline.jobs.heal import repair_or_do_without
+from pipeline.jobs.do_without import repair_or_do_without
 from pipeline.jobs.remake import finish_claimed
 from pipeline.ports import ObjectStore, Reading
 from pipeline.record.chain import Link, count_recorded, read_link
@@ -81,7 +81,7 @@ def _publish_missing(
     if not sessions:
         refresh_views(job.store, job.tables)
         return 0
-    begun = find_begun(job.store, job.tables, head)
+    begun = find_begun(job.store, job.tables, head, job.repairs.lost)
     if begun is None or begun.last < sessions[0]:
         return _publish_planned(job, sessions, head, None, at, progress)
     within = [session for session in sessions if session <= begun.last]
@@ -108,7 +108,7 @@ def _publish_planned(
     plan = _plan(job, (span[0], min(span[1], newest)), reading, at)
     plan = fix_plan(job.store, plan, begun)
     vintages = PointInTimeVintages(job, reading, plan.issued_at)
-    head = finish_claimed(job.store, job.tables, job.calendar, head, job.signer)
+    head = finish_claimed(job.store, job.tables, job.calendar, head, job.signer, job.repairs.lost)
     try:
         if left := _select_missing(job.store, sessions, head):
             prior = read_prior_record(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from datetime import date
 
 from pipeline.columns import Columns, concatenate
 from pipeline.jobs.daily_job import DailyJob
-from pipeline.record.keys import table_key
+from pipeline.record.chain import read_link
+from pipeline.record.keys import manifest_key
 from pipeline.record.part import PublishedPart
 from pipeline.record.prior import PriorRecord, read_unscored_rows, select_unscored_rows
 from pipeline.record.repairs import Repairs
@@ -31,8 +33,7 @@ class UnscoredParts:
         unscored = [self._select_rows(outstanding) for outstanding in waiting]
         needed = {(outstanding.session, outstanding.part) for outstanding in waiting}
         self._tables = {key: tables for key, tables in self._tables.items() if key in needed}
-        baselines = {table_key("baselines", *part) for part in needed}
-        self._lost = {key: digest for key, digest in self._lost.items() if key in baselines}
+        self._lost = self._keep_needed(needed - self._tables.keys())
         return PriorRecord(
             link=part.link,
             state=part.state,
@@ -40,6 +41,14 @@ class UnscoredParts:
             unscored=concatenate(unscored) if unscored else None,
             repairs=Repairs(lost=self._lost),
         )
+
+    def _keep_needed(self, parts: Collection[tuple[date, int]]) -> Mapping[str, str]:
+        """Return the lost baselines of parts that are not scored yet."""
+        if not self._lost:
+            return self._lost
+        runs = (read_link(self._job.store, manifest_key(*part)).manifest for part in parts)
+        baselines = {run.table("baselines") for run in runs}
+        return {key: digest for key, digest in self._lost.items() if key in baselines}
 
     def _select_rows(self, outstanding: Outstanding) -> Columns:
         tables = self._tables.get((outstanding.session, outstanding.part))

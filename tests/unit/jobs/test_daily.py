@@ -25,6 +25,7 @@ from pipeline.forecasting.model import Model
 from pipeline.grid import round_digits
 from pipeline.jobs.daily_job import DailyJob, with_mode
 from pipeline.jobs.daily_summary import Outcome
+from pipeline.jobs.verify import verify
 from pipeline.ports import Reading
 from tests.support.builders import raw_bars, weekdays
 from tests.support.fakes import Crash, FixedCalendar, MemoryObjects, ScriptedSource
@@ -354,13 +355,15 @@ def test_bars_revised_between_a_crash_and_the_retry_change_nothing(model: Model)
     assert revised.calls == []
 
 
-def test_forecasts_of_another_vintage_are_a_store_error(model: Model) -> None:
+def test_forecasts_of_another_vintage_are_gone_past(model: Model) -> None:
     other, store = MemoryObjects(), MemoryObjects()
     run(job(model, down("SPY"), other), EVENING)
     run(job(model, market(), store), EVENING - timedelta(days=1))
     store.objects[FORECASTS] = other.objects[FORECASTS]
-    with pytest.raises(StoreError, match="forecasts.*: expected rows of vintage"):
-        run(job(model, market(), store), EVENING)
+    summary = run(job(model, market(), store), EVENING)
+    assert summary.manifests[0].table("forecasts") == FORECASTS.replace(".00.", ".01.")
+    assert store.objects[FORECASTS] == other.objects[FORECASTS]
+    assert verify(store, ParquetTables(), CALENDAR).left_behind == (FORECASTS,)
 
 
 def test_nothing_is_added_behind_the_newest_session(model: Model) -> None:

@@ -309,3 +309,25 @@ def test_the_vintage_says_what_was_asked_and_when(model: Model) -> None:
     info = Vintage.decode(TABLES, data).info
     assert (info.tickers, info.mode, info.issued_at) == (TICKERS, "as_of", LONG_AFTER)
     assert info.asked == (*TICKERS, *model.manifest.covariates)
+
+
+def test_after_a_session_of_which_all_was_refused_the_next_try_is_another_part(
+    model: Model,
+) -> None:
+    store = run_days(model, SESSIONS[-3:-1])
+    bent = {ticker: scaled(bars, 1.02, slice(0, 400)) for ticker, bars in market().items()}
+    run_day(model, store, SESSIONS[-1], bent)
+    assert read_manifests(store, SESSIONS[-1])[0].published == set()
+    # It asks for what the first part has asked for, and is not to take that for its own.
+    assert run_day(model, store, SESSIONS[-1], market()).published == ("QQQ", "SPY")
+    assert [run.part for run in read_manifests(store, SESSIONS[-1])] == [0, 1]
+
+
+def test_a_plan_of_the_time_to_come_was_made_under_a_wrong_clock(model: Model) -> None:
+    ahead, span = LONG_AFTER.replace(year=2026), (SESSIONS[-4], SESSIONS[-1])
+    died = MemoryObjects(crash_after=1)
+    with pytest.raises(Crash):
+        backfilled(model, *span, store=died, at=ahead)
+    store = backfilled(model, *span, store=MemoryObjects(died.objects))
+    assert len(store.keys("backfills/")) == 2
+    assert read_manifests(store, span[0])[0].issued_at == LONG_AFTER

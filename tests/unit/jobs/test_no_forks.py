@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import msgspec
 import pytest
 
 from pipeline.errors import Overtaken, RequestError
@@ -12,6 +13,7 @@ from pipeline.jobs.backfill.run import backfill
 from pipeline.jobs.replay import replay
 from pipeline.jobs.verify import verify
 from pipeline.record.chain import find_head, walk_back
+from pipeline.record.claims import claim_of
 from tests.support.fakes import Crash, MemoryObjects
 from tests.support.records import (
     CALENDAR,
@@ -133,3 +135,16 @@ def test_what_one_that_died_has_claimed_is_finished_by_the_other(
     claimed = set(store.keys("claims/"))
     assert claimed <= set(alive.keys("claims/"))
     assert_one_chain(model, alive)
+
+
+def test_a_claim_of_a_part_that_is_published_ends_in_one_error(
+    model: Model, begun: dict[str, bytes]
+) -> None:
+    """No run makes one; whoever looks at it must not look for ever."""
+    store = MemoryObjects(begun)
+    head = find_head(store)
+    assert head is not None
+    claim = msgspec.structs.replace(claim_of(head.manifest), previous=head.digest)
+    store.objects[claim.key] = claim.encode()
+    with pytest.raises(Overtaken, match=r"runs/.*but another run did"):
+        run_of(0)(model, store)

@@ -122,3 +122,14 @@ def test_a_manifest_that_its_claim_does_not_explain_is_not_made_up(store: Memory
     with pytest.raises(StoreError, match="cannot be remade"):
         repaired(store, give_up=True)
     assert store.objects == before
+
+
+def test_a_copy_whose_bytes_are_not_those_named_is_not_put_back(store: MemoryObjects) -> None:
+    key = table_key("bars", SPAN[1], 0)
+    del store.objects[key]
+    before = dict(store.objects)
+    done = repair(
+        store, TABLES, CALENDAR, NOW, give_up=False, copies=lambda digest: b"another vintage"
+    )
+    assert (done.healed, set(done.damaged)) == ({}, {key})
+    assert store.objects == before

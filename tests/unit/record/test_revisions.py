@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -13,6 +14,7 @@ from pipeline.errors import Reason
 from pipeline.forecasting.model import Model
 from pipeline.record.chain import find_head
 from pipeline.record.revisions import (
+    LARGEST_CHANGE,
     Revision,
     explained_by_splits,
     find_mended,
@@ -232,3 +234,18 @@ def test_withheld_sessions_are_counted_by_reason(model: Model) -> None:
     assert head is not None
     seen = count_withheld_and_revised(read_state(store, head.manifest), head.manifest)
     assert seen["withheld"]["QQQ"]["unknown_ticker"] == 1
+
+
+@pytest.mark.parametrize("column", ["volume", "low", "split"])
+@pytest.mark.parametrize("value", [5e-324, 1e-300, 1e300, 1.79e308])
+def test_what_was_no_value_and_is_mended_is_a_revision_that_json_can_hold(
+    column: str, value: float
+) -> None:
+    raw = raw_bars("SPY", 30)
+    values = getattr(raw, column).copy()
+    values[[3, 5]] = value
+    poisoned = replace(raw, **{column: values})
+    for now, then in ((raw, poisoned), (poisoned, raw)):
+        for revision in find_revisions(now, then).values():
+            assert abs(revision.largest) <= LARGEST_CHANGE
+            assert msgspec.json.decode(msgspec.json.encode(revision), type=Revision) == revision

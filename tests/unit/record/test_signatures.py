@@ -125,14 +125,15 @@ def test_two_that_begin_at_once_with_two_keys_do_not_both(model: Model) -> None:
     assert set(ours.objects) == set(store.objects)
 
 
-def test_a_manifest_whose_signature_cannot_be_written_is_not_published(model: Model) -> None:
+def test_junk_in_the_place_of_a_signature_is_put_right_before_the_manifest(model: Model) -> None:
     whole = MemoryObjects()
     run_day(model, whole, SPAN[0], market(), signer=OURS)
     (key,) = whole.keys(SIGNATURES)
     store = MemoryObjects({key: b"junk"})
-    with pytest.raises(StoreError, match=f"{key}: expected nothing or our signature there"):
-        run_day(model, store, SPAN[0], market(), signer=OURS)
-    assert store.keys("runs/") == []
+    summary = run_day(model, store, SPAN[0], market(), signer=OURS)
+    assert key in summary.repairs.healed
+    assert store.objects == whole.objects
+    assert store.written.index(key) < store.written.index(f"runs/{SPAN[0]}.00.json")
 
 
 def test_what_a_dead_run_signed_is_not_in_the_way_of_another_manifest(model: Model) -> None:

@@ -15,8 +15,8 @@ from pipeline.encoding import sha256
 from pipeline.errors import StoreError
 from pipeline.forecasting.model import Model
 from pipeline.grid import are_neighbours, round_decimals, round_digits
-from pipeline.jobs.compare import Comparison, compare
 from pipeline.jobs.replay import replay
+from pipeline.record.compare import Comparison, compare
 from pipeline.record.state import State
 from tests.support.fakes import MemoryObjects
 from tests.support.records import CALENDAR, SESSIONS, TABLES, run_days
