@@ -95,8 +95,8 @@ def show(store: options.Store = "./store", json: options.Json = False) -> None:
         age = {"stale": behind > 0, "sessions_behind": behind}
         console.print_json(shown.document() | {"withheld": withheld} | age)
     else:
+        console.print_published(shown)
         if behind:
             console.print_line(describe_age(behind, len(shown.next_sessions)), "bold yellow")
-        console.print_published(shown)
         console.print_withheld(withheld)
         console.print_line(f"Page      {opened.url(DASHBOARD)}")

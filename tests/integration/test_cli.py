@@ -157,7 +157,10 @@ def test_invented_prices_are_marked_as_such(forecaster: Forecaster) -> None:
     args = ("--store", "store")
     ran = forecaster("run", "--bars", "simulated", "--as-of", SESSION, *args)
     assert ran.out.startswith("SIMULATED, NOT REAL")
-    assert forecaster("show", *args).out.startswith("SIMULATED, NOT REAL")
+    shown = forecaster("show", *args)
+    assert shown.out.startswith("SIMULATED, NOT REAL")
+    assert "Old: 5 or more sessions are over since." in shown.out
+    assert forecaster("show", *args, "--json").document["stale"]
     assert "not real prices" in forecaster("show", *args, "--json").document["source"]
 
 

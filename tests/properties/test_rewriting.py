@@ -30,7 +30,6 @@ from tests.support.records import (
     market,
     run_day,
     with_column,
-    without,
 )
 from tests.support.rewriting import (
     Edits,
@@ -58,7 +57,7 @@ def record() -> dict[str, bytes]:
     for i, session in enumerate(SPAN):
         bars = market(SPY=with_column(market()["SPY"], "volume", 300, 1e6 + i))
         if session in (MIDDLE, NEWEST):
-            bars["QQQ"] = without(bars["QQQ"], SESSIONS[-20])
+            bars["QQQ"] = with_column(bars["QQQ"], "low", 400, 1e9)
         run_day(model(), store, session, bars)
     return store.objects
 
@@ -180,7 +179,7 @@ def test_a_manifest_rewritten_is_named(session: object, manner: str) -> None:
 @PLACES
 def test_statuses_flipped_both_ways_are_named(session: object) -> None:
     part = part_of(session)
-    assert part.run.tickers == {"SPY": "ok", "QQQ": "withheld:missing_session"}
+    assert part.run.tickers == {"SPY": "ok", "QQQ": "withheld:inconsistent_ohlc"}
     found = checked(rewrite(record(), *flip_status(part)))
     assert {part.table("forecasts"), part.run.key} <= named(found)
     (message,) = [f.message for f in found.findings if f.key == part.table("forecasts")]
