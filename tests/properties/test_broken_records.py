@@ -58,9 +58,9 @@ class BrokenRecords(RuleBasedStateMachine):
         self.bars, self.damaged = dict(BARS), set[str]()
         self.run(self.store)
 
-    @rule()
-    def next_session(self) -> None:
-        self.move()
+    @rule(swap=st.booleans())
+    def next_session(self, swap: bool) -> None:
+        self.move(swap=swap)
         self.run(self.store)
         assert "SPY" in self.published_today()
 
@@ -124,10 +124,6 @@ class BrokenRecords(RuleBasedStateMachine):
             del self.store.objects[key]
         self.damaged.add(key)
         assert key in {finding.key for finding in verify(self.store, TABLES, CALENDAR).findings}
-
-    @rule()
-    def another_model(self) -> None:
-        self.model = 1 - self.model
 
     @rule()
     def a_ticker_is_added(self) -> None:
@@ -198,7 +194,9 @@ class BrokenRecords(RuleBasedStateMachine):
         runs = (link.manifest for link in self.links())
         return set().union(*(run.published for run in runs if run.session == DAYS[self.today]))
 
-    def move(self) -> None:
+    def move(self, *, swap: bool = False) -> None:
+        """Come to the next session, with the other model from now on if they are to swap."""
+        self.model = 1 - self.model if swap else self.model
         self.today = min(self.today + 1, len(DAYS) - 2)
 
     def run(self, store: MemoryObjects, session: date | None = None) -> None:
