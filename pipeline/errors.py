@@ -29,7 +29,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date
 from enum import StrEnum
-from typing import Self
+from typing import Any
 
 
 class Reason(StrEnum):
@@ -49,6 +49,8 @@ class Reason(StrEnum):
     NON_POSITIVE_PRICE = "non_positive_price"
     INCONSISTENT_OHLC = "inconsistent_ohlc"
     PRICE_JUMP = "price_jump"
+    FROZEN = "frozen"
+    WRONG_INSTRUMENT = "wrong_instrument"
     UNEXPLAINED_REVISION = "unexplained_revision"
     NOT_ENOUGH_HISTORY = "not_enough_history"
     NON_FINITE_OUTPUT = "non_finite_output"
@@ -57,6 +59,18 @@ class Reason(StrEnum):
 
 class ForecasterError(Exception):
     """Base of every error this project raises on purpose."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Survive the way from one process to another, which knows only `args`."""
+        return _restore, (type(self), self.args, self.__dict__)
+
+
+def _restore(
+    kind: type[ForecasterError], args: tuple[Any, ...], state: Mapping[str, Any]
+) -> ForecasterError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(state)
+    return error
 
 
 class ConfigError(ForecasterError):
@@ -81,10 +95,6 @@ class InvalidField(RequestError):
         super().__init__(f"{pointer}: expected {expected}, got {got}")
         self.pointer, self.expected, self.got = pointer, expected, got
 
-    def __reduce__(self) -> tuple[type[Self], tuple[str, str, str]]:
-        """Survive the way from one process to another, which knows only `args`."""
-        return type(self), (self.pointer, self.expected, self.got)
-
 
 class NotFound(RequestError):
     """There is no such thing, now or later."""
@@ -96,10 +106,6 @@ class DataError(ForecasterError):
     def __init__(self, message: str, reason: Reason) -> None:
         super().__init__(message)
         self.reason = reason
-
-    def __reduce__(self) -> tuple[type[Self], tuple[str, Reason]]:
-        """Survive the way from one process to another, which knows only `args`."""
-        return type(self), (str(self), self.reason)
 
 
 class InvalidBars(DataError):
@@ -114,10 +120,6 @@ class StaleBars(DataError):
     ) -> None:
         super().__init__(message, reason)
         self.newest = newest
-
-    def __reduce__(self) -> tuple[type[Self], tuple[str, Reason, date | None]]:  # type: ignore[override]
-        """Survive the way from one process to another, which knows only `args`."""
-        return type(self), (str(self), self.reason, self.newest)
 
 
 class SourceUnavailable(DataError):
@@ -148,10 +150,6 @@ class WorseModel(ModelError):
         super().__init__(message)
         self.current, self.new = dict(current), dict(new)
 
-    def __reduce__(self) -> tuple[type[Self], tuple[str, dict[str, float], dict[str, float]]]:
-        """Survive the way from one process to another, which knows only `args`."""
-        return type(self), (str(self), self.current, self.new)
-
 
 class StoreError(ForecasterError):
     """The store cannot be read or written, or holds what it should not."""
@@ -166,10 +164,6 @@ class DamagedObject(StoreError):
     def __init__(self, message: str, key: str, sha256: str | None = None) -> None:
         super().__init__(message)
         self.key, self.sha256 = key, sha256
-
-    def __reduce__(self) -> tuple[type[Self], tuple[str, str, str | None]]:
-        """Survive the way from one process to another, which knows only `args`."""
-        return type(self), (str(self), self.key, self.sha256)
 
 
 class RecordDamaged(StoreError):
@@ -194,7 +188,3 @@ class IncompleteRun(ForecasterError):
     def __init__(self, message: str, withheld: Mapping[str, str]) -> None:
         super().__init__(message)
         self.withheld = dict(withheld)
-
-    def __reduce__(self) -> tuple[type[Self], tuple[str, dict[str, str]]]:
-        """Survive the way from one process to another, which knows only `args`."""
-        return type(self), (str(self), self.withheld)

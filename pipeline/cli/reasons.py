@@ -25,6 +25,8 @@ MEANINGS: Mapping[str, str] = {
     Reason.NON_POSITIVE_PRICE: "a price is zero or negative",
     Reason.INCONSISTENT_OHLC: "a price lies outside its bar's low to high",
     Reason.PRICE_JUMP: "the close jumps like a split that was not adjusted",
+    Reason.FROZEN: "prices stand still, or nothing was traded, for five sessions",
+    Reason.WRONG_INSTRUMENT: "the source sent bars of something else",
     Reason.UNEXPLAINED_REVISION: "closes of the vintage before came back changed, with no split",
     Reason.NOT_ENOUGH_HISTORY: "too few bars for one window",
     Reason.NON_FINITE_OUTPUT: "the model answered no finite number",

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.adapters.folder_bars import FolderBars
+from pipeline.adapters.bar_folder.folder_bars import FolderBars
 from pipeline.adapters.parquet_tables import ParquetTables
 from pipeline.cli import console, options
 from pipeline.cli import main as cli

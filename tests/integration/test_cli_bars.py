@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.adapters.folder_bars import FolderBars
+from pipeline.adapters.bar_folder.folder_bars import FolderBars
 from pipeline.bars import COLUMNS
 from pipeline.jobs.fetch import to_csv
 from tests.support.builders import raw_bars

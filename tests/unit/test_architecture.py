@@ -104,10 +104,10 @@ def test_onnx_runtime_reports_nothing_to_its_maker(tmp_path: Path) -> None:
 
 
 VENDORS = {
-    "yfinance": "yahoo_bars.py",
-    "curl_cffi": "yahoo_bars.py",
+    "yfinance": "session.py translate.py yahoo_bars.py",
+    "curl_cffi": "session.py translate.py",
     "exchange_calendars": "exchange_calendar.py",
-    "pyarrow": "folder_bars.py parquet_tables.py",
+    "pyarrow": "parquet_file.py parquet_tables.py",
     "boto3": "aws_deployment.py cloudwatch_logs.py s3_store.py ssm_parameters.py",
     "botocore": "aws_deployment.py cloudwatch_logs.py s3_store.py ssm_parameters.py",
     "cryptography": "ed25519.py",
