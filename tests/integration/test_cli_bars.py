@@ -91,7 +91,7 @@ def test_simulated_bars_stay_simulated_in_a_folder(forecaster: Forecaster, bars:
 
 
 def test_another_source_does_not_complete_a_session(forecaster: Forecaster, bars: Path) -> None:
-    (bars / "IWM.csv").unlink()
+    (bars / "IWM.csv").write_text("half a fi")
     (bars / "origin.txt").write_text("a friend")
     assert forecaster("run", "--bars", bars, "--as-of", SESSION).code == 1
     answer = forecaster("run", "--bars", "simulated", "--as-of", SESSION)
