@@ -163,9 +163,14 @@ class LoopbackYahoo:
             asked = np.ones(len(bars), dtype=bool)
         else:
             asked = (opens >= int(query["period1"])) & (opens < int(query["period2"]))
-        return json.dumps(
-            {"chart": {"result": [_result(bars, opens, asked)], "error": None}}
-        ).encode()
+        return json.dumps(build_chart(bars, asked)).encode()
+
+
+def build_chart(bars: RawBars, asked: np.ndarray | None = None) -> dict[str, Any]:
+    """Return a chart of the bars asked for, or of all."""
+    opens = np.array([_opening(session) for session in bars.session.tolist()])
+    asked = np.ones(len(bars), dtype=bool) if asked is None else asked
+    return {"chart": {"result": [_result(bars, opens, asked)], "error": None}}
 
 
 def _opening(session: Any) -> int:
