@@ -89,6 +89,7 @@ def test_both_formats_give_back_the_bars_bit_for_bit(tmp_path: Path) -> None:
     "dates",
     [
         pytest.param(lambda day: day.tz_localize("America/New_York"), id="local midnights"),
+        pytest.param(lambda day: day.tz_localize("Asia/Tokyo"), id="midnights in Tokyo"),
         pytest.param(lambda day: day.astype(str), id="text"),
         pytest.param(lambda day: day.tz_localize("America/New_York").map(str), id="text with zone"),
         pytest.param(lambda day: pd.Index(day.date), id="days"),

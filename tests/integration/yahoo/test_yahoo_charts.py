@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -70,12 +71,12 @@ HARMLESS: dict[str, Change] = {
 def test_what_no_bar_has_is_left_out(
     yahoo: LoopbackYahoo, source: YahooBars, change: Change
 ) -> None:
-    yahoo.misbehaves("SPY", [changing(change)])
+    yahoo.misbehaves("SPY", repeat(changing(change)))
     assert_equal(source.read(["SPY"], FIRST, LAST).bars["SPY"], sent())
 
 
 def test_a_dividend_s_own_currency_may_be_named(yahoo: LoopbackYahoo, source: YahooBars) -> None:
-    yahoo.misbehaves("SPY", [changing(with_dividend(currency="USD"))])
+    yahoo.misbehaves("SPY", repeat(changing(with_dividend(currency="USD"))))
     bars = source.read(["SPY"], FIRST, LAST).bars["SPY"]
     assert bars.dividend[-1] == 1.0
     assert not bars.dividend[:-1].any()
@@ -143,7 +144,7 @@ def test_numbers_that_are_none_stay_visible(
         chart["chart"]["result"][0]["indicators"]["quote"][0]["close"][-1] = "HOLE"
         return replace(good, body=json.dumps(chart).replace('"HOLE"', hole).encode())
 
-    yahoo.misbehaves("SPY", [behave])
+    yahoo.misbehaves("SPY", repeat(behave))
     assert not np.isfinite(source.read(["SPY"], FIRST, LAST).bars["SPY"].close[-1])
 
 
@@ -172,14 +173,14 @@ def test_an_answer_without_end_is_cut_off(
 def test_a_packed_answer_is_read_as_any(yahoo: LoopbackYahoo, source: YahooBars) -> None:
     packed = {"Content-Encoding": "gzip"}
     yahoo.misbehaves(
-        "SPY", [lambda good: replace(good, body=gzip.compress(good.body), headers=packed)]
+        "SPY", repeat(lambda good: replace(good, body=gzip.compress(good.body), headers=packed))
     )
     assert_equal(source.read(["SPY"], FIRST, LAST).bars["SPY"], sent())
 
 
 def test_a_split_of_tomorrow_adds_no_empty_bar(yahoo: LoopbackYahoo, source: YahooBars) -> None:
     tomorrow = {"1": {"date": OPENING + 3 * 86400, "numerator": 2, "denominator": 1}}
-    yahoo.misbehaves("SPY", [changing(with_events(splits=tomorrow))])
+    yahoo.misbehaves("SPY", repeat(changing(with_events(splits=tomorrow))))
     bars = source.read(["SPY"], FIRST, date(2024, 12, 30)).bars["SPY"]
     assert_equal(bars, raw_bars().since(FIRST))
 

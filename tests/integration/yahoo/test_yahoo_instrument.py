@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import repeat
 from typing import Any
 
 import pytest
@@ -47,7 +48,7 @@ WRONG: Mapping[str, tuple[dict[str, str], str]] = {
 def test_bars_of_something_else_are_refused_in_yahoo_s_own_words(
     yahoo: LoopbackYahoo, source: YahooBars, clock: PatientClock, meta: dict[str, str], said: str
 ) -> None:
-    yahoo.misbehaves("SPY", [saying(**meta)])
+    yahoo.misbehaves("SPY", repeat(saying(**meta)))
     reading = source.read(["SPY", "QQQ"], FIRST, LAST)
     failure = reading.failures["SPY"]
     assert (type(failure), failure.reason) == (InvalidBars, Reason.WRONG_INSTRUMENT)
@@ -57,7 +58,7 @@ def test_bars_of_something_else_are_refused_in_yahoo_s_own_words(
 
 
 def test_all_that_is_wrong_is_said_at_once(yahoo: LoopbackYahoo, source: YahooBars) -> None:
-    yahoo.misbehaves("SPY", [saying(symbol="QQQ", currency="JPY")])
+    yahoo.misbehaves("SPY", repeat(saying(symbol="QQQ", currency="JPY")))
     failure = source.read(["SPY"], FIRST, LAST).failures["SPY"]
     assert str(failure) == "SPY: expected symbol SPY, got 'QQQ'; currency USD, got 'JPY'"
 
@@ -69,7 +70,7 @@ def test_all_that_is_wrong_is_said_at_once(yahoo: LoopbackYahoo, source: YahooBa
 def test_what_yahoo_does_not_say_contradicts_nothing(
     yahoo: LoopbackYahoo, source: YahooBars, silent: str
 ) -> None:
-    yahoo.misbehaves("SPY", [saying(**{silent: None})])
+    yahoo.misbehaves("SPY", repeat(saying(**{silent: None})))
     assert_equal(source.read(["SPY"], FIRST, LAST).bars["SPY"], sent())
 
 
@@ -78,15 +79,15 @@ def test_a_symbol_is_the_same_in_every_spelling(
     yahoo: LoopbackYahoo, source: YahooBars, symbol: str
 ) -> None:
     yahoo.knows(raw_bars("BRK-B"))
-    yahoo.misbehaves("BRK-B", [saying(symbol=symbol, instrumentType="EQUITY")])
+    yahoo.misbehaves("BRK-B", repeat(saying(symbol=symbol, instrumentType="EQUITY")))
     assert_equal(source.read(["BRK-B"], FIRST, LAST).bars["BRK-B"], sent("BRK-B"))
 
 
 def test_the_vix_is_an_index_computed_in_chicago(yahoo: LoopbackYahoo, source: YahooBars) -> None:
     yahoo.knows(raw_bars("^VIX"))
-    yahoo.misbehaves("^VIX", [saying(exchangeTimezoneName="America/Chicago")])
+    yahoo.misbehaves("^VIX", repeat(saying(exchangeTimezoneName="America/Chicago")))
     assert_equal(source.read(["^VIX"], FIRST, LAST).bars["^VIX"], sent("^VIX"))
-    yahoo.misbehaves("^VIX", [saying(instrumentType="ETF")])
+    yahoo.misbehaves("^VIX", repeat(saying(instrumentType="ETF")))
     failure = source.read(["^VIX"], FIRST, LAST).failures["^VIX"]
     assert failure.reason is Reason.WRONG_INSTRUMENT
 
