@@ -10,7 +10,7 @@ import sys
 from datetime import date
 from pathlib import Path
 
-from pipeline.adapters.folder_bars import FolderBars
+from pipeline.adapters.bar_folder.folder_bars import FolderBars
 from pipeline.backtest.leaderboard import REFERENCE
 from pipeline.errors import ForecasterError
 from pipeline.evaluation.score_table import FORECASTER

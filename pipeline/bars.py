@@ -9,7 +9,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.errors import ConfigError, InvalidBars, Reason, StaleBars
+from pipeline.bar_patterns import FROZEN_SESSIONS, find_frozen, find_unadjusted_split
+from pipeline.errors import InvalidBars, Reason
 
 Floats = NDArray[np.float64]
 Sessions = NDArray[np.datetime64]
@@ -22,13 +23,9 @@ VIX = "^VIX"
 TICKER = r"\^?[A-Z0-9][A-Z0-9.=-]{0,15}"
 # Beside a folder of bars, the label of the source that they were fetched from.
 ORIGIN_FILE = "origin.txt"
-LONGEST_LABEL = 500  # bytes of it, white space around it included
 
 # Sources round to different digits, so the high may miss the close by a hair; features clamp it.
 OHLC_TOLERANCE = 5e-3
-# A close-to-close ratio this near to a split's (in log) is taken for an unadjusted split.
-SPLIT_RATIOS = np.array([1.5, 2.0, 3.0, 4.0, 5.0])
-SPLIT_TOLERANCE = 0.08
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,23 +90,20 @@ class Bars(RawBars):
         check_prices(self)
 
     @classmethod
-    def validate(cls, raw: RawBars) -> Bars:
-        """Return `raw` as Bars; raises InvalidBars with the reason of the first rule broken."""
-        return cls(**{f.name: getattr(raw, f.name) for f in fields(raw)})
+    def validate(cls, raw: RawBars, confirmed: date | None = None) -> Bars:
+        """Return `raw` as Bars that a market can have made.
 
+        What later vintages have confirmed is history, however odd: no price up to the session
+        `confirmed` is taken for an unadjusted split.
 
-def parse_label(data: bytes, where_from: str) -> str:
-    """Return a source's label, one line of text, in `data`; raises ConfigError if it is none."""
-    try:
-        label = data.decode("utf-8-sig").strip()
-    except UnicodeDecodeError as exc:
-        raise ConfigError(f"{where_from}: expected text in UTF-8, got {exc.reason}") from exc
-    if not label or not label.isprintable() or len(data) > LONGEST_LABEL:
-        raise ConfigError(
-            f"{where_from}: expected one line of up to {LONGEST_LABEL} bytes that names where the "
-            f"bars come from, got {label[:50]!r}"
-        )
-    return label
+        Raises
+        ------
+        InvalidBars
+            With the reason of the first rule broken.
+        """
+        bars = cls(**{f.name: getattr(raw, f.name) for f in fields(raw)})
+        check_patterns(bars, confirmed)
+        return bars
 
 
 def check_shapes(bars: RawBars) -> None:
@@ -141,7 +135,7 @@ def check_sessions(bars: RawBars) -> None:
 
 
 def check_prices(bars: RawBars) -> None:
-    """Raise InvalidBars unless prices are finite, positive, consistent and free of jumps."""
+    """Raise InvalidBars unless prices are finite, positive and consistent."""
     prices = np.stack([getattr(bars, name) for name in PRICES])
     _refuse_first(
         bars, ~np.isfinite(prices).all(axis=0), "a price is NaN or infinite", Reason.BAR_NAN
@@ -153,9 +147,26 @@ def check_prices(bars: RawBars) -> None:
         above: Flags = prices.max(axis=0) > bars.high * (1 + OHLC_TOLERANCE)
     below: Flags = prices.min(axis=0) < bars.low * (1 - OHLC_TOLERANCE)
     _refuse_first(bars, above | below, "a price lies outside low to high", Reason.INCONSISTENT_OHLC)
-    _refuse_first(
-        bars, _find_jumps(bars.close), "the close jumps like an unadjusted split", Reason.PRICE_JUMP
-    )
+
+
+def check_patterns(bars: RawBars, confirmed: date | None = None) -> None:
+    """Raise InvalidBars for what no market makes: see `pipeline.bar_patterns`."""
+    doubtful = bars if confirmed is None else bars.since(confirmed)
+    if (jump := find_unadjusted_split(doubtful)) is not None:
+        at, split = jump
+        raise InvalidBars(
+            f"{bars.ticker}: on {doubtful.session[at]} the close jumps like {split}, for which the "
+            f"bars before are not adjusted: {_show_prices(doubtful, at - 1)} before, "
+            f"{_show_prices(doubtful, at)}",
+            Reason.PRICE_JUMP,
+        )
+    if (frozen := find_frozen(bars)) is not None:
+        at, what = frozen
+        raise InvalidBars(
+            f"{bars.ticker}: {FROZEN_SESSIONS} sessions up to {bars.session[at]} have {what}: "
+            f"{_show_prices(bars, at)}, volume {bars.volume[at]:g}",
+            Reason.FROZEN,
+        )
 
 
 def _refuse_first(bars: RawBars, broken: Flags, what: str, reason: Reason) -> None:
@@ -164,21 +175,10 @@ def _refuse_first(bars: RawBars, broken: Flags, what: str, reason: Reason) -> No
     at = int(np.argmax(broken))
     if reason is Reason.BAR_NAN and at == len(bars) - 1:
         reason = Reason.LAST_BAR_NAN
-    prices = ", ".join(f"{name} {getattr(bars, name)[at]:g}" for name in PRICES)
-    raise InvalidBars(f"{bars.ticker}: on {bars.session[at]} {what}: {prices}", reason)
+    raise InvalidBars(
+        f"{bars.ticker}: on {bars.session[at]} {what}: {_show_prices(bars, at)}", reason
+    )
 
 
-def _find_jumps(close: Floats) -> Flags:
-    size = np.abs(np.diff(np.log(close), prepend=np.log(close[:1])))
-    near_split = np.abs(size[:, None] - np.log(SPLIT_RATIOS)) <= SPLIT_TOLERANCE
-    flags: Flags = near_split.any(axis=1) | (size > np.log(SPLIT_RATIOS[-1]))
-    return flags
-
-
-def select_span(bars: RawBars, first: date, last: date) -> RawBars:
-    """Return the bars from `first` to `last`; raises StaleBars where all are older."""
-    newest: date | None = bars.session.max().item() if len(bars) else None
-    if newest is not None and newest < first:
-        message = f"{bars.ticker}: expected a bar of {last}, newest is of {newest}"
-        raise StaleBars(message, newest=newest)
-    return bars.since(first).as_of(last)
+def _show_prices(bars: RawBars, at: int) -> str:
+    return ", ".join(f"{name} {getattr(bars, name)[at]:g}" for name in PRICES)

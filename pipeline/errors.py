@@ -49,6 +49,8 @@ class Reason(StrEnum):
     NON_POSITIVE_PRICE = "non_positive_price"
     INCONSISTENT_OHLC = "inconsistent_ohlc"
     PRICE_JUMP = "price_jump"
+    FROZEN = "frozen"
+    WRONG_INSTRUMENT = "wrong_instrument"
     UNEXPLAINED_REVISION = "unexplained_revision"
     IMPLAUSIBLE_CLOSE = "implausible_close"
     NO_RANGES = "no_ranges"

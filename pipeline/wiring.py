@@ -92,7 +92,7 @@ def open_source(
         When `spec` names none of them.
     """
     if spec == YAHOO:
-        from pipeline.adapters.yahoo_bars import YahooBars  # noqa: PLC0415
+        from pipeline.adapters.yahoo.yahoo_bars import YahooBars  # noqa: PLC0415
 
         return YahooBars(cache_dir, remaining_seconds)
     if spec == SIMULATED:
@@ -101,7 +101,7 @@ def open_source(
         return SimulatedMarket(calendar)
     if not spec.strip() or not Path(spec).is_dir():
         raise ConfigError(f"bars: expected {SOURCES}, got {spec!r}")
-    from pipeline.adapters.folder_bars import FolderBars  # noqa: PLC0415
+    from pipeline.adapters.bar_folder.folder_bars import FolderBars  # noqa: PLC0415
 
     return FolderBars(Path(spec))
 

@@ -1,13 +1,20 @@
-"""Reasons in words: what each means, and a source that remembers what it said."""
+"""Reasons in words: what each means, and a source that remembers what it said.
+
+It also stops a run at a ticker that nobody knows, before anything of it is recorded: what was never
+on the record and is not known to the source is a slip of the keyboard.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 
-from pipeline.errors import DataError, Reason
-from pipeline.ports import BarSource, Reading
+from pipeline.errors import DataError, Reason, RequestError, StoreError
+from pipeline.ports import BarSource, ObjectStore, Reading
+from pipeline.record.chain import find_head
+from pipeline.record.state import read_state
 from pipeline.record.vintage import select_forecast_bars
 
 MEANINGS: Mapping[str, str] = {
@@ -25,6 +32,8 @@ MEANINGS: Mapping[str, str] = {
     Reason.NON_POSITIVE_PRICE: "a price is zero or negative",
     Reason.INCONSISTENT_OHLC: "a price lies outside its bar's low to high",
     Reason.PRICE_JUMP: "the close jumps like a split that was not adjusted",
+    Reason.FROZEN: "prices stand still, or nothing was traded, for five sessions",
+    Reason.WRONG_INSTRUMENT: "the source sent bars of something else",
     Reason.UNEXPLAINED_REVISION: "closes of the vintage before came back changed, with no split",
     Reason.IMPLAUSIBLE_CLOSE: (
         "a close is beyond 10 sigmas of the forecast; it counts if a run an hour later sees it too"
@@ -50,17 +59,55 @@ class Withheld:
 
 
 class RememberingSource:
-    """A BarSource that remembers its last reading: an error says more than its reason."""
+    """A BarSource that remembers its last reading: an error says more than its reason.
 
-    def __init__(self, source: BarSource) -> None:
+    `required` are the tickers of a run on `store`; those that are only read beside them may be
+    unknown.
+    """
+
+    def __init__(self, source: BarSource, required: Collection[str], store: ObjectStore) -> None:
         self.label = source.label
-        self._source = source
+        self._source, self._required, self._store = source, required, store
         self._reading = Reading({})
 
     def read(self, tickers: Sequence[str], first: date, last: date) -> Reading:
-        """Return what the source reads."""
+        """Return what the source reads.
+
+        Raises
+        ------
+        RequestError
+            When it does not know a required ticker that was never on the record.
+        """
         self._reading = self._source.read(tickers, first, last)
+        unknown = [
+            ticker
+            for ticker, failure in self._reading.failures.items()
+            if ticker in self._required and failure.reason is Reason.UNKNOWN_TICKER
+        ]
+        if unknown and (typos := sorted(set(unknown) - _read_recorded_tickers(self._store))):
+            said = "; ".join(str(self._reading.failures[ticker]) for ticker in typos[:3])
+            raise RequestError(
+                f"expected tickers that {self.label} knows, got {', '.join(typos)}, never on the "
+                f"record, so nothing was recorded: {said}"
+            )
         return self._reading
+
+    def find_problems(
+        self,
+        tickers: Sequence[str],
+        expected: Sequence[date] | None = None,
+        reason: Reason | None = None,
+    ) -> dict[str, Withheld]:
+        """Return tickers that the last reading gave no bars of, or none fit for `expected`.
+
+        With a `reason`, only those of this one.
+        """
+        errors = {ticker: self._error(ticker, expected) for ticker in tickers}
+        return {
+            ticker: Withheld(error.reason, str(error))
+            for ticker, error in errors.items()
+            if error and reason in (None, error.reason)
+        }
 
     def explain(self, withheld: Mapping[str, str], expected: Sequence[date]) -> dict[str, Withheld]:
         """Return tickers withheld in the words of the last reading's errors, where it has them.
@@ -84,10 +131,22 @@ class RememberingSource:
             return Withheld.of(reason)
         return Withheld(reason, str(error))
 
-    def _error(self, ticker: str, expected: Sequence[date]) -> DataError | None:
-        if ticker in self._reading.bars:
+    def _error(self, ticker: str, expected: Sequence[date] | None) -> DataError | None:
+        if expected and ticker in self._reading.bars:
             try:
                 select_forecast_bars(self._reading.bars[ticker], expected)
             except DataError as exc:
                 return exc
         return self._reading.failures.get(ticker)
+
+
+def _read_recorded_tickers(store: ObjectStore) -> set[str]:
+    """Return the tickers that the record knows, by its newest manifest and state."""
+    head = find_head(store)
+    if head is None:
+        return set()
+    known = set(head.manifest.tickers)
+    with suppress(StoreError):  # a damaged state is the run's to mend or to report
+        state = read_state(store, head.manifest)
+        known |= state.log_gains.keys() | state.withheld.keys()
+    return known

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import date
@@ -12,12 +12,14 @@ import typer
 
 from pipeline.cli import console, options, record_text
 from pipeline.cli.progress import counting_bar
-from pipeline.errors import ConfigError, StoreError
+from pipeline.cli.reasons import RememberingSource, Withheld
+from pipeline.errors import ConfigError, RequestError, StoreError
 from pipeline.jobs.backfill.run import backfill
 from pipeline.jobs.replay import replay
 from pipeline.jobs.status import read_status
 from pipeline.ports import ObjectStore
 from pipeline.record.chain import find_head
+from pipeline.record.vintage import HISTORY_SESSIONS
 from pipeline.wiring import DEFAULT_BUNDLE, NO_LOCK, daily_job, open_store, parse_lock
 
 From = Annotated[date, options.day_option("--from", "First session to issue.")]
@@ -44,27 +46,40 @@ def backfill_command(
     """
     names, at = options.parse_tickers(tickers), options.event_time("--to", to)
     calendar, locked = options.open_calendar(), parse_lock(lock, options.now())
-    source = options.open_bars(bars, calendar)
     opened = open_store(store, lock=locked)
+    source = RememberingSource(options.open_bars(bars, calendar), names, opened)
     job = daily_job(names, source, calendar, store=opened, bundle=bundle, key=key)
     last = calendar.last_closed(at)
     if first > last:
         raise ConfigError(f"--from: expected a date not after {last}, got {first}")
     with counting_bar("Sessions") as move, _explain_interruption(job.store):
-        sessions = backfill(job, first, last, options.now(), move)
+        try:
+            sessions = backfill(job, first, last, options.now(), move)
+        except RequestError as exc:
+            expected = calendar.ending(last, HISTORY_SESSIONS)
+            raise _with_problems(exc, source.find_problems(names, expected)) from exc
+    withheld = source.find_problems(names)
     if json:
-        console.print_json({"store": store, "sessions": sessions, "last": last})
+        result = {"store": store, "sessions": sessions, "last": last, "withheld": withheld}
+        console.print_json(result)
     else:
         console.print_source(job.source.label)
         until = find_head(job.store)
         span = f", up to {until.manifest.session}" if until and sessions else ""
         console.print_line(f"{sessions} sessions issued into {store}{span}.")
+        console.print_withheld(withheld)
         if until and until.manifest.session < last:
             console.print_line(f"The bars end on {until.manifest.session}.")
         if first < job.model.manifest.training.last_session:
             console.print_line(
                 record_text.LEARNT.format(job.model.manifest.training.last_session), "yellow"
             )
+
+
+def _with_problems(refusal: RequestError, problems: Mapping[str, Withheld]) -> RequestError:
+    """Return a refusal that says why tickers had no bars to issue from, the first few of them."""
+    said = "; ".join(f"{why.reason}: {why.message}" for why in list(problems.values())[:3])
+    return RequestError(f"{refusal}; {said}" if said else str(refusal))
 
 
 @contextmanager

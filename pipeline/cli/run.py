@@ -9,8 +9,9 @@ import typer
 from pipeline.cli import console, options
 from pipeline.cli.reasons import RememberingSource, Withheld
 from pipeline.cli.repair import print_repairs
-from pipeline.errors import StoreError
+from pipeline.errors import Reason, StoreError
 from pipeline.jobs import daily
+from pipeline.jobs.daily_summary import Outcome
 from pipeline.ports import ObjectStore
 from pipeline.record.chain import find_head
 from pipeline.record.keys import DASHBOARD
@@ -41,13 +42,15 @@ def run(
     locked = parse_lock(lock, options.now())
     with console.progress("Reading bars and forecasting"):
         calendar = options.open_calendar()
-        source = RememberingSource(options.open_bars(bars, calendar))
         opened = open_store(store, lock=locked)
+        source = RememberingSource(options.open_bars(bars, calendar), names, opened)
         job = daily_job(names, source, calendar, store=opened, bundle=bundle, key=key)
         summary = daily.run(job, at, options.now())
         shown = read_session(job.store, job.tables, summary.session)
     expected = calendar.ending(summary.session, HISTORY_SESSIONS)
     withheld = source.explain(summary.withheld, expected)
+    if summary.outcome is Outcome.CLOSED_UNCONFIRMED:
+        withheld = source.find_problems(names, expected, Reason.LAST_BAR_NAN)
     if json:
         outcome = {
             "outcome": summary.outcome,

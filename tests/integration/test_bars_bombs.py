@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.adapters import folder_bars
-from pipeline.adapters.folder_bars import FolderBars
+from pipeline.adapters.bar_folder import folder_bars
+from pipeline.adapters.bar_folder.folder_bars import FolderBars
 from pipeline.errors import Reason
 
 FIRST, LAST = date(1990, 1, 1), date(2030, 1, 1)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.adapters.folder_bars import FolderBars
+from pipeline.adapters.bar_folder.folder_bars import FolderBars
 from pipeline.bars import COLUMNS
 from pipeline.jobs.fetch import to_csv
 from tests.support.builders import raw_bars
@@ -91,7 +91,7 @@ def test_simulated_bars_stay_simulated_in_a_folder(forecaster: Forecaster, bars:
 
 
 def test_another_source_does_not_complete_a_session(forecaster: Forecaster, bars: Path) -> None:
-    (bars / "IWM.csv").unlink()
+    (bars / "IWM.csv").write_text("half a fi")
     (bars / "origin.txt").write_text("a friend")
     assert forecaster("run", "--bars", bars, "--as-of", SESSION).code == 1
     answer = forecaster("run", "--bars", "simulated", "--as-of", SESSION)

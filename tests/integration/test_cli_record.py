@@ -127,7 +127,8 @@ def test_a_backfill_says_what_it_did_and_what_is_not_real(forecaster: Forecaster
 def test_a_backfill_again_has_nothing_to_do(forecaster: Forecaster, store: Path) -> None:
     before = files(store)
     answer = forecaster(*BACKFILL, "--json")
-    assert answer.document == {"store": "./store", "sessions": 0, "last": LAST}
+    expected = {"store": "./store", "sessions": 0, "last": LAST, "withheld": {}}
+    assert answer.document == expected
     assert files(store) == before
 
 
@@ -151,6 +152,7 @@ def test_a_backfill_without_an_end_goes_up_to_the_last_closed_session(
         "store": "new",
         "sessions": 1,
         "last": last,
+        "withheld": {},
     }
 
 
@@ -371,11 +373,16 @@ def test_status_after_one_run_says_that_nothing_is_realised_yet(forecaster: Fore
 
 
 def test_status_names_what_was_withheld(forecaster: Forecaster) -> None:
-    args = ("--bars", "simulated", "--tickers", "SPY,NOPE", "--from", "2025-06-26", "--to", LAST)
-    assert forecaster("backfill", *args).code == 0
+    span = ("--from", "2025-06-26", "--to", LAST)
+    fetched = ("fetch", "--bars", "simulated", "--out", "bars", "--from", "2024-01-02")
+    assert forecaster(*fetched, "--tickers", "SPY", "--to", LAST).code == 0
+    Path("bars/ODD.csv").write_text("half a fi")
+    backfill = forecaster("backfill", "--bars", "bars", "--tickers", "SPY,ODD", *span)
+    assert backfill.code == 0
+    assert "ODD       unreadable  ODD.csv: expected the columns Date" in backfill.out
     answer = forecaster("status")
-    assert "withheld:unknown_ticker" in answer.out
-    assert "unknown_ticker 3" in answer.out
+    assert "withheld:unreadable" in answer.out
+    assert "unreadable 3" in answer.out
 
 
 def test_status_of_a_state_that_was_changed_is_one_clear_error(

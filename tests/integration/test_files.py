@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.adapters.folder_bars import FolderBars
+from pipeline.adapters.bar_folder.folder_bars import FolderBars
 from pipeline.bars import COLUMNS, Bars, RawBars
 from pipeline.errors import ConfigError, Reason, SourceUnavailable
 from pipeline.ports import BarSource
@@ -90,6 +89,7 @@ def test_both_formats_give_back_the_bars_bit_for_bit(tmp_path: Path) -> None:
     "dates",
     [
         pytest.param(lambda day: day.tz_localize("America/New_York"), id="local midnights"),
+        pytest.param(lambda day: day.tz_localize("Asia/Tokyo"), id="midnights in Tokyo"),
         pytest.param(lambda day: day.astype(str), id="text"),
         pytest.param(lambda day: day.tz_localize("America/New_York").map(str), id="text with zone"),
         pytest.param(lambda day: pd.Index(day.date), id="days"),
@@ -103,10 +103,61 @@ def test_parquet_dates_may_be_the_index_in_any_type(tmp_path: Path, dates: objec
     assert_equal(read_one(tmp_path), expected)
 
 
-def test_the_csv_goes_before_the_parquet(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("names", "ticker"),
+    [
+        (("SPY.csv", "SPY.parquet"), "SPY"),
+        (("SPY.csv", "spy.csv"), "SPY"),
+        (("SPY.csv", "SPY.CSV"), "SPY"),
+        (("VIX.csv", "^VIX.csv"), "^VIX"),
+    ],
+)
+def test_of_two_files_for_a_ticker_neither_is_read_and_both_are_named(
+    tmp_path: Path, names: tuple[str, str], ticker: str
+) -> None:
+    for name in names:
+        write(tmp_path, HEADER, *ROWS, name=name)
+    if len(list(tmp_path.iterdir())) < 2:
+        pytest.skip("this disk does not tell the two names apart")
+    said, reason = failure(tmp_path, ticker)
+    assert reason is Reason.UNREADABLE
+    assert f"{ticker}: expected one file, got " in said
+    assert all(name in said for name in names)
+
+
+@pytest.mark.parametrize("name", ["spy.csv", "Spy.CSV", "spy.parquet", "SPY.Parquet"])
+def test_a_file_is_a_ticker_s_in_any_case_of_letters(tmp_path: Path, name: str) -> None:
+    expected = raw_bars("SPY", 20)
+    if name.lower().endswith("csv"):
+        frame(expected).to_csv(tmp_path / name, index=False)
+    else:
+        frame(expected).to_parquet(tmp_path / name)
+    assert_equal(read_one(tmp_path), expected)
+
+
+@pytest.mark.parametrize(
+    ("ticker", "names", "near"),
+    [
+        ("SYP", ["SPY", "QQQ"], "near names there: SPY"),
+        ("BRK.B", ["BRK-B", "SPY"], "near names there: BRK-B"),
+        ("SYP", ["QQQ"], "got none of them"),
+    ],
+)
+def test_a_ticker_without_a_file_hints_at_names_that_are_like_it(
+    tmp_path: Path, ticker: str, names: list[str], near: str
+) -> None:
+    for name in names:
+        write(tmp_path, HEADER, *ROWS, name=f"{name}.csv")
+    said, reason = failure(tmp_path, ticker)
+    assert reason is Reason.UNKNOWN_TICKER
+    assert said.endswith(near)
+
+
+def test_near_names_are_looked_for_only_for_the_first_failures(tmp_path: Path) -> None:
     write(tmp_path, HEADER, *ROWS)
-    frame(raw_bars("SPY", 100)).to_parquet(tmp_path / "SPY.parquet")
-    assert len(read_one(tmp_path)) == 2
+    reading = FolderBars(tmp_path).read([f"SPY{at}" for at in range(30)], FIRST, LAST)
+    hinted = [str(failure).endswith("SPY") for failure in reading.failures.values()]
+    assert hinted == [True] * 20 + [False] * 10
 
 
 @pytest.mark.parametrize(
@@ -119,7 +170,7 @@ def test_a_time_and_zone_after_the_date_leave_the_local_date(tmp_path: Path, sta
 
 
 def test_columns_may_come_in_any_order_with_others_between(tmp_path: Path) -> None:
-    write(tmp_path, "Close,Note,Low, High,Open,Date", "4,x,1,5,2,2024-12-27")
+    write(tmp_path, "Close,Note,Low, High,Open,Date,Note", "4,x,1,5,2,2024-12-27,y")
     bars = read_one(tmp_path)
     assert [getattr(bars, name)[0] for name in COLUMNS] == [2, 5, 1, 4, 0, 0, 0]
 
@@ -186,6 +237,13 @@ def test_an_index_has_no_volume_and_may_lie_without_its_caret(tmp_path: Path, na
         ((HEADER, "2024-02-30,1,1,1,1,1,1"), "line 2, Date: expected YYYY-MM-DD, got '2024-02-30'"),
         (("Date,Open,Close", "2024-12-27,1,1"), "missing High, Low; got Date, Open, Close"),
         (("",), "expected the columns Date, Open, High, Low, Close; missing"),
+        ((HEADER + ",Close", ROWS[0] + ",1"), "expected each column once, got Close twice"),
+        ((HEADER, "Dec 27, 2024,1,1,1,1,1"), "line 2, Date: expected YYYY-MM-DD, got 'Dec 27'"),
+        ((HEADER, '"Dec 27, 2024",1,1,1,1,1,1'), "line 2, Date: expected YYYY-MM-DD, got 'Dec 27,"),
+        ((HEADER, "0204-12-27,1,1,1,1,1,1"), "expected dates from 1700-01-01 to 2199-12-31, got"),
+        ((HEADER, "2024-12-27,1_000,1,1,1,1,1"), "line 2, Open: expected a number, got '1_000'"),
+        ((HEADER, "2024-12-27,٣,1,1,1,1,1"), "line 2, Open: expected a number, got '٣'"),
+        ((HEADER, "2024-12-27,1.234,5,1,1,1,1,1"), "line 2: expected 7 fields, got 8"),
     ],
 )
 def test_a_broken_file_says_where_and_what_came(
@@ -203,6 +261,13 @@ def test_a_byte_order_mark_and_windows_lines_do_not_matter(tmp_path: Path) -> No
     assert len(read_one(tmp_path)) == 2
 
 
+def test_text_in_utf_16_is_named_so(tmp_path: Path) -> None:
+    (tmp_path / "SPY.csv").write_bytes("\n".join((HEADER, *ROWS)).encode("utf-16"))
+    said, reason = failure(tmp_path)
+    assert reason is Reason.UNREADABLE
+    assert "SPY.csv: expected text in UTF-8, got UTF-16: save it as UTF-8" in said
+
+
 @pytest.mark.parametrize("content", [b"", b"\xff\xfe\x00D", b"a" * 200_000])
 def test_bytes_that_are_no_table_are_unreadable(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "SPY.csv").write_bytes(content)
@@ -214,15 +279,30 @@ def test_bytes_that_are_no_table_are_unreadable(tmp_path: Path, content: bytes) 
 @pytest.mark.parametrize(
     ("column", "values", "message"),
     [
-        ("Close", ["1.5", "x"], "column Close: expected numbers, got: "),
-        ("Close", [[1], [2]], "column Close: expected numbers, got: "),
-        ("Date", [20241226, 20241227], "column Date: expected dates, got int64"),
+        ("Close", ["1.5", "x"], "row 1, Close: expected a number, got 'x'"),
+        ("Close", [[1], [2]], "column Close: expected numbers, got list<element: int64>"),
+        ("Close", [True, False], "column Close: expected numbers, got bool"),
+        ("Close", [b"1", b"2"], "column Close: expected numbers, got binary"),
+        ("Close", [{"raw": 1.0}] * 2, "column Close: expected numbers, got struct<raw: double>"),
+        ("Date", [20241226, 20241227], "column Date: expected dates or text like 2024-12-27, got"),
+        ("Date", pd.period_range("2024-12", periods=2, freq="M"), "column Date: expected dates or"),
+        ("Date", [b"2024-12-26", b"2024-12-27"], "like 2024-12-27, got binary"),
+        ("Date", [[2024, 12, 26], [2024, 12, 27]], "like 2024-12-27, got list<element: int64>"),
+        ("Date", [{"day": 26}, {"day": 27}], "like 2024-12-27, got struct<day: int64>"),
+        ("Date", ["2024-12-26", "Dec 27, 2024"], "row 1, Date: expected YYYY-MM-DD, got 'Dec 27"),
+        ("Date", ["12/26/2024", "12/27/2024"], "row 0, Date: expected YYYY-MM-DD, got '12/26/2"),
+        ("Date", ["2024-12-26", None], "row 1, Date: expected YYYY-MM-DD, got ''"),
+        (
+            "Date",
+            np.array(["2024-12-26", "2924-12-27"], "datetime64[s]"),
+            "column Date: expected dates from 1700-01-01 to 2199-12-31, got 2924-12-27 in row 1",
+        ),
         (
             "Date",
             [pd.Timestamp("2024-12-26"), None],
             "column Date: expected dates, got none in row",
         ),
-        ("Date", ["2024-12-26", "soon"], "SPY.parquet: "),
+        ("Date", ["2024-12-26", "soon"], "SPY.parquet: row 1, Date: expected YYYY-MM-DD"),
     ],
 )
 def test_a_broken_parquet_file_says_where_and_what_came(
@@ -264,49 +344,6 @@ def test_a_folder_that_cannot_be_listed_is_a_wrong_setting(tmp_path: Path) -> No
         FolderBars(tmp_path / "nowhere")
     with pytest.raises(ConfigError, match=r"expected a folder of bars at .*SPY\.csv"):
         FolderBars(write(tmp_path, HEADER))
-
-
-def label_of(folder: Path, origin: bytes | None = None) -> str:
-    folder.mkdir(exist_ok=True)
-    if origin is not None:
-        (folder / "origin.txt").write_bytes(origin)
-    return FolderBars(folder).label
-
-
-def test_a_source_is_what_its_origin_says_wherever_the_folder_lies(tmp_path: Path) -> None:
-    assert label_of(tmp_path / "bars") == label_of(tmp_path / "others") == "folder"
-    for origin in (b"Yahoo Finance\n", b"\xef\xbb\xbf Yahoo Finance\r\n\r\n"):
-        assert label_of(tmp_path / "bars", origin) == "Yahoo Finance"
-    (tmp_path / "bars").rename(tmp_path / "moved")
-    assert label_of(tmp_path / "moved") == "Yahoo Finance"
-    assert label_of(tmp_path / "bars", "Börse Wien, Schlusskurse".encode()) != label_of(
-        tmp_path / "moved"
-    )
-
-
-@pytest.mark.parametrize(
-    "origin",
-    [b"", b" \n", b"\xff\xfeY\x00", b"two\nlines", b"a\x00b", b"\x1b[2J", b"x" * 501, b" " * 10**6]
-    + ["zero\u200bwidth".encode(), "\u202eright to left".encode()],
-    ids=repr,
-)
-def test_an_origin_that_is_no_label_is_a_wrong_setting(tmp_path: Path, origin: bytes) -> None:
-    with pytest.raises(
-        ConfigError, match=r"origin\.txt: expected (one line|text in UTF-8)"
-    ) as said:
-        label_of(tmp_path, origin)
-    assert len(str(said.value)) < 1000
-    assert str(said.value).isprintable()
-
-
-def test_an_origin_that_cannot_be_read_is_a_wrong_setting(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "origin.txt")  # to open it would wait for whoever writes
-    with pytest.raises(ConfigError, match=r"origin\.txt: expected a text file"):
-        FolderBars(tmp_path)
-    (tmp_path / "origin.txt").unlink()
-    (tmp_path / "origin.txt").mkdir()
-    with pytest.raises(ConfigError, match=r"origin\.txt: expected a text file"):
-        FolderBars(tmp_path)
 
 
 @pytest.mark.real_bars

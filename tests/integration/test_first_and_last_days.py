@@ -69,7 +69,8 @@ def test_a_backfill_ends_with_the_last_origin(forecaster: Forecaster, clock: Clo
     assert_refused(forecaster(*backfill), 2, f"a request for 5 after {LAST}", ADVICE)
     assert not Path("store").exists()
     answer = forecaster(*backfill, "--to", str(LAST_ORIGIN))
-    assert answer.document == {"store": "./store", "sessions": 3, "last": str(LAST_ORIGIN)}
+    expected = {"store": "./store", "sessions": 3, "last": str(LAST_ORIGIN), "withheld": {}}
+    assert answer.document == expected
 
 
 def test_a_backfill_needs_the_history_of_its_first_session_and_no_more(

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.adapters.folder_bars import FolderBars
+from pipeline.adapters.bar_folder.folder_bars import FolderBars
 from pipeline.backtest.leaderboard import REFERENCE
 from pipeline.bars import PRICES, RawBars
 from pipeline.errors import BundleMismatch, DataError, ModelError, WorseModel

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from statistics import NormalDist
 from typing import Any
 
@@ -43,6 +44,12 @@ def raw_bars(ticker: str = "SPY", n: int = 200, *, seed: int = 7, **columns: Any
 def bars(ticker: str = "SPY", n: int = 200, *, seed: int = 7, **columns: Any) -> Bars:
     """Return validated bars of a plausible random walk."""
     return Bars.validate(raw_bars(ticker, n, seed=seed, **columns))
+
+
+def well_formed_bars(ticker: str = "SPY", n: int = 200, *, seed: int = 7, **columns: Any) -> Bars:
+    """Return bars that keep every rule of form, whether a market can have made them or not."""
+    raw = raw_bars(ticker, n, seed=seed, **columns)
+    return Bars(**{field.name: getattr(raw, field.name) for field in fields(raw)})
 
 
 def bar_rows(raw: RawBars) -> list[list[Any]]:

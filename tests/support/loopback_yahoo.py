@@ -10,7 +10,7 @@ import json
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, time, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -39,6 +39,7 @@ class Answer:
     body: bytes
     status: int = 200
     late: bool = False
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,17 @@ def without_bars(good: Answer) -> Answer:
     del result["timestamp"], result["events"]
     result["indicators"] = {"quote": [{}], "adjclose": [{}]}
     return Answer(json.dumps(chart).encode())
+
+
+def changing(change: Callable[[dict[str, Any]], None]) -> Behaviour:
+    """Return what changes the result in a good chart before it is sent."""
+
+    def behave(good: Answer) -> Answer:
+        chart = json.loads(good.body)
+        change(chart["chart"]["result"][0])
+        return replace(good, body=json.dumps(chart).encode())
+
+    return behave
 
 
 THROTTLED = refusing(429, b"Too Many Requests\r\n")
@@ -128,7 +140,7 @@ class LoopbackYahoo:
         answer = behave(good) if behave else good
         if answer.late:
             self._released.wait(5)
-        return answer, headers
+        return answer, {**headers, **answer.headers}
 
     def _route(self, seen: Seen) -> tuple[str, Answer, dict[str, str]]:
         if seen.host == "fc.yahoo.com":
@@ -151,9 +163,14 @@ class LoopbackYahoo:
             asked = np.ones(len(bars), dtype=bool)
         else:
             asked = (opens >= int(query["period1"])) & (opens < int(query["period2"]))
-        return json.dumps(
-            {"chart": {"result": [_result(bars, opens, asked)], "error": None}}
-        ).encode()
+        return json.dumps(build_chart(bars, asked)).encode()
+
+
+def build_chart(bars: RawBars, asked: np.ndarray | None = None) -> dict[str, Any]:
+    """Return a chart of the bars asked for, or of all."""
+    opens = np.array([_opening(session) for session in bars.session.tolist()])
+    asked = np.ones(len(bars), dtype=bool) if asked is None else asked
+    return {"chart": {"result": [_result(bars, opens, asked)], "error": None}}
 
 
 def _opening(session: Any) -> int:
@@ -212,7 +229,7 @@ def _meta(bars: RawBars, opening: int) -> dict[str, Any]:
         "symbol": bars.ticker,
         "exchangeName": "PCX",
         "fullExchangeName": "NYSEArca",
-        "instrumentType": "ETF",
+        "instrumentType": "INDEX" if bars.ticker.startswith("^") else "ETF",
         "firstTradeDate": int(datetime(1993, 1, 29, 14, 30, tzinfo=UTC).timestamp()),
         "regularMarketTime": closing,
         "gmtoffset": offset,

@@ -107,10 +107,10 @@ AWS = (
     "aws_deployment.py cloudwatch_logs.py eventbridge.py s3_store.py sns_topic.py ssm_parameters.py"
 )
 VENDORS = {
-    "yfinance": "yahoo_bars.py",
-    "curl_cffi": "yahoo_bars.py",
+    "yfinance": "session.py translate.py yahoo_bars.py",
+    "curl_cffi": "session.py translate.py",
     "exchange_calendars": "exchange_calendar.py",
-    "pyarrow": "folder_bars.py parquet_tables.py",
+    "pyarrow": "parquet_file.py parquet_tables.py",
     "boto3": AWS,
     "botocore": AWS,
     "cryptography": "ed25519.py",

@@ -5,12 +5,14 @@ from datetime import date
 import numpy as np
 import pytest
 
-from pipeline.bars import COLUMNS, Bars
+from pipeline.bars import COLUMNS, PRICES, Bars
 from pipeline.errors import InvalidBars, Reason
 from tests.support.builders import bars, raw_bars, weekdays
 
+NAMES = ("ticker", "session", *COLUMNS)
 
-def changed(column: str, at: int | list[int], value: object) -> np.ndarray:
+
+def changed(column: str, at: int | list[int] | slice, value: object) -> np.ndarray:
     values = getattr(raw_bars(), column).copy()
     values[at] = value
     return values
@@ -44,6 +46,14 @@ BROKEN = {
     "an unadjusted 2:1 split": (scaled_before(150, 2.0), Reason.PRICE_JUMP),
     "an unadjusted 3:2 split": (scaled_before(150, 1.5), Reason.PRICE_JUMP),
     "an unadjusted 1:10 split": (scaled_before(150, 0.1), Reason.PRICE_JUMP),
+    "a feed that stands still": (
+        {name: changed(name, slice(60, 66), 400.0) for name in PRICES},
+        Reason.FROZEN,
+    ),
+    "a week in which nobody traded": (
+        {"volume": changed("volume", slice(60, 66), 0.0)},
+        Reason.FROZEN,
+    ),
     "a session twice": (
         {"session": changed("session", 41, weekdays(200)[40])},
         Reason.DUPLICATE_SESSION,
@@ -96,51 +106,36 @@ def test_every_column_has_one_value_per_session(name: str) -> None:
         bars(**{name: short})
 
 
-def with_step(factor: float, at: int = 150) -> dict[str, np.ndarray]:
-    """Return prices that stand still but for one step to `factor` times as much."""
-    price = np.where(np.arange(200) < at, 100.0, 100.0 * factor)
-    return dict.fromkeys(("open", "high", "low", "close"), price)
+def test_bars_that_were_accepted_once_can_be_cut_anywhere() -> None:
+    odd = Bars(**{name: getattr(raw_bars(**scaled_before(150, 2.0)), name) for name in NAMES})
+    assert len(odd.tail(100)) == 100
 
 
-SPLITS = [1.5, 2.0, 3.0, 4.0, 5.0]
-OF_EVERY_SPLIT = pytest.mark.parametrize("ratio", SPLITS + [1 / ratio for ratio in SPLITS])
+def test_what_later_vintages_confirmed_is_history() -> None:
+    split = raw_bars(**scaled_before(150, 2.0))
+    day = split.session[150].item()
+    assert len(Bars.validate(split, confirmed=day)) == 200
+    with pytest.raises(InvalidBars, match=f"on {day} the close jumps") as refusal:
+        Bars.validate(split, confirmed=split.session[149].item())
+    assert refusal.value.reason is Reason.PRICE_JUMP
 
 
-def jump_refused(factor: float, at: int = 150) -> bool:
-    """Return whether a step by `factor` is refused as a jump that begins at bar `at`."""
-    try:
-        bars(**with_step(factor, at))
-    except InvalidBars as refusal:
-        assert refusal.reason is Reason.PRICE_JUMP
-        assert f"on {weekdays(200)[at]} the close jumps" in str(refusal)
-        return True
-    return False
+def test_a_jump_is_told_with_its_split_and_the_prices_on_both_sides() -> None:
+    raw = raw_bars(**scaled_before(150, 2.0))
+    with pytest.raises(InvalidBars) as refusal:
+        Bars.validate(raw)
+    said = str(refusal.value)
+    assert f"SPY: on {raw.session[150]} the close jumps like an unadjusted split of 2:1" in said
+    assert f"close {raw.close[149]:g} before, open {raw.open[150]:g}" in said
 
 
-@OF_EVERY_SPLIT
-@pytest.mark.parametrize("at", [1, 150, 199])
-def test_every_split_ratio_alone_is_a_jump_wherever_it_stands(ratio: float, at: int) -> None:
-    assert jump_refused(ratio, at)
-
-
-@OF_EVERY_SPLIT
-@pytest.mark.parametrize("side", [-1, 1])
-def test_a_jump_within_8_percent_of_a_split_in_log_is_one_and_beyond_is_none(
-    ratio: float, side: int
-) -> None:
-    assert jump_refused(ratio * np.exp(side * 0.0799))
-    beyond_the_last = ratio in (5.0, 1 / 5.0) and (ratio > 1) == (side > 0)
-    assert jump_refused(ratio * np.exp(side * 0.0801)) is beyond_the_last
-
-
-@pytest.mark.parametrize("factor", [6.0, 10.0, 50.0])
-def test_a_jump_beyond_the_last_split_ratio_is_no_price_either(factor: float) -> None:
-    assert jump_refused(factor)
-    assert jump_refused(1 / factor)
-
-
-def test_a_crash_of_a_quarter_is_a_price_and_not_a_split() -> None:
-    assert len(bars(**scaled_before(150, 1.25))) == 200
+def test_frozen_bars_are_told_with_what_stood_still() -> None:
+    raw = raw_bars()
+    prices = {name: getattr(raw, name).copy() for name in PRICES}
+    for column in prices.values():
+        column[-5:] = column[-5]
+    with pytest.raises(InvalidBars, match=f"5 sessions up to {raw.session[-1]} have the same four"):
+        bars(**prices)
 
 
 def test_a_high_that_misses_the_close_by_a_rounding_is_accepted() -> None:

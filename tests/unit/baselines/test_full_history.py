@@ -27,7 +27,7 @@ from pipeline.baselines.volatility import (
 )
 from pipeline.errors import DataError, NonFiniteOutput, Reason
 from pipeline.forecasting.levels import INTERVALS, LEVELS, MEDIAN
-from tests.support.builders import bars
+from tests.support.builders import bars, well_formed_bars
 
 GRID = np.array(LEVELS)
 PURE = pytest.mark.parametrize("baseline", [persistence, ewma])
@@ -43,7 +43,7 @@ def closes(log_close: np.ndarray, ticker: str = "SPY") -> Bars:
     """Return bars whose open, high, low and close are all equal."""
     price = np.exp(log_close)
     prices = dict.fromkeys(("open", "high", "low", "close"), price)
-    return bars(ticker, len(price), **prices)
+    return well_formed_bars(ticker, len(price), **prices)
 
 
 def rewritten_after(one: Bars, origin: int, seed: int) -> Bars:

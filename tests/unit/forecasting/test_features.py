@@ -6,7 +6,7 @@ import pytest
 from pipeline.forecasting.features import FEATURE_NAMES, VARIANCE_FLOOR, WARM_UP, compute_features
 from pipeline.forecasting.panel import Panel
 from pipeline.forecasting.windows import all_windows, latest_windows, log_returns_ahead
-from tests.support.builders import bars, raw_bars, weekdays
+from tests.support.builders import bars, raw_bars, weekdays, well_formed_bars
 
 
 def naive_features(panel: Panel, t: int) -> dict[str, float]:
@@ -54,7 +54,7 @@ def test_a_high_or_low_that_misses_by_a_rounding_gives_the_features_of_one_that_
     high, low = np.maximum(raw.open, raw.close), np.minimum(raw.open, raw.close)
 
     def features(**columns: np.ndarray) -> np.ndarray:
-        return compute_features(Panel.of([bars(**columns)], 200))
+        return compute_features(Panel.of([well_formed_bars(**columns)], 200))
 
     exact = features(high=high, low=low)
     for missed in ({"high": high * (1 - 1e-4)}, {"low": low * (1 + 1e-4)}):
@@ -65,7 +65,7 @@ def flat_but_at(at: int, price: float) -> np.ndarray:
     """Return the features of bars at 100 all day, but for one at another price."""
     prices = np.where(np.arange(200) == at, price, 100.0)
     columns = dict.fromkeys(("open", "high", "low", "close"), prices)
-    return compute_features(Panel.of([bars(**columns)], 200))[0]
+    return compute_features(Panel.of([well_formed_bars(**columns)], 200))[0]
 
 
 def test_a_price_that_stands_still_has_a_volatility_of_a_hundredth_of_a_percent() -> None:
@@ -92,7 +92,7 @@ def test_the_next_weekday_is_counted_from_a_weekend_too(day: str, days: int) -> 
 
 def test_a_flat_market_has_finite_features() -> None:
     flat = np.full(200, 100.0)
-    panel = Panel.of([bars(open=flat, high=flat, low=flat, close=flat)], 200)
+    panel = Panel.of([well_formed_bars(open=flat, high=flat, low=flat, close=flat)], 200)
     assert np.isfinite(compute_features(panel)).all()
 
 

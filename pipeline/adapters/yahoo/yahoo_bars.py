@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 import random
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 import yfinance
-from curl_cffi import CurlOpt
-from yfinance.data import YfData
-from yfinance.exceptions import YFDataException, YFException, YFPricesMissingError
 
+from pipeline.adapters.yahoo.instrument import NEW_YORK, check_instrument
+from pipeline.adapters.yahoo.session import ChartClient, silence, use_cache
+from pipeline.adapters.yahoo.translate import CACHE_ERRORS, VENDOR_ERRORS, translate
 from pipeline.bars import COLUMNS, RawBars
 from pipeline.errors import DataError, InvalidBars, Reason, SourceUnavailable
 from pipeline.ports import Reading
@@ -24,16 +24,6 @@ from pipeline.ports import Reading
 FIRST_WAIT = 2.0
 LONGEST_WAIT = 60.0
 FIELDS = ("Open", "High", "Low", "Close", "Volume", "Dividends", "Stock Splits")
-# yfinance trusts the JSON it reads, so a broken answer surfaces as whatever breaks first.
-VENDOR_ERRORS = (
-    YFException,
-    NotImplementedError,
-    OSError,
-    ValueError,
-    LookupError,
-    TypeError,
-    AttributeError,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +32,8 @@ class YahooBars:
 
     Attributes
     ----------
-    cache_dir : writable private folder for yfinance's time zones and cookies. yfinance keeps one
-        per process: the first used wins
+    cache_dir : writable private folder for yfinance's cookies. yfinance keeps one per process: the
+        last used wins. Where it holds none that can be used, a temporary one takes its place
     remaining_seconds : gives the seconds left to the caller; nothing is asked or waited for when
         no more than `reserve` of them are left
     timeout : seconds one HTTP request may take
@@ -63,9 +53,8 @@ class YahooBars:
     random: Callable[[], float] = random.random
 
     def __post_init__(self) -> None:
-        yfinance.set_tz_cache_location(str(self.cache_dir))
-        yfinance.config.debug.hide_exceptions = False
-        logging.getLogger("yfinance").setLevel(logging.CRITICAL)  # it logs what it raises
+        use_cache(self.cache_dir)
+        silence()
 
     @property
     def label(self) -> str:
@@ -76,7 +65,7 @@ class YahooBars:
         """Return the bars from `first` to `last`; retries only tickers that are unavailable."""
         bars: dict[str, RawBars] = {}
         failures: dict[str, DataError] = {t: _report_no_time(t) for t in tickers}
-        client = _Client(self.timeout)
+        reader = _Reader(self.timeout, first, last)
         for attempt in range(self.attempts):
             retried = [t for t, failure in failures.items() if self._may_retry(t, failure, attempt)]
             if not retried or (attempt and not self._wait(attempt)):
@@ -85,7 +74,7 @@ class YahooBars:
                 if self.remaining_seconds() <= self.reserve:
                     break
                 try:
-                    bars[ticker] = _read_ticker(client, ticker, first, last)
+                    bars[ticker] = reader.read(ticker)
                     del failures[ticker]
                 except DataError as error:
                     failures[ticker] = error
@@ -104,51 +93,49 @@ class YahooBars:
         return True
 
 
-class _Client:
-    """yfinance's own HTTP client, with answers that hold no chart turned into errors.
+class _Reader:
+    """Reads ticker after ticker; nothing that one of them raises reaches the next."""
 
-    yfinance.download cannot be used: it keeps errors only as text, lines up all tickers' rows, so
-    that a missing session looks like a NaN bar, and swaps the session while keeping its crumb.
-    Ticker.history over one shared client sends the same requests and raises. But it would call
-    every refusal "possibly delisted", hiding the status, and remember broken answers (`cache_get`
-    keeps them for the life of the process): so both ways to ask lead here.
-    """
+    def __init__(self, timeout: float, first: date, last: date) -> None:
+        self._first, self._last, self._timeout = first, last, timeout
+        self._cache_is_fresh = False
 
-    def __init__(self, timeout: float) -> None:
-        self._client = YfData()
-        self._timeout = timeout
-        # Cookie, crumb and time zone requests have waits of their own, up to 30 s each; a ceiling
-        # on the session holds for all.
-        ceiling = {CurlOpt.TIMEOUT_MS: int(timeout * 1000)}
-        self._client._session.curl_options.update(ceiling)
+    def read(self, ticker: str) -> RawBars:
+        """Return a ticker's bars; raises DataError."""
+        try:
+            bars = self._ask_twice(ticker).since(self._first).as_of(self._last)
+        except VENDOR_ERRORS as error:
+            raise translate(ticker, error) from error
+        if len(bars) == 0:
+            raise InvalidBars(
+                f"{ticker}: expected bars from {self._first} to {self._last}, got none",
+                Reason.NO_BARS,
+            )
+        return bars
 
-    def get(self, url: str, params: dict[str, Any] | None = None, timeout: Any = None) -> Any:
-        response = self._client.get(url, params, self._timeout)
-        response.raise_for_status()
-        chart = response.json()["chart"]
-        if chart.get("error") or not chart["result"]:
-            raise YFDataException(f"a chart without result, its error: {chart.get('error')}")
-        return response
+    def _ask_twice(self, ticker: str) -> RawBars:
+        """Ask with a fresh cache where the one there is broken or locked, once for all tickers."""
+        try:
+            return self._ask(ticker)
+        except CACHE_ERRORS:
+            if self._cache_is_fresh:
+                raise
+            self._cache_is_fresh = True
+            use_cache(Path(tempfile.mkdtemp(prefix="yfinance-")))
+            return self._ask(ticker)
 
-    cache_get = get
-
-
-def _read_ticker(client: _Client, ticker: str, first: date, last: date) -> RawBars:
-    try:
-        frame = _fetch_history(client, ticker, first, last)
-        bars = _to_raw_bars(ticker, frame).since(first).as_of(last)
-    except VENDOR_ERRORS as error:
-        raise translate(ticker, error) from error
-    if len(bars) == 0:
-        raise InvalidBars(
-            f"{ticker}: expected bars from {first} to {last}, got none", Reason.NO_BARS
-        )
-    return bars
+    def _ask(self, ticker: str) -> RawBars:
+        client = ChartClient(self._timeout, NEW_YORK)
+        frame = _fetch_history(client, ticker, self._first, self._last)
+        check_instrument(ticker, client.meta)
+        return _to_raw_bars(ticker, frame)
 
 
-def _fetch_history(client: _Client, ticker: str, first: date, last: date) -> Any:
+def _fetch_history(client: ChartClient, ticker: str, first: date, last: date) -> Any:
     yahoo_ticker = yfinance.Ticker(ticker)
     yahoo_ticker._data = client
+    # Of which the dates asked for are; else yfinance would ask Yahoo first, and keep its answer.
+    yahoo_ticker._tz = NEW_YORK
     return yahoo_ticker.history(
         start=first,
         end=last + timedelta(days=1),  # exclusive
@@ -168,31 +155,6 @@ def _to_raw_bars(ticker: str, frame: Any) -> RawBars:
     pairs = zip(COLUMNS, FIELDS, strict=True)
     columns = {ours: frame[theirs].to_numpy(np.float64) for ours, theirs in pairs}
     return RawBars(ticker=ticker, session=session, **columns)
-
-
-def translate(ticker: str, error: Exception) -> DataError:
-    """Return what `error`, raised by yfinance, means in this project's terms."""
-    response = getattr(error, "response", None)
-    refusal = (response.status_code, _parse_error_code(response)) if response is not None else None
-    if refusal == (404, "Not Found"):
-        return InvalidBars(
-            f"{ticker}: expected a ticker Yahoo Finance knows, got HTTP 404 Not Found",
-            Reason.UNKNOWN_TICKER,
-        )
-    # 400 is how Yahoo refuses a range outside the ticker's life. A chart without prices comes with
-    # 200: _Client lets nothing else pass.
-    if refusal == (400, "Bad Request") or isinstance(error, YFPricesMissingError):
-        return InvalidBars(f"{ticker}: expected bars, got none: {error}", Reason.NO_BARS)
-    return SourceUnavailable(
-        f"{ticker}: expected bars from Yahoo Finance, got {type(error).__name__}: {error}"
-    )
-
-
-def _parse_error_code(response: Any) -> object:
-    try:
-        return response.json()["chart"]["error"]["code"]
-    except (ValueError, LookupError, TypeError):
-        return None
 
 
 def _report_no_time(ticker: str) -> SourceUnavailable:
