@@ -72,6 +72,8 @@ def hostile_charts(draw: st.DrawFn) -> bytes:
     chart = good_chart("SPY")
     for _ in range(draw(st.integers(1, 4))):
         paths = sorted(places(chart), key=repr)
+        if not paths:
+            break
         path = draw(st.sampled_from(paths))
         how = draw(st.sampled_from(["change", "change", "change", "drop", "freeze", "scale"]))
         chart = _spoil(draw, chart, path, how)

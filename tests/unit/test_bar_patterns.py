@@ -127,10 +127,18 @@ def test_a_split_for_which_prices_are_adjusted_is_none() -> None:
     assert find_unadjusted_split(raw_bars(split=split)) is None
 
 
-@pytest.mark.parametrize("factor", [13.0, 50.0, 1e6])
+@pytest.mark.parametrize("factor", [13.0, 50.0, 1e6, 1e140, 1e300])
 def test_beyond_the_last_ratio_every_gap_is_a_jump(factor: float) -> None:
     assert find_unadjusted_split(with_move(factor)) is not None
     assert find_unadjusted_split(with_move(1 / factor)) is not None
+
+
+def test_numbers_near_the_end_of_all_numbers_are_no_exception() -> None:
+    price = np.where(np.arange(200) < AT, 1e-308, 1.7e308)
+    raw = raw_bars(**dict.fromkeys(PRICES, price), dividend=np.full(200, 1e308))
+    found = find_unadjusted_split(raw)
+    assert found is not None
+    assert len(found[1]) < 50
 
 
 @pytest.mark.parametrize("n", [0, 1, 2])
