@@ -15,7 +15,7 @@ from pipeline.bars import TICKER, VIX
 from pipeline.errors import ConfigError
 
 if TYPE_CHECKING:
-    from pipeline.adapters.s3_store import Lock
+    from pipeline.adapters.aws.s3_store import Lock
     from pipeline.jobs.daily_job import DailyJob
     from pipeline.ports import BarSource, Calendar, ObjectStore, Signer
 
@@ -64,7 +64,7 @@ def parse_lock(text: str, now: datetime) -> Lock | None:
         raise ConfigError(f"lock: expected {LOCKS}, got {text!r}")
     if text == NO_LOCK:
         return None
-    from pipeline.adapters.s3_store import Lock  # noqa: PLC0415
+    from pipeline.adapters.aws.s3_store import Lock  # noqa: PLC0415
 
     return Lock(lock["mode"].upper(), now + timedelta(days=366 * int(lock["years"])))
 
@@ -114,7 +114,8 @@ def open_store(location: str, *, hurried: bool = False, lock: Lock | None = None
         When `location` is neither, or is a folder, which cannot be locked.
     """
     if s3 := _S3.fullmatch(location):
-        from pipeline.adapters.s3_store import HURRIED, PATIENT, S3Objects  # noqa: PLC0415
+        from pipeline.adapters.aws.clients import HURRIED, PATIENT  # noqa: PLC0415
+        from pipeline.adapters.aws.s3_store import S3Objects  # noqa: PLC0415
 
         patience = HURRIED if hurried else PATIENT
         return S3Objects(s3["bucket"], s3["prefix"].strip("/"), patience=patience, lock=lock)
@@ -146,7 +147,7 @@ def open_signer(location: str) -> Signer:
     from pipeline.adapters.ed25519 import Ed25519Signer  # noqa: PLC0415
 
     if location.startswith(SSM):
-        from pipeline.adapters.ssm_parameters import read_secret  # noqa: PLC0415
+        from pipeline.adapters.aws.ssm_parameters import read_secret  # noqa: PLC0415
 
         return Ed25519Signer(read_secret(location.removeprefix(SSM)).encode(), location)
     try:

@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from pipeline.adapters.aws.s3_store import S3Objects
 from pipeline.adapters.exchange_calendar import ExchangeCalendar
 from pipeline.adapters.folder_store import FolderObjects
-from pipeline.adapters.s3_store import S3Objects
 from pipeline.adapters.simulated_bars import SimulatedMarket
 from pipeline.errors import ConfigError, StoreError
 from pipeline.jobs.daily import run

@@ -108,8 +108,9 @@ VENDORS = {
     "curl_cffi": "yahoo_bars.py",
     "exchange_calendars": "exchange_calendar.py",
     "pyarrow": "folder_bars.py parquet_tables.py",
-    "boto3": "aws_deployment.py cloudwatch_logs.py s3_store.py ssm_parameters.py",
-    "botocore": "aws_deployment.py cloudwatch_logs.py s3_store.py ssm_parameters.py",
+    "boto3": "clients.py errors.py",
+    "botocore": "clients.py errors.py",
+    "urllib3": "errors.py",
     "cryptography": "ed25519.py",
 }
 
