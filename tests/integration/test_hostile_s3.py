@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from datetime import date
 from itertools import count
 
 import pytest
@@ -27,11 +28,15 @@ from tests.support.fault_proxy import (
     only,
     refusal,
 )
-from tests.support.records import SESSIONS, run_days
+from tests.support.records import SESSIONS, backfilled, run_days
 from tests.support.s3_server import BUCKET, S3, s3_server
 
 SPAN = SESSIONS[-2:]
 PREFIXES = count()
+
+
+def go_on_by_backfill(model: Model, sessions: Sequence[date], store: S3Objects) -> None:
+    backfilled(model, sessions[0], sessions[-1], store=store)
 
 
 @pytest.fixture(scope="module")
@@ -102,6 +107,46 @@ def test_runs_on_an_odd_server_leave_what_those_on_s3_do(
     run_days(model, SPAN, store=store)
     run_days(model, SPAN, store=store)  # finds everything there
     assert s3.objects(store.prefix) == run_days(model, SPAN).objects
+
+
+class TestIgnoredConditions:
+    """A server that ignores If-None-Match overwrites what it has: nothing is published in it."""
+
+    def test_a_record_is_not_begun(
+        self, model: Model, s3: S3, proxy: FaultProxy, store: S3Objects
+    ) -> None:
+        proxy.manner = faults.ignore_conditions
+        for _ in range(2):
+            with pytest.raises(StoreError, match=r"store\.json: expected the store to") as said:
+                run_days(model, SPAN[:1], store=store)
+            assert "it ignores If-None-Match" in str(said.value)
+            assert "\n" not in str(said.value)
+            lying = s3.objects(store.prefix)
+            assert {key.partition("/")[0] for key in lying} <= {"bars", "bundles", "store.json"}
+
+    @pytest.mark.parametrize("go_on", [run_days, go_on_by_backfill])
+    def test_a_record_does_not_go_on(
+        self,
+        model: Model,
+        s3: S3,
+        proxy: FaultProxy,
+        store: S3Objects,
+        go_on: Callable[..., object],
+    ) -> None:
+        run_days(model, SPAN[:1], store=store)
+        before = s3.objects(store.prefix)
+        proxy.manner = faults.ignore_conditions
+        with pytest.raises(StoreError, match="it ignores If-None-Match"):
+            go_on(model, SPAN[1:], store=store)
+        assert s3.objects(store.prefix) == before
+
+    def test_the_try_costs_a_request_a_run(
+        self, model: Model, proxy: FaultProxy, store: S3Objects
+    ) -> None:
+        run_days(model, SPAN[:1], store=store)
+        before = len(proxy.seen)
+        run_days(model, SPAN[:1], store=store)  # has nothing to do
+        assert proxy.seen[before:].count("PUT") == 1
 
 
 class TestLists:
