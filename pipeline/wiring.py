@@ -106,7 +106,8 @@ def open_source(
 def open_store(location: str, *, hurried: bool = False, lock: Lock | None = None) -> ObjectStore:
     """Return the store at `s3://bucket/prefix` or in a folder; nothing is read or made yet.
 
-    `hurried` is for where a caller waits: S3 then has seconds to answer, not minutes.
+    `hurried` is for where a caller waits: S3 then has seconds to answer, not minutes, and what
+    speaks to it is loaded at once.
 
     Raises
     ------
@@ -118,7 +119,8 @@ def open_store(location: str, *, hurried: bool = False, lock: Lock | None = None
         from pipeline.adapters.aws.s3_store import S3Objects  # noqa: PLC0415
 
         patience = HURRIED if hurried else PATIENT
-        return S3Objects(s3["bucket"], s3["prefix"].strip("/"), patience=patience, lock=lock)
+        objects = S3Objects(s3["bucket"], s3["prefix"].strip("/"), patience=patience, lock=lock)
+        return objects.connect() if hurried else objects
     # A shell expands ~, a setting does not, and a folder named ~ is nobody's wish.
     if not location.strip() or location.startswith("~") or _SCHEME.match(location):
         raise ConfigError(

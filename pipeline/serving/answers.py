@@ -34,6 +34,10 @@ class PredictAnswer(Struct, frozen=True):
     target_date: date | UnsetType = UNSET
     issued_at: Moment | UnsetType = UNSET
     source: str | UnsetType = UNSET
+    store_unavailable: Annotated[
+        bool | UnsetType,
+        Meta(description="true where the store does not answer and what was kept of it is used"),
+    ] = UNSET
 
 
 def build_answer(horizons: tuple[HorizonForecast, ...], **others: Any) -> PredictAnswer:

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from pipeline.adapters.aws.clients import PATIENT, Patience, make_client
 from pipeline.adapters.aws.errors import (
@@ -57,10 +57,11 @@ class S3Objects:
     patience: Patience = PATIENT
     lock: Lock | None = None
 
-    def connect(self) -> None:
-        """Make the client now; nothing is sent."""
+    def connect(self) -> Self:
+        """Make the client now, and return the store; nothing is sent."""
         with self._translate_errors("connect to", ""):
             _ = self._s3
+        return self
 
     def read(self, key: str) -> bytes | None:
         where = self._locate(key)
