@@ -8,13 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from pipeline.adapters.aws.s3_options import LOCK, LOCKS, NO_LOCK, NO_SSE, SSE, SSES
 from pipeline.errors import ConfigError
 from pipeline.wiring import (
     DEFAULT_BUNDLE,
     DEFAULT_TICKERS,
-    LOCK,
-    LOCKS,
-    NO_LOCK,
     SIMULATED,
     SOURCES,
     SSM,
@@ -43,6 +41,7 @@ class DailySettings:
     tickers : FORECASTER_TICKERS, upper case, each once
     bars : FORECASTER_BARS, `yahoo`, `simulated` or an existing folder
     lock : FORECASTER_LOCK, `none` or how S3 locks the record, as `governance:7`
+    sse : FORECASTER_SSE, `none` or how S3 is told to encrypt what is written, as `kms:KEY`
     signing_key : FORECASTER_SIGNING_KEY, a file or `ssm:/name` of the private key that signs the
         manifests; None for `none`
     """
@@ -52,6 +51,7 @@ class DailySettings:
     tickers: tuple[str, ...]
     bars: str
     lock: str = NO_LOCK
+    sse: str = NO_SSE
     signing_key: str | None = None
 
     @classmethod
@@ -63,7 +63,8 @@ class DailySettings:
             "bundle": read("FORECASTER_BUNDLE", _parse_bundle, BUNDLES, str(DEFAULT_BUNDLE)),
             "tickers": read("FORECASTER_TICKERS", _parse_tickers, TICKERS, DEFAULT_TICKERS),
             "bars": read("FORECASTER_BARS", _parse_bars, SOURCES, YAHOO),
-            "lock": read("FORECASTER_LOCK", _parse_lock, LOCKS, NO_LOCK),
+            "lock": read("FORECASTER_LOCK", _parse_form(LOCK), LOCKS, NO_LOCK),
+            "sse": read("FORECASTER_SSE", _parse_form(SSE), SSES, NO_SSE),
         }
         if environ.get("FORECASTER_SIGNING_KEY", NONE) != NONE:
             name = "FORECASTER_SIGNING_KEY"
@@ -182,8 +183,8 @@ def _parse_bars(text: str) -> str | None:
     return text if text in (YAHOO, SIMULATED) or Path(text).is_dir() else None
 
 
-def _parse_lock(text: str) -> str | None:
-    return text if LOCK.fullmatch(text) else None
+def _parse_form(form: re.Pattern[str]) -> Callable[[str], str | None]:
+    return lambda text: text if form.fullmatch(text) else None
 
 
 def _parse_signing_key(text: str) -> str | None:

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from pipeline.adapters.aws.s3_options import NO_SSE
 from pipeline.cli import console, options
 from pipeline.errors import StoreError
 from pipeline.jobs.repair import Repaired, repair
@@ -27,10 +28,13 @@ def register(app: typer.Typer) -> None:
 
 
 def repair_command(
-    store: options.Store = "./store", accept_loss: GiveUp = False, json: options.Json = False
+    store: options.Store = "./store",
+    accept_loss: GiveUp = False,
+    sse: options.Sse = NO_SSE,
+    json: options.Json = False,
 ) -> None:
     """Remake damaged objects of the record to the very bytes that their manifests name."""
-    opened, tables = options.open_published(store)
+    opened, tables = options.open_published(store, sse)
     with console.progress("Looking at every object"):
         done = repair(
             opened,

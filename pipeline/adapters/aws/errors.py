@@ -17,6 +17,8 @@ HINTS = {
     r"checksum|aws-chunked|content-?sha256|NotImplemented": "A server that knows no checksums is "
     "written to with AWS_REQUEST_CHECKSUM_CALCULATION=when_required in the environment "
     "(docs/operations.md#other-s3-servers)",
+    r"AccessDenied.*PutObject": "Where the bucket's policy demands encryption: --sse "
+    "(docs/operations.md#other-s3-servers)",
 }
 FOREIGN = "Is a proxy or a login page in between?"
 # What a put only where nothing is answers where something is: 304 by some, against the standard.

@@ -8,7 +8,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from pipeline.errors import StoreError
+from pipeline.errors import ConfigError, StoreError
+
+
+def check_bucket(bucket: str) -> str:
+    """Return a bucket's name; raises ConfigError for a directory bucket's.
+
+    Those neither sort nor continue their lists where one asks, and lock and version nothing.
+    """
+    if bucket.endswith("--x-s3"):
+        raise ConfigError(
+            f"store: expected a general purpose bucket, got the directory bucket {bucket!r}, which "
+            "locks and versions nothing and lists in no order"
+        )
+    return bucket
 
 
 def list_objects(client: Any, bucket: str, prefix: str, after: str) -> dict[str, Any]:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Self, TypeVar
 
@@ -21,6 +20,7 @@ from pipeline.adapters.aws.errors import (
     translate_errors,
 )
 from pipeline.adapters.aws.s3_lists import list_objects
+from pipeline.adapters.aws.s3_options import Lock
 from pipeline.errors import StoreError
 from pipeline.ports import WriteTimes, check_key, check_prefix, check_size
 
@@ -30,20 +30,11 @@ PIECE = 2**20  # bytes
 Result = TypeVar("Result")
 
 
-@dataclass(frozen=True, slots=True)
-class Lock:
-    """S3's Object Lock on what is created: no version of it is deleted before `until`.
-
-    `mode` is GOVERNANCE, which people with a right of its own can lift, or COMPLIANCE: nobody can.
-    """
-
-    mode: str
-    until: datetime
-
-
 @dataclass(frozen=True)
 class S3Objects:
     """Objects under a prefix of an S3 bucket; `lock` holds for what is created, not replaced.
+
+    `sse` is what each put says of encryption.
 
     boto3 is imported and the client made by the first request, or by `connect`, not before.
     `create` may answer False to the very writer that won, when the reply to its put was lost and
@@ -56,6 +47,7 @@ class S3Objects:
     pause: Callable[[float], None] = time.sleep
     patience: Patience = PATIENT
     lock: Lock | None = None
+    sse: Mapping[str, str] = field(default_factory=dict)
 
     def connect(self) -> Self:
         """Make the client now, and return the store; nothing is sent."""
@@ -138,7 +130,7 @@ class S3Objects:
         return data
 
     def _put(self, where: dict[str, Any], data: bytes) -> None:
-        answer = self._s3.put_object(**where, Body=data)
+        answer = self._s3.put_object(**where, **self.sse, Body=data)
         _check_answer(answer, f"s3://{where['Bucket']}/{where['Key']}")
 
     def _lock_headers(self) -> dict[str, Any]:
