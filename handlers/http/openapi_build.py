@@ -23,8 +23,10 @@ Distributions of the next five closes: a median and prediction intervals of 50, 
 
 Errors are problem details (RFC 9457): `code` names the kind, `errors` the field by its JSON
 pointer. A key goes into the header `X-API-Key`. Every GET answers HEAD too and has an ETag; every
-path answers OPTIONS, from any origin.
+path answers OPTIONS, from any origin. While the store does not answer, what was read of it before
+is served with `"store_unavailable": true` and the headers Age and Cache-Status.
 """
+AGE = "Seconds since it was read, where the store does not answer now; there is no ETag then"
 REQUESTS = (DataRequest, BarsRequest, TickerRequest)
 ANSWERS = (PredictAnswer, Latest, Health, Problem)
 # Problems by status, each with an error that leads to it.
@@ -141,11 +143,16 @@ def _get(
     if example is not None:
         content["example"] = msgspec.to_builtins(example)
     etag = {"schema": {"type": "string"}, "description": "For If-None-Match"}
+    age = {"schema": {"type": "integer"}, "description": AGE}
     return {
         "operationId": name,
         "summary": summary,
         "responses": {
-            "200": {"description": summary, "headers": {"ETag": etag}, "content": {media: content}},
+            "200": {
+                "description": summary,
+                "headers": {"ETag": etag, "Age": age},
+                "content": {media: content},
+            },
             "304": {"description": "Not changed since the ETag in If-None-Match"},
             **_problems(401, 404, 503),
         },

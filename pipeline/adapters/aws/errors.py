@@ -46,9 +46,11 @@ def import_error_types() -> tuple[type[Exception], ...]:
     from urllib3.exceptions import HTTPError  # noqa: PLC0415
 
     network = (HTTPError, HTTPException, OSError)
-    # Of an unusable endpoint or credential, and of answers of another shape than the service's.
+    # Of an unusable endpoint or credential, and of answers of another shape than the service's:
+    # botocore trips over a refusal with a checksum, and follows redirections for ever.
     shape = (ResponseParserError, ValueError, LookupError)
-    return (BotoCoreError, ClientError, Boto3Error, *network, *shape)
+    slips = (TypeError, AttributeError, RecursionError)
+    return (BotoCoreError, ClientError, Boto3Error, *network, *shape, *slips)
 
 
 def may_pass(exc: Exception) -> bool:
