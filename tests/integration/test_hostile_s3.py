@@ -79,6 +79,7 @@ DISTURBANCES: dict[str, tuple[Manner, int]] = {
         only("PUT", always(refusal(409, "ConditionalRequestConflict"))),
         2,
     ),
+    "a conflict of another name": (only("PUT", always(refusal(409, "Conflict"))), 2),
     "an aborted operation": (only("PUT", always(refusal(409, "OperationAborted"))), 2),
 }
 ODDITIES: dict[str, Manner] = {
@@ -237,6 +238,15 @@ def test_a_body_that_always_breaks_off_is_an_error_of_ours(
     proxy.manner = only("GET", half(then))
     with pytest.raises(StoreError, match=r"expected to read s3://.*, got \w+Error: "):
         store.read("a")
+
+
+@pytest.mark.parametrize("then", [CLOSE, RESET, SILENCE])
+def test_a_refusal_whose_words_break_off_is_an_error_of_ours(
+    proxy: FaultProxy, store: S3Objects, then: str
+) -> None:
+    proxy.manner = only("GET", half(then))
+    with pytest.raises(StoreError, match=r"expected to read s3://.*, got \w+Error: "):
+        store.read("missing")
 
 
 def test_a_refusal_is_not_tried_again(proxy: FaultProxy, store: S3Objects) -> None:

@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from handlers.local.gateway import Gateway
 from handlers.local.invoke import LocalContext
 from pipeline.adapters.aws import clients
 from pipeline.adapters.aws.clients import Patience
-from pipeline.adapters.aws.s3_store import PAUSES
+from pipeline.adapters.aws.s3_store import PAUSES, S3Objects
 from tests.support import fault_proxy as faults
 from tests.support.builders import bar_rows, bars, latest_view, url_event
 from tests.support.fault_proxy import (
@@ -155,6 +156,18 @@ def test_who_asks_with_an_etag_is_told_that_the_store_is_away(
     head = function.handler(url_event("HEAD", "/forecasts"), LocalContext())
     assert (head["statusCode"], head["body"]) == (200, "")
     assert "age" in head["headers"]
+
+
+def test_a_store_that_hangs_beyond_its_client_s_limits_is_waited_for_no_longer(
+    function: Any, get: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where a name does not resolve, an answer comes by drops, or a file system hangs."""
+    released = Event()
+    monkeypatch.setattr(function, "PATIENCE", 0.05)
+    monkeypatch.setattr(S3Objects, "read", lambda *_: released.wait(30))
+    answer = get("/forecasts")
+    assert (answer["statusCode"], answer["headers"]["retry-after"]) == (503, "5")
+    released.set()
 
 
 def test_health_does_not_wait_behind_a_store_that_hangs(

@@ -155,6 +155,10 @@ def pages_without_end(sent: Sent, forward: Forward) -> Answer:
     if not sent.lists:
         return forward(sent)
     answer = forward(sent.asking(max_keys="2", continuation_token=None))
+    if len(sent.target) > 2000:  # a client that still believes it shall hear that this is all
+        return replace(
+            answer, body=answer.body.replace(b"<IsTruncated>true", b"<IsTruncated>false")
+        )
     token = b"<NextContinuationToken>" + b"x" * len(sent.target)  # each longer than the last
     return replace(answer, body=re.sub(rb"<NextContinuationToken>[^<]*", token, answer.body))
 

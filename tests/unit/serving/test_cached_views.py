@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from threading import Event
+from threading import Event, Semaphore
 
 import pytest
 
@@ -115,8 +115,10 @@ class HangingStore:
 
     def __init__(self) -> None:
         self.hanging, self.entered, self.released = False, Event(), Event()
+        self.asked = 0
 
     def read(self, _: str) -> bytes:
+        self.asked += 1
         if self.hanging:
             self.entered.set()
             assert self.released.wait(BOUND)
@@ -126,7 +128,7 @@ class HangingStore:
 class TestAStoreThatHangs:
     def test_who_has_something_to_show_waits_for_no_other_s_look(self) -> None:
         store, clock = HangingStore(), Clock()
-        views = CachedViews(store.read, clock)
+        views = CachedViews(store.read, clock, patience=10 * BOUND)
         shown = views.latest()
         store.hanging, clock.now = True, 70.0
         with ThreadPoolExecutor(1) as pool:
@@ -163,10 +165,20 @@ class TestAStoreThatHangs:
             other.result(BOUND)
 
     def test_many_who_come_at_once_ask_the_store_once(self) -> None:
-        store = FragileStore()
-        views = CachedViews(store.read, Clock())
+        store, looked = HangingStore(), Semaphore(0)
+        store.hanging = True
+
+        def clock() -> float:
+            looked.release()
+            return 0.0
+
+        views = CachedViews(store.read, clock, patience=BOUND)
         with ThreadPoolExecutor(16) as pool:
-            assert len({id(view) for view in pool.map(lambda _: views.latest(), range(64))}) == 1
+            shown = [pool.submit(views.latest) for _ in range(16)]
+            for _ in range(16):  # until each has seen that nothing is there
+                assert looked.acquire(timeout=BOUND)
+            store.released.set()
+            assert len({id(view.result(BOUND)) for view in shown}) == 1
         assert store.asked == 1
 
 
