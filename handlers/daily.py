@@ -15,16 +15,17 @@ from typing import Any
 from handlers.schedule import find_correlation_id, parse_time
 from handlers.settings import DailySettings
 from handlers.telemetry.daily import TimedSource, count_outcome, logger, measure, metrics, tracer
-from pipeline.adapters.eventbridge import EventBridgeBus
+from pipeline.adapters.aws.eventbridge import EventBridgeBus
+from pipeline.adapters.aws.s3_options import parse_lock
+from pipeline.adapters.aws.sns_topic import SnsTopic
 from pipeline.adapters.exchange_calendar import ExchangeCalendar
-from pipeline.adapters.sns_topic import SnsTopic
 from pipeline.jobs.announce import announce
 from pipeline.jobs.daily import run
 from pipeline.jobs.daily_job import DailyJob
 from pipeline.jobs.daily_summary import RUN_ENDED, Summary
 from pipeline.ports import Announcer
 from pipeline.record.repairs import NO_REPAIRS
-from pipeline.wiring import daily_job, open_source, open_store, parse_lock
+from pipeline.wiring import daily_job, open_source, open_store
 
 invocation: ContextVar[Any] = ContextVar("invocation")  # the context of the call under way
 
@@ -80,7 +81,9 @@ def _wire(settings: DailySettings) -> DailyJob:
         settings.tickers,
         TimedSource(source),
         calendar,
-        store=open_store(settings.store, lock=parse_lock(settings.lock, datetime.now(UTC))),
+        store=open_store(
+            settings.store, lock=parse_lock(settings.lock, datetime.now(UTC)), sse=settings.sse
+        ),
         bundle=settings.bundle,
         key=settings.signing_key,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 from time import monotonic, perf_counter
 from typing import Any
 
@@ -21,8 +21,11 @@ from pipeline.forecasting.bundle import load_bundle
 from pipeline.forecasting.model import Model
 from pipeline.ports import ObjectStore
 from pipeline.serving.cached_views import CachedViews
+from pipeline.serving.deadline import call_within
 from pipeline.serving.on_demand import OnDemand
 from pipeline.wiring import open_store
+
+PATIENCE = 3.0  # seconds that a request waits for the store
 
 
 def handler(event: Any, context: Any) -> dict[str, Any]:
@@ -71,13 +74,15 @@ def _open_store() -> ObjectStore:
 
 def _read(key: str) -> bytes | None:
     with tracer.subsegment("store", namespace="remote"):
-        return _open_store().read(key)
+        store = _open_store()  # boto3 is loaded before the clock runs
+        return call_within(PATIENCE, f"read {store.url(key)}", partial(store.read, key))
 
 
 def _wire(settings: OnDemandSettings) -> Service:
     keys = settings.api_key_sha256 if settings.auth == API_KEY else None
     model = Model(load_bundle(settings.bundle))
-    return Service(OnDemand(model, CachedViews(_read, monotonic, now=_now)), keys)
+    views = CachedViews(_read, monotonic, now=_now, patience=PATIENCE)
+    return Service(OnDemand(model, views), keys)
 
 
 settings = OnDemandSettings.from_env(os.environ)

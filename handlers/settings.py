@@ -29,12 +29,10 @@ from handlers.environment import (
     parse_store,
     unless_refused,
 )
+from pipeline.adapters.aws.s3_options import LOCK, LOCKS, NO_LOCK, NO_SSE, SSE, SSES
 from pipeline.wiring import (
     DEFAULT_BUNDLE,
     DEFAULT_TICKERS,
-    LOCK,
-    LOCKS,
-    NO_LOCK,
     SOURCES,
     YAHOO,
     parse_tickers,
@@ -52,6 +50,7 @@ class DailySettings:
     tickers : FORECASTER_TICKERS, upper case, each once
     bars : FORECASTER_BARS, `yahoo`, `simulated` or an existing folder
     lock : FORECASTER_LOCK, `none` or how S3 locks the record, as `governance:7`
+    sse : FORECASTER_SSE, `none` or how S3 is told to encrypt what is written, as `kms:KEY`
     signing_key : FORECASTER_SIGNING_KEY, a file or `ssm:/name` of the private key that signs the
         manifests; None for `none`
     events : FORECASTER_EVENTS, the EventBridge bus that is told of every part; None for `none`
@@ -63,6 +62,7 @@ class DailySettings:
     tickers: tuple[str, ...]
     bars: str
     lock: str = NO_LOCK
+    sse: str = NO_SSE
     signing_key: str | None = None
     events: str | None = None
     digest_topic: str | None = None
@@ -80,6 +80,7 @@ class DailySettings:
             ),
             "bars": read("FORECASTER_BARS", parse_bars, SOURCES, YAHOO),
             "lock": read("FORECASTER_LOCK", matching(LOCK), LOCKS, NO_LOCK),
+            "sse": read("FORECASTER_SSE", matching(SSE), SSES, NO_SSE),
             "signing_key": optional(
                 read.secret, "FORECASTER_SIGNING_KEY", parse_signing_key, SIGNING_KEYS
             ),

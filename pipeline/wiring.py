@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipeline.adapters.aws.s3_options import NO_SSE, Lock, parse_sse
 from pipeline.bars import TICKER, VIX
 from pipeline.errors import ConfigError
 
 if TYPE_CHECKING:
-    from pipeline.adapters.s3_store import Lock
     from pipeline.jobs.daily_job import DailyJob
     from pipeline.ports import BarSource, Calendar, ObjectStore, Signer
 
@@ -33,9 +32,6 @@ DEFAULT_BUNDLE = next(filter(Path.is_dir, _PLACES), _PLACES[-1])
 DEFAULT_TICKERS = "SPY,QQQ,DIA,IWM"
 # The model reads the VIX beside them, and does without where it is missing.
 DEFAULT_SYMBOLS = f"{DEFAULT_TICKERS},{VIX}"
-NO_LOCK = "none"
-LOCKS = f"{NO_LOCK}, governance:YEARS or compliance:YEARS, 1 to 99"
-LOCK = re.compile(rf"{NO_LOCK}|(?P<mode>governance|compliance):(?P<years>[1-9]\d?)")
 SOURCES = f"{YAHOO}, {SIMULATED} or an existing folder"
 
 
@@ -51,25 +47,6 @@ def parse_tickers(text: str) -> tuple[str, ...]:
     if not all(re.fullmatch(TICKER, ticker) for ticker in tickers):
         raise ConfigError(f"expected tickers joined by commas like SPY,QQQ, got {text!r}")
     return tuple(dict.fromkeys(tickers))
-
-
-def parse_lock(text: str, now: datetime) -> Lock | None:
-    """Return how the record is locked in S3 from `now` on: `governance:7` is for seven years.
-
-    None for `none`.
-
-    Raises
-    ------
-    ConfigError
-        For anything else.
-    """
-    if (lock := LOCK.fullmatch(text)) is None:
-        raise ConfigError(f"lock: expected {LOCKS}, got {text!r}")
-    if text == NO_LOCK:
-        return None
-    from pipeline.adapters.s3_store import Lock  # noqa: PLC0415
-
-    return Lock(lock["mode"].upper(), now + timedelta(days=366 * int(lock["years"])))
 
 
 def open_source(
@@ -106,21 +83,29 @@ def open_source(
     return FolderBars(Path(spec))
 
 
-def open_store(location: str, *, hurried: bool = False, lock: Lock | None = None) -> ObjectStore:
+def open_store(
+    location: str, *, hurried: bool = False, lock: Lock | None = None, sse: str = NO_SSE
+) -> ObjectStore:
     """Return the store at `s3://bucket/prefix` or in a folder; nothing is read or made yet.
 
-    `hurried` is for where a caller waits: S3 then has seconds to answer, not minutes.
+    `hurried` is for where a caller waits: S3 then has seconds to answer, not minutes, and what
+    speaks to it is loaded at once. `sse` is how S3 is told to encrypt, as `aes256` or `kms:KEY`.
 
     Raises
     ------
     ConfigError
-        When `location` is neither, or is a folder, which cannot be locked.
+        When `location` is neither, or is a folder, which can be neither locked nor encrypted.
     """
+    encryption = parse_sse(sse)
     if s3 := _S3.fullmatch(location):
-        from pipeline.adapters.s3_store import HURRIED, PATIENT, S3Objects  # noqa: PLC0415
+        from pipeline.adapters.aws.clients import HURRIED, PATIENT  # noqa: PLC0415
+        from pipeline.adapters.aws.s3_lists import check_bucket  # noqa: PLC0415
+        from pipeline.adapters.aws.s3_store import S3Objects  # noqa: PLC0415
 
-        patience = HURRIED if hurried else PATIENT
-        return S3Objects(s3["bucket"], s3["prefix"].strip("/"), patience=patience, lock=lock)
+        where = check_bucket(s3["bucket"]), s3["prefix"].strip("/")
+        patient = HURRIED if hurried else PATIENT
+        objects = S3Objects(*where, patience=patient, lock=lock, sse=encryption)
+        return objects.connect() if hurried else objects
     # A shell expands ~, a setting does not, and a folder named ~ is nobody's wish.
     if not location.strip() or location.startswith("~") or _SCHEME.match(location):
         raise ConfigError(
@@ -129,8 +114,9 @@ def open_store(location: str, *, hurried: bool = False, lock: Lock | None = None
         )
     if Path(location).is_file():
         raise ConfigError(f"store: expected s3://bucket/prefix or a folder, got file {location!r}")
-    if lock is not None:
-        raise ConfigError(f"lock: expected {NO_LOCK} for a folder, got a lock for {location!r}")
+    for option, value in {"lock": lock, "sse": encryption}.items():
+        if value:
+            raise ConfigError(f"{option}: expected none for a folder, got one for {location!r}")
     from pipeline.adapters.folder_store import FolderObjects  # noqa: PLC0415
 
     return FolderObjects(Path(location))
@@ -149,7 +135,7 @@ def open_signer(location: str) -> Signer:
     from pipeline.adapters.ed25519 import Ed25519Signer  # noqa: PLC0415
 
     if location.startswith(SSM):
-        from pipeline.adapters.ssm_parameters import read_secret  # noqa: PLC0415
+        from pipeline.adapters.aws.ssm_parameters import read_secret  # noqa: PLC0415
 
         return Ed25519Signer(read_secret(location.removeprefix(SSM)).encode(), location)
     try:

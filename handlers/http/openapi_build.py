@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
 from handlers.http import openapi_examples as examples
-from handlers.http.messages import MAX_BODY
-from handlers.http.problems import MEDIA_TYPE, Problem, Refusal
+from handlers.http.openapi_problems import PROBLEMS
+from handlers.http.problems import MEDIA_TYPE, Problem
 from handlers.http.routes import HTML, JSON, OPENAPI, Health
-from pipeline.errors import ForecasterError, InvalidBody, InvalidField, NotFound, NotPublished
 from pipeline.serving.answers import PredictAnswer
 from pipeline.serving.requests import TICKER, BarsRequest, DataRequest, TickerRequest
 from pipeline.views.documents import Latest
@@ -23,38 +21,12 @@ Distributions of the next five closes: a median and prediction intervals of 50, 
 
 Errors are problem details (RFC 9457): `code` names the kind, `errors` the field by its JSON
 pointer. A key goes into the header `X-API-Key`. Every GET answers HEAD too and has an ETag; every
-path answers OPTIONS, from any origin.
+path answers OPTIONS, from any origin. While the store does not answer, what was read of it before
+is served with `"store_unavailable": true` and the headers Age and Cache-Status.
 """
+AGE = "Seconds since it was read, where the store does not answer now; there is no ETag then"
 REQUESTS = (DataRequest, BarsRequest, TickerRequest)
 ANSWERS = (PredictAnswer, Latest, Health, Problem)
-# Problems by status, each with an error that leads to it.
-PROBLEMS: Mapping[int, tuple[str, ForecasterError]] = {
-    400: (
-        "The body is not JSON",
-        InvalidBody("expected JSON in UTF-8, got: Input data was truncated"),
-    ),
-    401: (
-        "The key is missing or wrong",
-        Refusal(401, "expected the header X-API-Key with a valid key, got none"),
-    ),
-    404: ("There is no such thing", NotFound("ticker: expected one of IWM, SPY, got XYZ")),
-    413: (
-        "The body is too large",
-        Refusal(413, f"expected a body of at most {MAX_BODY} bytes, got 300000"),
-    ),
-    415: (
-        "The body is declared as no JSON",
-        Refusal(415, "expected application/json, got text/csv"),
-    ),
-    422: (
-        "A field is not as it should be",
-        InvalidField("#/data/0/10", "days_to_next, a number >= 1.0", "0.0"),
-    ),
-    503: (
-        "Not there yet, or the store cannot be read: try again",
-        NotPublished("latest.json: expected it in the store, found none yet"),
-    ),
-}
 
 
 def document() -> dict[str, Any]:
@@ -141,11 +113,16 @@ def _get(
     if example is not None:
         content["example"] = msgspec.to_builtins(example)
     etag = {"schema": {"type": "string"}, "description": "For If-None-Match"}
+    age = {"schema": {"type": "integer"}, "description": AGE}
     return {
         "operationId": name,
         "summary": summary,
         "responses": {
-            "200": {"description": summary, "headers": {"ETag": etag}, "content": {media: content}},
+            "200": {
+                "description": summary,
+                "headers": {"ETag": etag, "Age": age},
+                "content": {media: content},
+            },
             "304": {"description": "Not changed since the ETag in If-None-Match"},
             **_problems(401, 404, 503),
         },

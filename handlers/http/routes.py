@@ -12,7 +12,7 @@ import msgspec
 
 from handlers.http.messages import Request, Response
 from handlers.http.problems import MEDIA_TYPE, Refusal, to_problem
-from pipeline.record.keys import DASHBOARD
+from pipeline.record.keys import DASHBOARD, LATEST, TRACK_RECORD
 from pipeline.serving.api_keys import is_accepted
 from pipeline.serving.cached_views import answer_from_latest
 from pipeline.serving.on_demand import OnDemand
@@ -26,7 +26,7 @@ OPEN = ("/health", "/openapi.json")
 # No cookies are involved: any page may ask, if it has a key.
 ALWAYS = {
     "access-control-allow-origin": "*",
-    "access-control-expose-headers": "ETag, Retry-After",
+    "access-control-expose-headers": "Age, Cache-Status, ETag, Retry-After",
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
 }
@@ -38,15 +38,17 @@ PREFLIGHT = {
     "access-control-max-age": "86400",
 }
 # What is read may be kept for a minute by who asked, and then asked for by its ETag.
+UNAVAILABLE = "store_unavailable"
 KEPT, NOT_KEPT = {"cache-control": "private, max-age=60"}, {"cache-control": "no-store"}
 
 
 class Content(NamedTuple):
-    """What there is to say."""
+    """What there is to say; `age` is that of a kept view, in seconds, while the store is away."""
 
     body: bytes
     media_type: str = JSON
     policy: str = NOTHING
+    age: float | None = None
 
 
 class Health(msgspec.Struct, frozen=True):
@@ -113,21 +115,22 @@ class Service:
 
     def _ticker(self, request: Request) -> Content:
         ticker = request.path.removeprefix(OF_TICKER).upper()
-        return Content(
-            msgspec.json.encode(answer_from_latest(self.on_demand.views.latest(), ticker))
-        )
+        answer = answer_from_latest(self.on_demand.views.latest(), ticker)
+        return Content(msgspec.json.encode(answer), age=self.on_demand.views.age(LATEST))
 
     def _forecasts(self, _: Request) -> Content:
-        return Content(msgspec.json.encode(self.on_demand.views.latest()))
+        latest = self.on_demand.views.latest()
+        return Content(msgspec.json.encode(latest), age=self.on_demand.views.age(LATEST))
 
     def _track_record(self, _: Request) -> Content:
-        return Content(self.on_demand.views.track_record())
+        record = self.on_demand.views.track_record()
+        return Content(record, age=self.on_demand.views.age(TRACK_RECORD))
 
     def _dashboard(self, _: Request) -> Content:
         page = self.on_demand.views.dashboard()
         if page is None:
             raise Refusal(404, f"expected the page {DASHBOARD} in the store, found none")
-        return Content(page, HTML, STYLE)
+        return Content(page, HTML, STYLE, self.on_demand.views.age(DASHBOARD))
 
     def _health(self, _: Request) -> Content:
         version = self.on_demand.model.manifest.model_version
@@ -144,6 +147,9 @@ def to_problem_response(error: Exception) -> tuple[Response, str]:
 
 def _answer_conditionally(request: Request, content: Content) -> Response:
     """Return a GET's answer, without its body where the caller has it or asks only for the head."""
+    if content.age is not None:
+        response = _answer_from_kept(content, content.age)
+        return Response(200, headers=response.headers) if request.method == "HEAD" else response
     etag = f'"{sha256(content.body).hexdigest()[:32]}"'
     response = _build_response(content, {**KEPT, "etag": etag})
     etags = request.headers.get("if-none-match", "")
@@ -152,6 +158,15 @@ def _answer_conditionally(request: Request, content: Content) -> Response:
     ]:
         return Response(304, headers=response.headers)
     return Response(200, headers=response.headers) if request.method == "HEAD" else response
+
+
+def _answer_from_kept(content: Content, age: float) -> Response:
+    """Return an answer that says that it is an old one (RFC 9111, 9211), for nobody to keep."""
+    if content.media_type == JSON:
+        document = msgspec.json.decode(content.body, type=dict[str, msgspec.Raw])
+        content = content._replace(body=msgspec.json.encode(document | {UNAVAILABLE: True}))
+    status = {"age": f"{age:.0f}", "cache-status": "forecaster; hit; detail=store-unavailable"}
+    return _build_response(content, {**NOT_KEPT, **status})
 
 
 def _build_response(content: Content, headers: Mapping[str, str], status: int = 200) -> Response:

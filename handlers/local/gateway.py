@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BufferedReader, BytesIO
-from threading import BoundedSemaphore, Lock
+from threading import BoundedSemaphore
 from time import monotonic
 from typing import Any
 
@@ -28,7 +28,7 @@ Handler = Callable[[Any, Any], dict[str, Any]]
 
 
 class Gateway(ThreadingHTTPServer):
-    """Hands requests to a handler one at a time, as Lambda does."""
+    """Hands requests to a handler, each in a thread of its own: none waits behind another."""
 
     daemon_threads = True
     request_queue_size = 1024
@@ -44,11 +44,10 @@ class Gateway(ThreadingHTTPServer):
         super().__init__((HOST, port), _Exchange)
         self.patience = patience
         self._handler = handler
-        self._lock, self._places = Lock(), BoundedSemaphore(connections)
+        self._places = BoundedSemaphore(connections)
 
     def call(self, event: Mapping[str, Any]) -> dict[str, Any]:
-        with self._lock:
-            return self._handler(event, LocalContext())
+        return self._handler(event, LocalContext())
 
     def is_full(self) -> bool:
         """Whether no further connection would be answered now."""

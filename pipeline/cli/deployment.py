@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from pipeline.adapters.aws_deployment import Deployment
+from pipeline.adapters.aws.deployment import Deployment
 from pipeline.cli import console, options
 from pipeline.serving import api_keys
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.adapters.aws_deployment import Deployment
+from pipeline.adapters.aws.deployment import Deployment
 from pipeline.cli import console, options
 from pipeline.cli.deployment import Region
 from pipeline.errors import ConfigError

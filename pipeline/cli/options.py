@@ -16,6 +16,7 @@ import typer
 from typer.core import TyperCommand, TyperOption
 
 from pipeline import wiring
+from pipeline.adapters.aws.s3_options import NO_SSE
 from pipeline.errors import ConfigError
 from pipeline.ports import BarSource, Calendar, ObjectStore, Tables
 from pipeline.record.vintage import HISTORY_SESSIONS
@@ -73,6 +74,9 @@ Store = Annotated[str, typer.Option(metavar="DIR|s3://...", help="Where forecast
 Lock = Annotated[
     str,
     typer.Option(metavar="none|governance:YEARS|compliance:YEARS", help="Lock the record in S3."),
+]
+Sse = Annotated[
+    str, typer.Option(metavar="none|aes256|kms|kms:KEY", help="Have S3 encrypt, where it asks.")
 ]
 Bundle = Annotated[
     Path, typer.Option(metavar="DIR", help="The model.", show_default="models/default")
@@ -150,9 +154,9 @@ def open_bars(spec: str, calendar: Calendar) -> BarSource:
     )
 
 
-def open_published(location: str) -> tuple[ObjectStore, Tables]:
+def open_published(location: str, sse: str = NO_SSE) -> tuple[ObjectStore, Tables]:
     """Return the store that `--store` names and what reads its tables."""
-    return open_store(location), open_tables()
+    return open_store(location, sse=sse), open_tables()
 
 
 def open_tables() -> Tables:

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from pipeline.adapters.aws.s3_options import NO_LOCK, NO_SSE, parse_lock
 from pipeline.cli import console, options, record_text
 from pipeline.cli.progress import counting_bar
 from pipeline.cli.reasons import RememberingSource, Withheld
@@ -20,7 +21,7 @@ from pipeline.jobs.status import read_status
 from pipeline.ports import ObjectStore
 from pipeline.record.chain import find_head
 from pipeline.record.vintage import HISTORY_SESSIONS
-from pipeline.wiring import DEFAULT_BUNDLE, NO_LOCK, daily_job, open_store, parse_lock
+from pipeline.wiring import DEFAULT_BUNDLE, daily_job, open_store
 
 From = Annotated[date, options.day_option("--from", "First session to issue.")]
 To = Annotated[
@@ -37,6 +38,7 @@ def backfill_command(
     bundle: options.Bundle = DEFAULT_BUNDLE,
     tickers: options.Tickers = options.DEFAULT_TICKERS,
     lock: options.Lock = NO_LOCK,
+    sse: options.Sse = NO_SSE,
     key: options.Key = None,
     json: options.Json = False,
 ) -> None:
@@ -46,7 +48,7 @@ def backfill_command(
     """
     names, at = options.parse_tickers(tickers), options.event_time("--to", to)
     calendar, locked = options.open_calendar(), parse_lock(lock, options.now())
-    opened = open_store(store, lock=locked)
+    opened = open_store(store, lock=locked, sse=sse)
     source = RememberingSource(options.open_bars(bars, calendar), names, opened)
     job = daily_job(names, source, calendar, store=opened, bundle=bundle, key=key)
     last = calendar.last_closed(at)

@@ -10,12 +10,13 @@ from typing import Annotated
 
 import typer
 
+from pipeline.adapters.aws.s3_options import NO_LOCK, NO_SSE, parse_lock
 from pipeline.adapters.folder_copies import FolderCopies
 from pipeline.cli import console, options
 from pipeline.errors import ConfigError, StoreError
 from pipeline.jobs.heal import FindCopy, no_copies
 from pipeline.jobs.repair import Repaired, repair
-from pipeline.wiring import NO_LOCK, open_store, parse_lock
+from pipeline.wiring import open_store
 
 GiveUp = Annotated[
     bool,
@@ -44,6 +45,7 @@ def repair_command(
     accept_loss: GiveUp = False,
     copies: Copies = None,
     lock: options.Lock = NO_LOCK,
+    sse: options.Sse = NO_SSE,
     json: options.Json = False,
 ) -> None:
     """Put damaged objects of the record back, to the very bytes that were named.
@@ -52,7 +54,7 @@ def repair_command(
     """
     now = options.now()
     locked = parse_lock(lock, now)
-    opened = open_store(store, lock=locked and replace(locked, replaced=True))
+    opened = open_store(store, lock=locked and replace(locked, replaced=True), sse=sse)
     find_copy = no_copies if copies is None else _open_copies(copies)
     with console.progress("Looking at every object"):
         done = repair(

@@ -6,6 +6,7 @@ from datetime import date
 
 import typer
 
+from pipeline.adapters.aws.s3_options import NO_LOCK, NO_SSE, parse_lock
 from pipeline.cli import console, options
 from pipeline.cli.reasons import RememberingSource, Withheld
 from pipeline.cli.repair import print_repairs
@@ -18,7 +19,7 @@ from pipeline.record.keys import DASHBOARD
 from pipeline.record.vintage import HISTORY_SESSIONS
 from pipeline.views.age import count_sessions_behind, describe_age
 from pipeline.views.session import read_session
-from pipeline.wiring import DEFAULT_BUNDLE, NO_LOCK, daily_job, open_store, parse_lock
+from pipeline.wiring import DEFAULT_BUNDLE, daily_job, open_store
 
 
 def register(app: typer.Typer) -> None:
@@ -33,6 +34,7 @@ def run(
     bundle: options.Bundle = DEFAULT_BUNDLE,
     tickers: options.Tickers = options.DEFAULT_TICKERS,
     lock: options.Lock = NO_LOCK,
+    sse: options.Sse = NO_SSE,
     as_of: options.AsOf = None,
     key: options.Key = None,
     json: options.Json = False,
@@ -42,7 +44,7 @@ def run(
     locked = parse_lock(lock, options.now())
     with console.progress("Reading bars and forecasting"):
         calendar = options.open_calendar()
-        opened = open_store(store, lock=locked)
+        opened = open_store(store, lock=locked, sse=sse)
         source = RememberingSource(options.open_bars(bars, calendar), names, opened)
         job = daily_job(names, source, calendar, store=opened, bundle=bundle, key=key)
         summary = daily.run(job, at, options.now())

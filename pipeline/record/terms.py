@@ -63,13 +63,14 @@ def check_terms(store: ObjectStore, terms: StoreTerms) -> Link | None:
     Raises
     ------
     StoreError
-        When another source, calendar, key or schema began the record, or what shows that there
-        was one is there without its terms or its manifests.
+        When another source, calendar, key or schema began the record, what shows that there was
+        one is there without its terms or its manifests, or the store does not keep what it has.
     """
     head = find_head(store)
-    stored = read_terms(store)  # after it, for they are written before it
+    stored = store.read(STORE)  # after it, for they are written before it
     if stored is not None:
-        _compare(store, stored, terms)
+        _compare(store, decode_terms(stored, store.url(STORE)), terms)
+        _check_kept(store, stored)
     if head is not None and stored is None:
         raise StoreError(
             f"expected {store.url(STORE)} beside the record up to {head.manifest.session}, found "
@@ -81,9 +82,16 @@ def check_terms(store: ObjectStore, terms: StoreTerms) -> Link | None:
 
 
 def fix_terms(store: ObjectStore, terms: StoreTerms) -> None:
-    """Store the terms of a record that begins; StoreError where another began it meanwhile."""
+    """Store the terms of a record that begins.
+
+    Raises
+    ------
+    StoreError
+        When another began it meanwhile, or the store does not keep what it has.
+    """
     stored = create_or_adopt(store, STORE, terms.encode())
     _compare(store, decode_terms(stored, store.url(STORE)), terms)
+    _check_kept(store, stored)
 
 
 def with_terms(store: ObjectStore, terms: StoreTerms, write: Write) -> Write:
@@ -110,6 +118,19 @@ def _compare(store: ObjectStore, stored: StoreTerms, terms: StoreTerms) -> None:
                 f"{store.url(STORE)}: expected {words} {expected or 'none'} to go on with the "
                 f"record, got {received or 'none'}; another {words} needs another store{empty}"
             )
+
+
+def _check_kept(store: ObjectStore, stored: bytes) -> None:
+    """Raise StoreError if what is there can be created again: S3 servers there are that overwrite.
+
+    Tried with equal bytes, so that nothing changes where it can.
+    """
+    if store.create(STORE, stored):
+        raise StoreError(
+            f"{store.url(STORE)}: expected the store to refuse what is there already, it took it "
+            "again: it ignores If-None-Match, so that nothing in it would be safe; use another "
+            "store (docs/operations.md#other-s3-servers)"
+        )
 
 
 def _check_new(store: ObjectStore) -> None:

@@ -38,6 +38,10 @@ class PredictAnswer(Struct, frozen=True):
     stale: Stale | UnsetType = UNSET
     sessions_behind: SessionsBehind | UnsetType = UNSET
     notes: tuple[Note, ...] | UnsetType = UNSET
+    store_unavailable: Annotated[
+        bool | UnsetType,
+        Meta(description="true where the store does not answer and what was kept of it is used"),
+    ] = UNSET
 
 
 def build_answer(horizons: tuple[HorizonForecast, ...], **others: Any) -> PredictAnswer:

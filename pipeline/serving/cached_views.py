@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from threading import Lock
 from typing import Any
 
 import msgspec
@@ -13,7 +15,7 @@ from msgspec import UNSET
 from pipeline.encoding import from_json
 from pipeline.errors import NotFound, NotPublished, StoreError
 from pipeline.forecasting.levels import INTERVALS
-from pipeline.record.keys import DASHBOARD, LATEST, TRACK_RECORD
+from pipeline.record.keys import DASHBOARD, LATEST, TRACK_RECORD, VIEWS
 from pipeline.record.notes import select_notes
 from pipeline.serving.answers import PredictAnswer, build_answer
 from pipeline.views.age import show_age, with_age
@@ -79,6 +81,10 @@ def find_ticker(latest: Latest, ticker: str) -> TickerForecast:
 class CachedViews:
     """The store's views, each read again once what is kept is older than `keep` seconds.
 
+    A store that fails is not asked again for `pause` seconds. Meanwhile what is kept is shown, for
+    `longest` seconds at most; `age` tells that it is. Nobody who has something to show waits for
+    another's look at the store.
+
     Attributes
     ----------
     read : gives the bytes under a key of the store, None where there are none
@@ -90,7 +96,12 @@ class CachedViews:
     clock: Callable[[], float]
     keep: float = 60.0
     now: Callable[[], datetime] | None = None
+    pause: float = 5.0
+    longest: float = 24 * 60 * 60
+    patience: float = 3.0
     _kept: dict[str, tuple[float, Any]] = field(default_factory=dict)
+    _failed: dict[str, tuple[float, StoreError]] = field(default_factory=dict)
+    _looking: Mapping[str, Lock] = field(default_factory=lambda: {key: Lock() for key in VIEWS})
 
     def latest(self) -> Latest:
         """Return the newest forecasts; raises NotPublished before the first run."""
@@ -110,12 +121,53 @@ class CachedViews:
             return None
         return show_age(page, self.now()) if self.now else page
 
+    def age(self, key: str) -> float | None:
+        """Return how many seconds ago a view was read that the store does not give any more.
+
+        None where the store has given it, or nothing is kept.
+        """
+        if key not in self._failed or key not in self._kept:
+            return None
+        return self.clock() - self._kept[key][0]
+
     def _read(self, key: str, parse: Callable[[bytes], Any]) -> Any:
-        read_at, value = self._kept.get(key, (-self.keep, None))
-        if self.clock() - read_at >= self.keep:
+        if self._is_due(key):
+            # Who has nothing to show waits, and finds there what the other has read.
+            patience = 0 if key in self._kept else self.patience
+            if self._looking[key].acquire(timeout=patience):
+                try:
+                    self._look(key, parse)
+                finally:
+                    self._looking[key].release()
+        return self._show(key)
+
+    def _is_due(self, key: str) -> bool:
+        now, never = self.clock(), -math.inf
+        kept_at, failed_at = (times.get(key, (never,))[0] for times in (self._kept, self._failed))
+        return now - kept_at >= self.keep and now - failed_at >= self.pause
+
+    def _look(self, key: str, parse: Callable[[bytes], Any]) -> None:
+        if not self._is_due(key):
+            return
+        read_at = self.clock()
+        try:
             data = self.read(key)
-            value = None if data is None else parse(data)
-            self._kept[key] = self.clock(), value
+        except StoreError as exc:
+            self._failed[key] = self.clock(), exc
+            return
+        try:
+            self._kept[key] = read_at, None if data is None else parse(data)
+            self._failed.pop(key, None)
+        except StoreError as exc:  # damaged: the store may be asked again at once
+            self._failed[key] = -math.inf, exc
+
+    def _show(self, key: str) -> Any:
+        value = self._kept.get(key, (0.0, None))[1]
+        age, failed = self.age(key), self._failed.get(key)
+        if failed is not None and (value is None or age is None or age >= self.longest):
+            raise StoreError(str(failed[1])) from failed[1]
+        if key not in self._kept:
+            raise StoreError(f"{key}: expected it within {self.patience:g} s, got no answer")
         if value is None:
             raise NotPublished(f"{key}: expected it in the store, found none yet")
         return value

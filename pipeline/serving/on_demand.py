@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from msgspec import UNSET
+from msgspec import UNSET, structs
 
 from pipeline.bars import PRICES, VIX, Bars, RawBars, check_sessions
 from pipeline.errors import InvalidBars, InvalidField, NonFiniteOutput, NotPublished, StoreError
@@ -53,9 +53,15 @@ class OnDemand:
         StoreError
             When the store fails, or its view is damaged.
         """
-        if isinstance(request, TickerRequest):
-            return answer_from_latest(self.views.latest(), request.ticker.upper())
         ticker = UNNAMED if request.ticker is UNSET else request.ticker.upper()
+        answer = self._answer(request, ticker)
+        if ticker == UNNAMED or self.views.age(LATEST) is None:
+            return answer
+        return structs.replace(answer, store_unavailable=True)
+
+    def _answer(self, request: Request, ticker: str) -> PredictAnswer:
+        if isinstance(request, TickerRequest):
+            return answer_from_latest(self.views.latest(), ticker)
         calibration = self._calibration(ticker)
         distribution = self._forecast(request, ticker, calibration)
         return answer_from_forecast(

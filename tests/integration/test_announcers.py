@@ -11,8 +11,8 @@ from typing import Any
 import boto3.session
 import pytest
 
-from pipeline.adapters.eventbridge import EventBridgeBus
-from pipeline.adapters.sns_topic import SnsTopic
+from pipeline.adapters.aws.eventbridge import EventBridgeBus
+from pipeline.adapters.aws.sns_topic import SnsTopic
 from pipeline.errors import DeploymentError
 from pipeline.ports import Announcement
 from tests.support.aws_account import REGION, aws_account, lead_to
@@ -62,7 +62,7 @@ def test_whoever_has_subscribed_gets_the_digest_as_text(session: boto3.session.S
 
 def test_a_topic_that_is_not_there_is_an_error_of_ours(session: boto3.session.Session) -> None:
     arn = f"arn:aws:sns:{REGION}:123456789012:none"
-    with pytest.raises(DeploymentError, match=f"{arn}: expected the topic to take a message, got"):
+    with pytest.raises(DeploymentError, match=f"{arn}: expected it to take a message, got"):
         SnsTopic(arn).tell(announcement("Forecasts published"))
 
 

@@ -37,7 +37,7 @@ def test_a_topic_that_fails_fails_the_run_and_the_next_one_tells_of_the_session(
         }
         daily = cold_start(environ, FORECASTER_EVENTS="default", FORECASTER_DIGEST_TOPIC=TOPIC)
         session = boto3.session.Session(region_name=REGION)
-        with pytest.raises(DeploymentError, match="expected the topic to take a message"):
+        with pytest.raises(DeploymentError, match="expected it to take a message"):
             daily.handler(SCHEDULE, LocalContext())
         manifest = tmp_path / "store" / MANIFEST
         assert manifest.is_file()  # published all the same

@@ -16,13 +16,14 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from pipeline.adapters.aws.s3_options import parse_lock
+from pipeline.adapters.aws.s3_store import S3Objects
 from pipeline.adapters.exchange_calendar import ExchangeCalendar
 from pipeline.adapters.folder_store import FolderObjects
-from pipeline.adapters.s3_store import S3Objects
 from pipeline.adapters.simulated_bars import SimulatedMarket
 from pipeline.errors import ConfigError, StoreError
 from pipeline.jobs.daily import run
-from pipeline.wiring import DEFAULT_BUNDLE, daily_job, open_store, parse_lock
+from pipeline.wiring import DEFAULT_BUNDLE, daily_job, open_store
 from tests.support.commands import Forecaster
 from tests.support.expected import KEYS, VIEWS
 from tests.support.s3_server import BUCKET, S3, s3_server
@@ -223,5 +224,5 @@ def test_what_is_no_lock_is_refused(text: str) -> None:
 
 
 def test_a_folder_cannot_be_locked(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="lock: expected none for a folder, got a lock for '"):
+    with pytest.raises(ConfigError, match="lock: expected none for a folder, got one for '"):
         open_store(str(tmp_path), lock=parse_lock("governance:7", NOW))

@@ -24,8 +24,8 @@ from moto.core import DEFAULT_ACCOUNT_ID
 from moto.s3.models import s3_backends
 
 from pipeline import ports
+from pipeline.adapters.aws.s3_store import PAUSES, S3Objects
 from pipeline.adapters.folder_store import FolderObjects
-from pipeline.adapters.s3_store import CONFLICT_PAUSES, S3Objects
 from pipeline.errors import StoreError
 from pipeline.ports import ObjectStore
 from pipeline.wiring import open_store
@@ -33,6 +33,7 @@ from tests.support.fakes import MemoryObjects
 from tests.support.s3_server import BUCKET, make_client, moto_server
 
 PREFIX = "forecaster/store"
+NO_PAUSE: Callable[[float], None] = lambda _: None  # noqa: E731
 Operation = Callable[[ObjectStore], object]
 OPERATIONS: dict[str, Operation] = {
     "read": lambda store: store.read("runs/a.json"),
@@ -257,7 +258,7 @@ class TestS3:
         pauses: list[float] = []
         client = RefusingClient(*[refusal("ConditionalRequestConflict")] * 2)
         assert S3Objects(BUCKET, PREFIX, client, pauses.append).create("a", b"") is True
-        assert pauses == [*CONFLICT_PAUSES[:2]]
+        assert pauses == [*PAUSES[:2]]
 
     def test_the_loser_of_a_conflict_says_no(self) -> None:
         client = RefusingClient(
@@ -270,7 +271,7 @@ class TestS3:
         client = RefusingClient(*[refusal("ConditionalRequestConflict")] * 99)
         with pytest.raises(StoreError, match="ConditionalRequestConflict"):
             S3Objects(BUCKET, PREFIX, client, pauses.append).create("a", b"")
-        assert pauses == [*CONFLICT_PAUSES]
+        assert pauses == [*PAUSES[:4]]
 
 
 class TestErrorsOfS3:
@@ -287,7 +288,7 @@ class TestErrorsOfS3:
                 closing(make_client(f"http://127.0.0.1:{unused.getsockname()[1]}")) as client,
                 pytest.raises(StoreError, match="EndpointConnectionError: Could not connect"),
             ):
-                operation(S3Objects(BUCKET, PREFIX, client))
+                operation(S3Objects(BUCKET, PREFIX, client, NO_PAUSE))
 
     @every_operation
     def test_missing_credentials_are_an_error(self, operation: Operation) -> None:
@@ -303,21 +304,21 @@ class TestErrorsOfS3:
     @pytest.mark.parametrize("code", ["AccessDenied", "SlowDown", "InternalError", "Whatever"])
     def test_a_refusal_keeps_its_code_and_its_cause(self, operation: Operation, code: str) -> None:
         with pytest.raises(StoreError, match=code) as raised:
-            operation(S3Objects(BUCKET, PREFIX, RefusingClient(refusal(code))))
+            operation(S3Objects(BUCKET, PREFIX, RefusingClient(*[refusal(code)] * 9), NO_PAUSE))
         assert isinstance(raised.value.__cause__, ClientError)
 
     @every_operation
     def test_every_error_botocore_has_becomes_a_store_error(self, operation: Operation) -> None:
         for error in botocore_errors():
             with pytest.raises(StoreError):
-                operation(S3Objects(BUCKET, PREFIX, RefusingClient(error)))
+                operation(S3Objects(BUCKET, PREFIX, RefusingClient(*[error] * 9), NO_PAUSE))
 
     def test_a_body_that_breaks_off_is_an_error(self) -> None:
         broken = IncompleteReadError(actual_bytes=1, expected_bytes=2)
         client: Any = RefusingClient()
-        client.get_object = lambda **_: {"Body": RefusingClient(broken)}
+        client.get_object = lambda **_: {"Body": RefusingClient(*[broken] * 9)}
         with pytest.raises(StoreError, match="IncompleteReadError"):
-            S3Objects(BUCKET, PREFIX, client).read("a")
+            S3Objects(BUCKET, PREFIX, client, NO_PAUSE).read("a")
 
 
 class TestFolder:
@@ -389,15 +390,16 @@ class TestFolder:
 
 
 class RefusingClient:
-    """Stands for an S3 client or a body: raises the errors given, one a call, then does nothing."""
+    """Stands for an S3 client or a body: raises the errors given, one a call, then says yes."""
 
     def __init__(self, *errors: Exception) -> None:
         self._errors = list(errors)
         self.get_object = self.put_object = self.read = self.get_paginator = self._answer
 
-    def _answer(self, *_: Any, **__: Any) -> None:
+    def _answer(self, *_: Any, **__: Any) -> Any:
         if self._errors:
             raise self._errors.pop(0)
+        return {"ETag": '"a"'}
 
 
 def refusal(code: str) -> ClientError:
@@ -425,6 +427,8 @@ def test_whoever_is_waited_for_gives_up_soon(
     monkeypatch: pytest.MonkeyPatch, hurried: bool, at_most: float
 ) -> None:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    config = open_store("s3://bucket", hurried=hurried)._s3.meta.config  # type: ignore[attr-defined]
+    store: Any = open_store("s3://bucket", hurried=hurried)
+    config = store._s3.meta.config
+    assert config.retries["total_max_attempts"] == 1  # the store asks again itself
     one = config.connect_timeout + config.read_timeout
-    assert one * config.retries["total_max_attempts"] <= at_most
+    assert one * store.patience.attempts <= at_most

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.adapters.aws_deployment import Deployment
+from pipeline.adapters.aws.deployment import Deployment
 from pipeline.errors import ConfigError
 from tests.support.packaged import PREBUILT, ROOT, require_node, serverless
 

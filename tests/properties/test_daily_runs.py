@@ -25,8 +25,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from pipeline.adapters.aws.s3_store import S3Objects
 from pipeline.adapters.folder_store import FolderObjects
-from pipeline.adapters.s3_store import S3Objects
 from pipeline.bars import RawBars
 from pipeline.encoding import sha256
 from pipeline.errors import Reason, RequestError, SourceUnavailable

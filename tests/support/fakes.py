@@ -12,6 +12,7 @@ from threading import Lock
 from pipeline.bars import RawBars
 from pipeline.errors import ConfigError, Reason, SourceUnavailable
 from pipeline.ports import Reading, WriteTimes, check_key, check_prefix, check_size
+from pipeline.record.keys import STORE
 
 
 class Crash(BaseException):
@@ -22,7 +23,8 @@ class MemoryObjects:
     """ObjectStore in a dictionary, which can die once at a chosen write.
 
     A write is a call of `create` or `replace`, counted from 1 in `writes`; `written` has the keys
-    of those that changed something, in order. `crash_before=n` dies with the n-th write undone,
+    of those that changed something, in order. That a run tries with `store.json` whether the store
+    keeps what it has is no write. `crash_before=n` dies with the n-th write undone,
     `crash_after=n` with it done. The store lives on, as S3 would, for the next run. `times` says
     when objects were written, and whether that is `vouched` for; it knows of no other times.
     """
@@ -68,6 +70,8 @@ class MemoryObjects:
 
     def _write(self, key: str, data: bytes, *, over: bool) -> bool:
         check_key(key)
+        if key == STORE and not over and self.objects.get(key) == data:
+            return False
         with self._lock:
             self.writes += 1
             if self.writes == self.crash_before:

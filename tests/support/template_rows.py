@@ -186,6 +186,7 @@ ROWS: dict[str, Any] = {
             "Environment.Variables.FORECASTER_EVENTS": "default",
             "Environment.Variables.FORECASTER_LOCK": "governance:7",
             "Environment.Variables.FORECASTER_SIGNING_KEY": "none",
+            "Environment.Variables.FORECASTER_SSE": "none",
             "Environment.Variables.FORECASTER_TICKERS": "SPY,QQQ,DIA,IWM",
         },
     ),

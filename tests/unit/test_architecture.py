@@ -103,16 +103,14 @@ def test_onnx_runtime_reports_nothing_to_its_maker(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-AWS = (
-    "aws_deployment.py cloudwatch_logs.py eventbridge.py s3_store.py sns_topic.py ssm_parameters.py"
-)
 VENDORS = {
     "yfinance": "session.py translate.py yahoo_bars.py",
     "curl_cffi": "session.py translate.py",
     "exchange_calendars": "exchange_calendar.py",
     "pyarrow": "parquet_file.py parquet_tables.py",
-    "boto3": AWS,
-    "botocore": AWS,
+    "boto3": "clients.py errors.py",
+    "botocore": "clients.py errors.py",
+    "urllib3": "errors.py",
     "cryptography": "ed25519.py",
 }
 

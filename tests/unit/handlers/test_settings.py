@@ -12,7 +12,7 @@ from handlers.settings import DailySettings, OnDemandSettings, VerifySettings
 from pipeline.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parents[3]
-NAMES = [f"FORECASTER_{name}" for name in ("STORE", "BUNDLE", "TICKERS", "BARS", "LOCK")]
+NAMES = [f"FORECASTER_{name}" for name in ("STORE", "BUNDLE", "TICKERS", "BARS", "LOCK", "SSE")]
 
 
 def read(**environ: str) -> DailySettings:
@@ -27,6 +27,7 @@ def test_only_the_store_must_be_named() -> None:
         tickers=("SPY", "QQQ", "DIA", "IWM"),
         bars="yahoo",
         lock="none",
+        sse="none",
     )
 
 
@@ -38,10 +39,12 @@ def test_every_setting_is_read(tmp_path: Path) -> None:
         FORECASTER_BARS="simulated",
         FORECASTER_LOCK="compliance:10",
         FORECASTER_EVENTS="default",
+        FORECASTER_SSE="kms:alias/mine",
     )
+    options = ("compliance:10", "kms:alias/mine")
     store = str(tmp_path / "store")
     assert settings == DailySettings(
-        store, tmp_path, ("SPY",), "simulated", "compliance:10", events="default"
+        store, tmp_path, ("SPY",), "simulated", *options, events="default"
     )
 
 
@@ -111,13 +114,14 @@ def test_all_problems_are_told_at_once_and_no_secret() -> None:
         "FORECASTER_TICKERS": "?",
         "FORECASTER_BARS": "bloomberg",
         "FORECASTER_LOCK": "forever",
+        "FORECASTER_SSE": "rot13",
         "AWS_SECRET_ACCESS_KEY": "hush",
         "FORECASTER_API_KEY_SHA256": "hush too",
     }
     with pytest.raises(ConfigError) as raised:
         DailySettings.from_env(environ)
     told = str(raised.value)
-    assert [told.count(f"{name}: expected") for name in NAMES] == [1] * 5
+    assert [told.count(f"{name}: expected") for name in NAMES] == [1] * 6
     assert "hush" not in told
 
 

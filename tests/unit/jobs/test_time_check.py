@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.adapters.aws.s3_store import S3Objects
 from pipeline.adapters.folder_store import FolderObjects
-from pipeline.adapters.s3_store import S3Objects
 from pipeline.forecasting.model import Model
 from pipeline.jobs.chain_check import Problem
 from pipeline.jobs.verify import Verified, verify

@@ -59,10 +59,10 @@ def store(model: Model) -> MemoryObjects:
 def test_a_bad_print_is_never_published(model: Model, store: MemoryObjects, factor: float) -> None:
     told = run_day(model, store, DAY, printed(factor))
     # A whole bar at 5 for 2 of the one before is one that no split was undone of.
-    split = factor in (2.5, 0.4)
-    assert told.withheld == {"SPY": Reason.PRICE_JUMP if split else Reason.IMPLAUSIBLE_CLOSE}
+    reason = Reason.PRICE_JUMP if factor in (2.5, 0.4) else Reason.IMPLAUSIBLE_CLOSE
+    assert told.withheld == {"SPY": reason}
     assert told.published == ("QQQ",)
-    with pytest.raises(IncompleteRun, match=r"SPY \(implausible_close\)"):
+    with pytest.raises(IncompleteRun, match=rf"SPY \({reason}\)"):
         told.require_complete()
     assert not [key for key in scores_of(store) if key[0] == "SPY" and key[1] == BEFORE]
     mended = run(job_on(model, store, market()), evening(DAY) + 2 * HOUR)

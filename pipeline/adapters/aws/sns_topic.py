@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pipeline.adapters.aws.clients import make_client
+from pipeline.adapters.aws.errors import translate_errors
 from pipeline.errors import DeploymentError
 from pipeline.ports import Announcement
 
@@ -14,16 +16,7 @@ class SnsTopic:
 
     def tell(self, announcement: Announcement) -> None:
         """Publish one message; raises DeploymentError where the topic does not take it."""
-        import boto3.session  # noqa: PLC0415
-        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
-
-        try:
-            client = boto3.session.Session().client("sns")
-            client.publish(
+        with translate_errors(DeploymentError, f"{self._arn}: expected it to take a message"):
+            make_client("sns").publish(
                 TopicArn=self._arn, Subject=announcement.subject, Message=announcement.digest
             )
-        except (BotoCoreError, ClientError) as exc:
-            raise DeploymentError(
-                f"{self._arn}: expected the topic to take a message, "
-                f"got {type(exc).__name__}: {exc}"
-            ) from exc

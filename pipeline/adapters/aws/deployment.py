@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from pipeline.adapters.aws.clients import make_client
+from pipeline.adapters.aws.errors import translate_errors
 from pipeline.errors import ConfigError, DeploymentError
 
 SERVICE = "financial-forecaster"
@@ -157,22 +158,12 @@ class Deployment:
 
     def _connect(self, service: str) -> Any:
         if service not in self._clients:
-            import boto3.session  # noqa: PLC0415
-
-            session = boto3.session.Session()
-            self._clients[service] = session.client(service, region_name=self.region)
+            self._clients[service] = make_client(service, self.region)
         return self._clients[service]
 
-    @contextmanager
-    def _translate_errors(self, action: str) -> Iterator[None]:
-        """Raise whatever AWS refuses as DeploymentError: the one place that does."""
-        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
-
-        try:
-            yield
-        except (BotoCoreError, ClientError) as exc:
-            expectation = f"{SERVICE} {self.stage} in {self.region}: expected to {action}"
-            raise DeploymentError(f"{expectation}, got {type(exc).__name__}: {exc}") from exc
+    def _translate_errors(self, action: str) -> AbstractContextManager[None]:
+        expected = f"{SERVICE} {self.stage} in {self.region}: expected to {action}"
+        return translate_errors(DeploymentError, expected)
 
 
 def _parse_previous(function: str, alias: dict[str, str]) -> str:
