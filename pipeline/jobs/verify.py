@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
 
 from pipeline.errors import ConfigError
-from pipeline.jobs.chain_check import ChainCheck, Finding, Problem
+from pipeline.jobs.chain_check import Finding, Problem
 from pipeline.jobs.claims_check import check_claims, check_open_claim
 from pipeline.jobs.noted import NotedDigest, check_noted
-from pipeline.jobs.object_check import check_object
 from pipeline.jobs.readable import ReadableObjects
+from pipeline.jobs.record_walk import Walked, walk_record
 from pipeline.jobs.remake_check import RemakeCheck, Sample
 from pipeline.jobs.signature_check import SignatureCheck, compare_public_keys
 from pipeline.jobs.strangers import set_strangers_apart
@@ -22,20 +21,8 @@ from pipeline.jobs.time_check import check_times, find_back_dated
 from pipeline.jobs.views_check import check_views
 from pipeline.ports import Calendar, CheckSignature, ObjectStore, Tables
 from pipeline.record.chain import Link
-from pipeline.record.keys import (
-    LOSSES,
-    PLANS,
-    RUNS,
-    STORE,
-    VIEWS,
-    claim_key,
-    signature_key,
-)
-from pipeline.record.manifest import RunManifest
+from pipeline.record.keys import STORE
 
-READERS = 16
-AT_ONCE = 64  # manifests whose objects are read side by side
-NEVER_LEFT = (RUNS, PLANS, LOSSES)  # every manifest is looked at, the others bind nobody
 UNREADABLE = (Problem.MISSING, Problem.CHANGED, Problem.LOST)
 
 
@@ -98,41 +85,34 @@ def verify(
     scope: Scope = Scope(),
     progress: Progress = lambda phase, done, total: None,
 ) -> Verified:
-    """Check every object on the record, and that the record is one unbroken chain.
+    """Check every object on the record, that it is one chain, and make the sample's sessions again.
 
-    Sessions of the sample are made again from what they were made from.
-
-    Parameters
-    ----------
-    progress : called with (phase, done, in all): manifests checked, then parts made again
+    `progress` is called with (phase, done, in all): manifests checked, then parts made again.
     """
     readable = ReadableObjects(store)
     refuse_other_version(readable)
     keys, strangers = set_strangers_apart(readable.keys(""))
     public_key, of_public_key = compare_public_keys(readable, scope.public_key)
     signatures = SignatureCheck(readable, public_key, scope.is_signed) if public_key else None
-    walked = _walk(readable, keys, signatures, partial(progress, Phase.READ))
+    walked = walk_record(readable, keys, signatures, partial(progress, Phase.READ))
     times = check_times(readable, calendar, walked.runs)
     found = [*_check_documents(readable, calendar, walked), *times.findings]
-    lost = tuple(finding for finding in found if finding.problem is Problem.LOST)
-    faulty = frozenset(finding.key for finding in found if finding.problem in UNREADABLE)
-    findings = [finding for finding in found if finding not in lost]
+    faulty = frozenset(f.key for f in found if f.problem in UNREADABLE)
     remade = RemakeCheck(readable, tables, calendar, walked.head, faulty).run(
         walked.links, scope.sample, partial(progress, Phase.REMADE)
     )
-    findings += remade.findings
-    findings += check_views(readable, tables) if not findings else []
+    findings = [*(f for f in found if f.problem is not Problem.LOST), *remade.findings]
+    findings += [] if findings else check_views(readable, tables)
     findings += (*of_public_key, *walked.unsigned, *check_noted(scope.noted, walked.links))
     beside = walked.list_beside(signed=signatures is not None) & set(keys)
-    named = {key for key, _ in walked.objects} | beside | {*VIEWS, STORE}
     return Verified(
         manifests=len(walked.links),
         objects=len(walked.objects) + len(beside) + (STORE in keys),
         head=walked.head,
         findings=tuple(readable.explain(findings)),
-        left_behind=tuple(k for k in keys if k not in named and not k.startswith(NEVER_LEFT)),
+        left_behind=walked.left_behind(keys, beside),
         strangers=strangers,
-        lost=lost,
+        lost=tuple(f for f in found if f.problem is Problem.LOST),
         hints=times.hints,
         remade=remade.sessions,
         unmade=remade.unmade,
@@ -140,61 +120,10 @@ def verify(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Walked:
-    """The chain's links, oldest first, the (key, sha256) of all objects that they name.
-
-    `damaged` is what is wrong with the chain and these, `unsigned` with the signatures.
-    """
-
-    links: Sequence[Link]
-    objects: set[tuple[str, str]]
-    damaged: list[Finding]
-    unsigned: list[Finding]
-
-    @property
-    def head(self) -> Link | None:
-        return self.links[-1] if self.links else None
-
-    @property
-    def runs(self) -> list[RunManifest]:
-        return [link.manifest for link in self.links]
-
-    def list_beside(self, *, signed: bool) -> set[str]:
-        """Return the keys of the claims and signatures that belong to the manifests."""
-        claims = {claim_key(run.previous) for run in self.runs}
-        return claims | ({signature_key(link.digest) for link in self.links} if signed else set())
-
-
-def _check_documents(store: ObjectStore, calendar: Calendar, walked: _Walked) -> Iterator[Finding]:
+def _check_documents(store: ObjectStore, calendar: Calendar, walked: Walked) -> Iterator[Finding]:
     """Yield what is wrong with the objects that are named, and with all that speaks of them."""
     yield from walked.damaged
     yield from find_back_dated(walked.runs[::-1], calendar)
     yield from find_changed_terms(store, calendar, walked.runs)
     yield from check_claims(store, walked.runs)
     yield from check_open_claim(store, walked.head, walked.objects)
-
-
-def _walk(
-    store: ObjectStore,
-    keys: Sequence[str],
-    signatures: SignatureCheck | None,
-    progress: Callable[[int, int], None],
-) -> _Walked:
-    """Look at every manifest, newest first, its signature and the objects that it names."""
-    manifests = sorted((key for key in keys if key.startswith(RUNS)), reverse=True)
-    chain, checked, unsigned = ChainCheck(), set[tuple[str, str]](), list[Finding]()
-    with ThreadPoolExecutor(READERS) as pool:
-        for start in range(0, len(manifests), AT_ONCE):
-            some = manifests[start : start + AT_ONCE]
-            contents = list(pool.map(store.read, some))
-            for key, data in zip(some, contents, strict=True):
-                chain.take(key, data)
-            if signatures is not None:
-                unsigned += filter(None, pool.map(signatures.check, some, contents))
-            objects = {pair for run in chain.fresh() for pair in run.objects.items()} - checked
-            chain.findings += filter(None, pool.map(partial(check_object, store), sorted(objects)))
-            checked |= objects
-            progress(start + len(some), len(manifests))
-    chain.finish()
-    return _Walked(chain.links[::-1], checked, chain.findings, unsigned)
