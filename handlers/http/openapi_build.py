@@ -22,9 +22,10 @@ DESCRIPTION = """\
 Distributions of the next five closes: a median and prediction intervals of 50, 80, 90, 95 and 98 %.
 
 Errors are problem details (RFC 9457): `code` names the kind, `errors` the field by its JSON
-pointer. A key goes into the header `X-API-Key`. Every GET answers HEAD too and has an ETag; every
-path answers OPTIONS, from any origin.
+pointer. A key goes into the header `X-API-Key`; to what is only read a browser sends it as the
+password of HTTP Basic. Every GET answers HEAD too and has an ETag; every path answers OPTIONS.
 """
+READ_BY = [{"ApiKey": []}, {"Browser": []}]  # a password is the key too
 REQUESTS = (DataRequest, BarsRequest, TickerRequest)
 ANSWERS = (PredictAnswer, Latest, Health, Problem)
 # Problems by status, each with an error that leads to it.
@@ -42,10 +43,7 @@ PROBLEMS: Mapping[int, tuple[str, ForecasterError]] = {
         "The body is too large",
         Refusal(413, f"expected a body of at most {MAX_BODY} bytes, got 300000"),
     ),
-    415: (
-        "The body is declared as no JSON",
-        Refusal(415, "expected application/json, got text/csv"),
-    ),
+    415: ("The body is no JSON", Refusal(415, "expected application/json, got text/csv")),
     422: (
         "A field is not as it should be",
         InvalidField("#/data/0/10", "days_to_next, a number >= 1.0", "0.0"),
@@ -62,7 +60,10 @@ def document() -> dict[str, Any]:
     _, schemas = msgspec.json.schema_components(
         (*REQUESTS, *ANSWERS), ref_template="#/components/schemas/{name}"
     )
-    schemes = {"ApiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"}}
+    schemes = {
+        "ApiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+        "Browser": {"type": "http", "scheme": "basic"},
+    }
     return {
         "openapi": "3.1.0",
         "info": {"title": "financial-forecaster", "version": "1", "description": DESCRIPTION},
@@ -86,7 +87,7 @@ def to_text(value: Any) -> str:
 
 
 def main() -> None:
-    """Write the document to where the function serves it from."""
+    """Write the document to where it is served from."""
     OPENAPI.write_bytes(to_text(document()).encode())
 
 
@@ -144,6 +145,7 @@ def _get(
     return {
         "operationId": name,
         "summary": summary,
+        "security": READ_BY,
         "responses": {
             "200": {"description": summary, "headers": {"ETag": etag}, "content": {media: content}},
             "304": {"description": "Not changed since the ETag in If-None-Match"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
@@ -13,7 +14,7 @@ import msgspec
 from handlers.http.messages import Request, Response
 from handlers.http.problems import MEDIA_TYPE, Refusal, to_problem
 from pipeline.record.keys import DASHBOARD
-from pipeline.serving.api_keys import is_accepted
+from pipeline.serving.api_keys import is_accepted, read_password
 from pipeline.serving.cached_views import answer_from_latest
 from pipeline.serving.on_demand import OnDemand
 from pipeline.serving.requests import parse_request
@@ -30,9 +31,19 @@ ALWAYS = {
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
 }
-# Nothing an answer holds may load or run anything, nor be framed; the page may have its style.
+# Nothing an answer holds may load or run anything, nor be framed.
 NOTHING = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-STYLE = f"{NOTHING}; style-src 'unsafe-inline'"
+# What a page may have beside, by its own policy: a script and a style in it, by their digests. So
+# a page that another version of this code wrote has its own, and no page has more.
+PAGE_POLICY = re.compile(
+    rb"<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; "
+    rb"(script-src 'sha256-[0-9A-Za-z+/]{43}='; style-src 'sha256-[0-9A-Za-z+/]{43}='; "
+    rb"img-src data:); base-uri 'none'; form-action 'none'\">"
+)
+POLICY_WITHIN = 1024  # bytes from the page's start, before anything that others named
+CHALLENGE = 'ApiKey header="X-API-Key"'
+# A browser that is asked so asks its user; the password is the key.
+BROWSER_CHALLENGE = f'Basic realm="financial-forecaster", charset="UTF-8", {CHALLENGE}'
 PREFLIGHT = {
     "access-control-allow-headers": "Content-Type, If-None-Match, X-API-Key",
     "access-control-max-age": "86400",
@@ -99,12 +110,14 @@ class Service:
     def _require_key(self, request: Request) -> None:
         if self.keys is None or request.direct or request.path in OPEN:
             return
-        key = request.headers.get("x-api-key", "")
+        key = _find_key(request)
         if not is_accepted(key, self.keys):
             received = "another" if key else "none"
-            scheme = {"www-authenticate": 'ApiKey header="X-API-Key"'}
+            asked = BROWSER_CHALLENGE if request.path == "/" and _is_read(request) else CHALLENGE
             raise Refusal(
-                401, f"expected the header X-API-Key with a valid key, got {received}", scheme
+                401,
+                f"expected the header X-API-Key with a valid key, got {received}",
+                {"www-authenticate": asked},
             )
 
     def _predict(self, request: Request) -> Content:
@@ -127,11 +140,32 @@ class Service:
         page = self.on_demand.views.dashboard()
         if page is None:
             raise Refusal(404, f"expected the page {DASHBOARD} in the store, found none")
-        return Content(page, HTML, STYLE)
+        return Content(page, HTML, _find_policy(page))
 
     def _health(self, _: Request) -> Content:
         version = self.on_demand.model.manifest.model_version
         return Content(msgspec.json.encode(Health("ok", version)))
+
+
+def _find_key(request: Request) -> str:
+    """Return the key: in its header or, of what is only read, as the password of HTTP Basic.
+
+    A browser sends a password along by itself, so by it alone nothing is asked to be done.
+    """
+    key = request.headers.get("x-api-key", "")
+    if key or not _is_read(request):
+        return key
+    return read_password(request.headers.get("authorization", ""))
+
+
+def _is_read(request: Request) -> bool:
+    return request.method in ("GET", "HEAD")
+
+
+def _find_policy(page: bytes) -> str:
+    """Return the policy of a page: what it says itself if that is no more than it may have."""
+    policy = PAGE_POLICY.search(page, 0, POLICY_WITHIN)
+    return NOTHING if policy is None else f"{NOTHING}; {policy[1].decode()}"
 
 
 def to_problem_response(error: Exception) -> tuple[Response, str]:
