@@ -25,7 +25,7 @@ Errors are problem details (RFC 9457): `code` names the kind, `errors` the field
 pointer. A key goes into the header `X-API-Key`; to what is only read a browser sends it as the
 password of HTTP Basic. Every GET answers HEAD too and has an ETag; every path answers OPTIONS.
 """
-READ_BY = [{"ApiKey": []}, {"Browser": []}]  # a password is the key too
+READ_BY: list[dict[str, list[str]]] = [{"ApiKey": []}, {"Browser": []}]  # a password is the key too
 REQUESTS = (DataRequest, BarsRequest, TickerRequest)
 ANSWERS = (PredictAnswer, Latest, Health, Problem)
 # Problems by status, each with an error that leads to it.

@@ -35,7 +35,7 @@ def build_data(sources: PageSources) -> Mapping[str, Any]:
         {
             "t": ticker,
             "withheld": _explain(forecast),
-            "last": _short(forecast.last_close),
+            "last": forecast.last_close,
             "model": forecast.model_version,
             "issued": forecast.issued_at.isoformat(),
             "fan": [_fan_row(horizon) for horizon in forecast.horizons],
@@ -88,9 +88,9 @@ def _number_rows(
     rows = [row for _, _, row in past]
     return {
         "d": [days.number(str(day)) for day, _, _ in past],
-        "c": [_short(close) for _, close, _ in past],
-        "l": [_short(row.lower_95) if row else None for row in rows],
-        "u": [_short(row.upper_95) if row else None for row in rows],
+        "c": [close for _, close, _ in past],
+        "l": [row.lower_95 if row else None for row in rows],
+        "u": [row.upper_95 if row else None for row in rows],
         "i": [times.number(row.issued_at.isoformat()) if row else None for row in rows],
         "m": [modes.number(MADE[row.mode]) if row else None for row in rows],
         "s": [int(row.in_sample) if row else None for row in rows],
@@ -98,7 +98,7 @@ def _number_rows(
 
 
 def _fan_row(horizon: HorizonForecast) -> list[Any]:
-    return [str(horizon.target_date), *map(_short, list_quantiles(horizon)), _short(horizon.sigma)]
+    return [str(horizon.target_date), *list_quantiles(horizon), horizon.sigma]
 
 
 def list_quantiles(horizon: HorizonForecast) -> list[float]:
@@ -111,8 +111,3 @@ def list_quantiles(horizon: HorizonForecast) -> list[float]:
 def _explain(forecast: TickerForecast) -> str | None:
     reason = reason_of(forecast.status)
     return None if reason is None else describe_reason(reason)
-
-
-def _short(value: float | None) -> float | None:
-    """Return a number in seven digits, finer than any price is quoted."""
-    return None if value is None else float(f"{value:.7g}")
