@@ -92,7 +92,9 @@ def draw(chromium: Any, page: Path, folder: Path) -> None:
     from PIL import Image
 
     for scheme, name in PICTURES.items():
-        context = chromium.new_context(viewport={"width": 1200, "height": 1150}, color_scheme=scheme)
+        context = chromium.new_context(
+            viewport={"width": 1200, "height": 1150}, color_scheme=scheme
+        )
         window = context.new_page()
         window.clock.set_fixed_time(EVENING)
         window.goto(page.as_uri())

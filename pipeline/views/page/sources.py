@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import msgspec
 import numpy as np
@@ -40,7 +41,7 @@ class PageSources:
     @property
     def tickers(self) -> Mapping[str, TickerForecast]:
         """The tickers that are shown: the first 500 by name."""
-        return dict(list(self.latest.tickers.items())[:MOST_TICKERS])
+        return dict(islice(self.latest.tickers.items(), MOST_TICKERS))
 
     @property
     def are_few(self) -> bool:

@@ -62,7 +62,8 @@
 
   // The chart.
 
-  const state = { ticker: data.tickers[0], range: 60, points: [], last: -1, at: null };
+  const drawable = data.tickers.find((ticker) => ticker.fan.length || ticker.past.d.length);
+  const state = { ticker: drawable ?? data.tickers[0], range: 60, points: [], last: -1, at: null };
   let chart = null;
 
   const colours = () => {
