@@ -14,6 +14,7 @@ from tests.support.fakes import MemoryObjects
 from tests.support.records import SESSIONS, backfilled, rows_by_key, scores_of, table
 
 LIMITS = {"95 %": 95, "80 %": 80, "50 %": 50}
+FIRST_SAID = "said => document.querySelector('#readout dd').textContent === said"
 PICTURE = "document.querySelector('#chart canvas').toDataURL()"
 COLOURS = """() => {
   const canvas = document.querySelector('#chart canvas');
@@ -191,3 +192,19 @@ def download(page: Any, button: str) -> list[dict[str, str]]:
         page.locator(button).click()
     text = Path(saved.value.path()).read_text(encoding="utf-8")
     return list(csv.DictReader(text.splitlines()))
+
+
+def test_a_finger_that_moves_reads_each_session_it_passes(
+    opened: Open, html: bytes, record: MemoryObjects
+) -> None:
+    page = opened(html, has_touch=True, viewport={"width": 390, "height": 844})
+    page.locator("#chart").scroll_into_view_if_needed()
+    box = page.locator("#chart .u-over").bounding_box()
+    finger = page.context.new_cdp_session(page)
+    expected = [said["Session"] for said in expected_of(record, "DIA")]
+    width = len(expected) + 0.1  # of the axis, in sessions
+    for kind, k in (("touchStart", 10), ("touchMove", 25), ("touchMove", 26)):
+        at = {"x": box["x"] + box["width"] * (k + 0.7) / width, "y": box["y"] + 80}
+        finger.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [at]})
+        page.wait_for_function(FIRST_SAID, arg=expected[k])
+    finger.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})

@@ -193,3 +193,14 @@ def test_scores_that_were_given_up_stay_in_the_history_that_has_them(model: Mode
 
 def head_digest(store: MemoryObjects, key: str) -> str:
     return sha256(store.objects[key])
+
+
+def test_verify_names_a_row_that_nothing_on_the_record_realised(model: Model) -> None:
+    store = run_days(model, SPAN)
+    known = stored(store)
+    row = msgspec.structs.replace(known.tickers["SPY"][0], target_date=SESSIONS[-20])
+    tickers = {**known.tickers, "SPY": (row, *known.tickers["SPY"])}
+    digest = sha256(msgspec.json.encode(tickers))
+    store.objects[HISTORY] = History(1, known.manifest, digest, tickers).encode()
+    refresh_views(store, TABLES)
+    assert HISTORY in {finding.key for finding in verify(store, TABLES, CALENDAR).findings}
