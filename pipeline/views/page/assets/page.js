@@ -185,7 +185,13 @@
       height: box.clientHeight,
       padding: [10, state.ticker.fan.length ? axisFont().size * 3.4 : 10, 0, 0],
       legend: { show: false },
-      cursor: { y: false, drag: { x: false, y: false }, points: { size: 9, fill: c.ground, stroke: c.ink, width: 2 } },
+      cursor: {
+        y: false,
+        drag: { x: false, y: false },
+        move: (u, left, top) => [left < 0 ? left : u.valToPos(u.posToIdx(left), "x"), top],
+        // On the close and the median alone: the limits are read above.
+        points: { size: (u, k) => (k === 1 || k === u.series.length - 1 ? 9 : 0), fill: c.ground, stroke: c.ink, width: (u, k, size) => (size ? 2 : 0) },
+      },
       scales: { x: { time: false, range: () => [-0.7, state.points.length - 0.6] }, y: { range: priceRange } },
       axes: [
         { ...axis, splits: daySplits, values: dayNames, grid: { show: false }, size: 34 },

@@ -136,6 +136,11 @@ def test_nothing_in_data_can_end_its_element(text: str) -> None:
     assert json.loads(encoded) == {text: text}
 
 
+def test_whoever_serves_the_page_finds_in_it_when_it_is_old() -> None:
+    days = "2024-12-30 2024-12-31 2025-01-02 2025-01-03 2025-01-06"
+    assert f"<!--next sessions {days}-->" in page()
+
+
 def test_equal_sources_make_equal_pages() -> None:
     assert render_page(sources()) == render_page(sources())
 
