@@ -22,8 +22,9 @@ help: ## Say what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: $(VENV)/.demo ## Forecast a simulated market with the real daily job, here, without AWS
+demo: $(VENV)/.demo ## Forecast a simulated market with the real daily job, a year behind it, here, without AWS
 	@mkdir -p $(DEMO)
+	@$(BIN)/python -m handlers.local.demo $(DEMO)/store
 	@env -u FORECASTER_TICKERS -u FORECASTER_BUNDLE FORECASTER_BARS=simulated \
 		FORECASTER_STORE=$(DEMO)/store $(BIN)/python -m handlers.local.invoke daily \
 		> $(DEMO)/summary.json 2> $(DEMO)/log.jsonl || { cat $(DEMO)/log.jsonl; exit 1; }
@@ -62,6 +63,19 @@ bench: $(VENV)/.dev ## Measure the daily run's memory, 5,000 series, the HTTPS f
 	$(BIN)/python -m benchmarks.five_thousand
 	$(BIN)/python -m benchmarks.on_demand
 	$(BIN)/python -m benchmarks.verify
+	$(BIN)/python -m benchmarks.page
+
+# What a browser is given of a package is copied here once, and a test holds it to the pinned one.
+ASSETS := pipeline/views/page/assets
+.PHONY: page
+page: node_modules/.made ## Copy the page's chart library out of its package, after a new version of it
+	cp node_modules/uplot/dist/uPlot.iife.min.js $(ASSETS)/uplot.min.js
+	cp node_modules/uplot/dist/uPlot.min.css $(ASSETS)/uplot.min.css
+	cp node_modules/uplot/LICENSE $(ASSETS)/uplot.LICENSE
+
+.PHONY: picture
+picture: $(VENV)/.dev ## Draw the page's picture for the README, by Chromium
+	$(BIN)/python -m benchmarks.page docs
 
 # Lambda refuses the index that provenance makes of an image; podman makes none. BASE=... builds on
 # another base than the one that the Dockerfile pins.

@@ -20,11 +20,13 @@ DESCRIPTION = """\
 Distributions of the next five closes: a median and prediction intervals of 50, 80, 90, 95 and 98 %.
 
 Errors are problem details (RFC 9457): `code` names the kind, `errors` the field by its JSON
-pointer. A key goes into the header `X-API-Key`. Every GET answers HEAD too and has an ETag; every
-path answers OPTIONS, from any origin. While the store does not answer, what was read of it before
-is served with `"store_unavailable": true` and the headers Age and Cache-Status.
+pointer. A key goes into the header `X-API-Key`; to what is only read a browser sends it as the
+password of HTTP Basic. Every GET answers HEAD too and has an ETag; every path answers OPTIONS, from
+any origin. While the store does not answer, what was read of it before is served with
+`"store_unavailable": true` and the headers Age and Cache-Status.
 """
 AGE = "Seconds since it was read, where the store does not answer now; there is no ETag then"
+READ_BY: list[dict[str, list[str]]] = [{"ApiKey": []}, {"Browser": []}]  # a password is the key too
 REQUESTS = (DataRequest, BarsRequest, TickerRequest)
 ANSWERS = (PredictAnswer, Latest, Health, Problem)
 
@@ -34,7 +36,10 @@ def document() -> dict[str, Any]:
     _, schemas = msgspec.json.schema_components(
         (*REQUESTS, *ANSWERS), ref_template="#/components/schemas/{name}"
     )
-    schemes = {"ApiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"}}
+    schemes = {
+        "ApiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+        "Browser": {"type": "http", "scheme": "basic"},
+    }
     return {
         "openapi": "3.1.0",
         "info": {"title": "financial-forecaster", "version": "1", "description": DESCRIPTION},
@@ -58,7 +63,7 @@ def to_text(value: Any) -> str:
 
 
 def main() -> None:
-    """Write the document to where the function serves it from."""
+    """Write the document to where it is served from."""
     OPENAPI.write_bytes(to_text(document()).encode())
 
 
@@ -117,6 +122,7 @@ def _get(
     return {
         "operationId": name,
         "summary": summary,
+        "security": READ_BY,
         "responses": {
             "200": {
                 "description": summary,

@@ -11,9 +11,10 @@ from typing import NamedTuple
 import msgspec
 
 from handlers.http.messages import Request, Response
+from handlers.http.page_policy import NOTHING, find_policy
 from handlers.http.problems import MEDIA_TYPE, Refusal, to_problem
 from pipeline.record.keys import DASHBOARD, LATEST, TRACK_RECORD
-from pipeline.serving.api_keys import is_accepted
+from pipeline.serving.api_keys import is_accepted, read_password
 from pipeline.serving.cached_views import answer_from_latest
 from pipeline.serving.on_demand import OnDemand
 from pipeline.serving.requests import parse_request
@@ -30,9 +31,9 @@ ALWAYS = {
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
 }
-# Nothing an answer holds may load or run anything, nor be framed; the page may have its style.
-NOTHING = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-STYLE = f"{NOTHING}; style-src 'unsafe-inline'"
+CHALLENGE = 'ApiKey header="X-API-Key"'
+# A browser that is asked so asks its user; the password is the key.
+BROWSER_CHALLENGE = f'Basic realm="financial-forecaster", charset="UTF-8", {CHALLENGE}'
 PREFLIGHT = {
     "access-control-allow-headers": "Content-Type, If-None-Match, X-API-Key",
     "access-control-max-age": "86400",
@@ -101,12 +102,14 @@ class Service:
     def _require_key(self, request: Request) -> None:
         if self.keys is None or request.direct or request.path in OPEN:
             return
-        key = request.headers.get("x-api-key", "")
+        key = _find_key(request)
         if not is_accepted(key, self.keys):
             received = "another" if key else "none"
-            scheme = {"www-authenticate": 'ApiKey header="X-API-Key"'}
+            asked = BROWSER_CHALLENGE if request.path == "/" and _is_read(request) else CHALLENGE
             raise Refusal(
-                401, f"expected the header X-API-Key with a valid key, got {received}", scheme
+                401,
+                f"expected the header X-API-Key with a valid key, got {received}",
+                {"www-authenticate": asked},
             )
 
     def _predict(self, request: Request) -> Content:
@@ -130,11 +133,26 @@ class Service:
         page = self.on_demand.views.dashboard()
         if page is None:
             raise Refusal(404, f"expected the page {DASHBOARD} in the store, found none")
-        return Content(page, HTML, STYLE, self.on_demand.views.age(DASHBOARD))
+        return Content(page, HTML, find_policy(page), self.on_demand.views.age(DASHBOARD))
 
     def _health(self, _: Request) -> Content:
         version = self.on_demand.model.manifest.model_version
         return Content(msgspec.json.encode(Health("ok", version)))
+
+
+def _find_key(request: Request) -> str:
+    """Return the key: in its header or, of what is only read, as the password of HTTP Basic.
+
+    A browser sends a password along by itself, so by it alone nothing is asked to be done.
+    """
+    key = request.headers.get("x-api-key", "")
+    if key or not _is_read(request):
+        return key
+    return read_password(request.headers.get("authorization", ""))
+
+
+def _is_read(request: Request) -> bool:
+    return request.method in ("GET", "HEAD")
 
 
 def to_problem_response(error: Exception) -> tuple[Response, str]:

@@ -12,8 +12,9 @@ from pipeline.errors import StoreError
 STORE = "store.json"
 LATEST = "latest.json"
 TRACK_RECORD = "track_record.json"
+HISTORY = "history.json"
 DASHBOARD = "index.html"
-VIEWS = (LATEST, TRACK_RECORD, DASHBOARD)
+VIEWS = (LATEST, TRACK_RECORD, HISTORY, DASHBOARD)
 ANNOUNCED = "announced.json"  # which manifest others were told of last
 RUNS = "runs/"
 BARS = "bars/"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import hmac
 from collections.abc import Iterable
 from hashlib import sha256
@@ -26,3 +28,18 @@ def is_accepted(key: str, digests: Iterable[str]) -> bool:
     received = digest_key(key)
     # Each digest is compared, also after one that fits.
     return sum(hmac.compare_digest(received, accepted) for accepted in digests) > 0
+
+
+def read_password(authorization: str) -> str:
+    """Return the password of an Authorization header of HTTP Basic (RFC 7617), `` for none.
+
+    A browser that is asked for a name and a password sends both so; any name will do.
+    """
+    scheme, _, credentials = authorization.partition(" ")
+    if scheme.lower() != "basic":
+        return ""
+    try:
+        pair = base64.b64decode(credentials.strip(), validate=True).decode()
+    except (binascii.Error, ValueError):
+        return ""
+    return pair.partition(":")[2]

@@ -8,11 +8,15 @@ from dataclasses import dataclass
 from pipeline.encoding import to_json
 from pipeline.ports import ObjectStore, Tables
 from pipeline.record.chain import Link, find_head
-from pipeline.record.keys import DASHBOARD, LATEST, TRACK_RECORD
+from pipeline.record.keys import DASHBOARD, HISTORY, LATEST, TRACK_RECORD
+from pipeline.record.manifest import read_manifests
 from pipeline.record.state import read_state
-from pipeline.views.dashboard import render_dashboard
+from pipeline.views.closes import read_bars
 from pipeline.views.figures import TrackRecord
+from pipeline.views.history import History, build_history, read_history
 from pipeline.views.latest import build_latest
+from pipeline.views.page.render import render_page
+from pipeline.views.page.sources import PageSources
 from pipeline.views.track_record import build_track_record
 
 
@@ -31,7 +35,7 @@ def refresh_views(store: ObjectStore, tables: Tables) -> TrackRecord | None:
     neither leaves behind a view without the other's part. What it writes is made once a head.
     """
     head = find_head(store)
-    views = build_views(store, tables, head)
+    views = build_views(store, tables, head, read_history(store))
     while views is not None:
         stale = [key for key, view in views.objects.items() if store.read(key) != view]
         if not stale:
@@ -39,19 +43,28 @@ def refresh_views(store: ObjectStore, tables: Tables) -> TrackRecord | None:
         for key in stale:
             store.replace(key, views.objects[key])
         if (newest := find_head(store)) != head:
-            head, views = newest, build_views(store, tables, newest)
+            head, views = newest, build_views(store, tables, newest, read_history(store))
     return None
 
 
-def build_views(store: ObjectStore, tables: Tables, head: Link | None) -> Views | None:
-    """Return the views of the record up to `head`, None where there is nothing on it."""
+def build_views(
+    store: ObjectStore, tables: Tables, head: Link | None, known: History | None
+) -> Views | None:
+    """Return the views of the record up to `head`, None where there is nothing on it.
+
+    A `known` history is added to; without one all that it holds is read again.
+    """
     if head is None:
         return None
     latest = build_latest(store, tables, head.manifest.session)
     record = build_track_record(read_state(store, head.manifest), head)
+    history = build_history(store, tables, head, latest.tickers, known)
+    runs = read_manifests(store, head.manifest.session)
+    sources = PageSources(latest, record, history.tickers, read_bars(store, tables, runs), runs)
     objects = {
         LATEST: to_json(latest),
         TRACK_RECORD: to_json(record),
-        DASHBOARD: render_dashboard(latest, record),
+        HISTORY: history.encode(),
+        DASHBOARD: render_page(sources),
     }
     return Views(objects, record)

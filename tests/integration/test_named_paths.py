@@ -19,7 +19,7 @@ DOCUMENTS = [
     if path.startswith((".github/", ".ci/", "docs/", "infra/"))
     or path in {".dockerignore", ".gitattributes", "Dockerfile", "Makefile", "pyproject.toml"}
     or path in {"README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "serverless.yml"}
-    if Path(path).suffix not in {".svg", ".sql"} and not path.endswith("-requirements.txt")
+    if Path(path).suffix not in {".png", ".svg", ".sql"} and not path.endswith("-requirements.txt")
 ]
 # A file named without its folder, `wiring.py`, is one of this project's.
 SUFFIXES = (".py", ".sh", ".yml", ".cjs", ".toml", ".md")

@@ -93,6 +93,7 @@ def day_of(key: str, data: bytes) -> date:
     name = key.rpartition("/")[2]
     dated = key.partition("/")[0] not in {
         "bundles",
+        "history.json",
         "index.html",
         "latest.json",
         "store.json",

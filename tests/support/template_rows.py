@@ -260,7 +260,7 @@ ROWS: dict[str, Any] = {
         allow(
             "ReadTheViews",
             "s3:GetObject",
-            [f"{OBJECTS}/store/{view}" for view in VIEWS],
+            [f"{OBJECTS}/store/{view}" for view in VIEWS if view != "history.json"],
         ),
         LIST,
         FAILURES,

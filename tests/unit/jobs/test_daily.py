@@ -104,6 +104,7 @@ def test_objects_are_written_in_order_and_the_manifest_commits(model: Model) -> 
         "runs/2024-12-27.00.json",
         "latest.json",
         "track_record.json",
+        "history.json",
         "index.html",
     ]
 
@@ -228,7 +229,7 @@ def test_a_retry_publishes_what_was_missing_as_the_next_part(model: Model) -> No
     assert set(forecasts(store, FORECASTS.replace(".00.", ".01."))["ticker"]) == {"DIA", "IWM"}
     kept = {key: data for key, data in store.objects.items() if key in first}
     changed = {key for key in first if kept[key] != first[key]}
-    assert changed == {"index.html", "latest.json", "track_record.json"}
+    assert changed == {"history.json", "index.html", "latest.json", "track_record.json"}
 
 
 def test_a_part_after_the_first_holds_only_what_it_publishes(model: Model) -> None:

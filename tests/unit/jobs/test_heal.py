@@ -16,9 +16,7 @@ from pipeline.evaluation.score_table import FORECASTER
 from pipeline.forecasting.model import Model
 from pipeline.jobs.replay import replay
 from pipeline.record.keys import (
-    DASHBOARD,
-    LATEST,
-    TRACK_RECORD,
+    VIEWS,
     calibration_key,
     manifest_key,
     table_key,
@@ -66,7 +64,7 @@ def go_on(model: Model, store: MemoryObjects) -> RunManifest:
 
 def recorded(store: MemoryObjects) -> dict[str, bytes]:
     """What no later run may change."""
-    views = {LATEST, TRACK_RECORD, DASHBOARD}
+    views = set(VIEWS)
     return {key: data for key, data in store.objects.items() if key not in views}
 
 

@@ -32,7 +32,7 @@ def test_every_key_that_is_built_is_of_the_record(session: date, part: int, tabl
         keys.claim_key(SHA): Kind.CLAIM,
         keys.plan_key(session, part): Kind.PLAN,
         **dict.fromkeys(keys.bundle_keys(f"{session}-{SHA[:12]}", SHA), Kind.BUNDLE),
-        **dict.fromkeys([keys.LATEST, keys.TRACK_RECORD, keys.DASHBOARD], Kind.VIEW),
+        **dict.fromkeys(keys.VIEWS, Kind.VIEW),
         keys.STORE: Kind.STORE,
         keys.signature_key(SHA): Kind.SIGNATURE,
         keys.loss_key(SHA): Kind.LOSS,

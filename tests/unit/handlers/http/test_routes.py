@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from typing import Any
 
-import msgspec
 import pytest
 
 from handlers.http.messages import Request
 from handlers.http.routes import Service, to_problem_response
 from pipeline.errors import ForecasterError, StoreError
 from pipeline.forecasting.model import Model
+from pipeline.serving.api_keys import digest_key
 from pipeline.serving.cached_views import CachedViews
 from pipeline.serving.on_demand import OnDemand
-from pipeline.views.dashboard import render_dashboard
-from pipeline.views.documents import Latest
 from tests.support.builders import bar_rows, bars, latest_view, url_event, window_rows
 from tests.support.fakes import MemoryObjects
-from tests.support.track_records import track_record
+from tests.support.pages import page as render
 
 BARS = bars()
 KEPT, NOT_KEPT = "private, max-age=60", "no-store"
@@ -138,17 +137,100 @@ def test_no_answer_may_load_run_or_be_framed_by_anything(
     policy = directives(headers["content-security-policy"])
     none = ("default-src", "base-uri", "form-action", "frame-ancestors")
     assert {policy.pop(name) for name in none} == {"'none'"}
-    styled = {"style-src": "'unsafe-inline'"} if event[1] == "/" and event[0] != "POST" else {}
-    assert policy == styled
+    assert policy == {}
 
 
-def test_the_page_may_do_no_more_by_its_header_than_by_its_own_word(model: Model) -> None:
-    latest = msgspec.json.decode(STORED["latest.json"], type=Latest)
-    page = render_dashboard(latest, track_record())
+def policy_of(model: Model, page: bytes) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the policy by the header, and by the page's own word."""
     match = POLICY.search(page.decode())
     assert match is not None
-    store = MemoryObjects({**STORED, "index.html": page})
-    answer = ask(model, store, "GET", "/")
+    answer = ask(model, MemoryObjects({**STORED, "index.html": page}), "GET", "/")
     assert answer["body"].encode() == page
-    by_header = directives(answer["headers"]["content-security-policy"])
-    assert by_header.items() >= directives(match[1]).items()
+    return directives(answer["headers"]["content-security-policy"]), directives(match[1])
+
+
+def test_the_page_may_do_by_its_header_what_its_own_word_says_and_no_more(model: Model) -> None:
+    by_header, by_page = policy_of(model, render().encode())
+    assert by_header == by_page | {"frame-ancestors": "'none'"}
+    assert by_page["script-src"].startswith("'sha256-")
+
+
+def test_a_page_of_another_version_has_its_own_script(model: Model) -> None:
+    digest = f"'sha256-{'A' * 43}='"
+    page = re.sub(r"script-src '[^']+'", f"script-src {digest}", render()).encode()
+    assert policy_of(model, page)[0]["script-src"] == digest
+
+
+@pytest.mark.parametrize(
+    "wider",
+    ["'unsafe-inline'", "https://other.example", "*", "'self'", "'unsafe-eval'", "data:",
+     f"'sha256-{'A' * 43}=' *", f"'sha256-{'A' * 42}'", ""],
+)  # fmt: skip
+def test_a_page_that_asks_for_more_gets_nothing(model: Model, wider: str) -> None:
+    page = re.sub(r"script-src '[^']+'", f"script-src {wider}", render()).encode()
+    by_header, _ = policy_of(model, page)
+    assert by_header.keys() == {"default-src", "base-uri", "form-action", "frame-ancestors"}
+
+
+def test_a_policy_that_a_ticker_is_called_by_is_none(model: Model) -> None:
+    meta = re.search(r"<meta http-equiv=.*?>", render())
+    assert meta is not None
+    page = b"<!doctype html>" + b" " * 2000 + meta[0].encode()
+    by_header, _ = policy_of(model, page)
+    assert "script-src" not in by_header
+
+
+KEY = "fcast_secret"
+
+
+def guarded(model: Model, method: str, path: str, headers: dict[str, str]) -> dict[str, Any]:
+    views = CachedViews(MemoryObjects(STORED).read, lambda: 0.0)
+    service = Service(OnDemand(model, views), (digest_key("another"), digest_key(KEY)))
+    body = {"ticker": "SPY"} if method == "POST" else None
+    try:
+        return service.answer(Request.of(url_event(method, path, body, headers))).event()
+    except ForecasterError as exc:
+        return to_problem_response(exc)[0].event()
+
+
+def basic(password: str, name: str = "anybody") -> dict[str, str]:
+    pair = base64.b64encode(f"{name}:{password}".encode()).decode()
+    return {"Authorization": f"Basic {pair}"}
+
+
+@pytest.mark.parametrize("name", ["", "anybody", "näme"])
+@pytest.mark.parametrize("path", ["/", "/forecasts", "/forecasts/SPY", "/track-record"])
+def test_a_browser_reads_with_the_key_as_its_password(model: Model, path: str, name: str) -> None:
+    for method in ("GET", "HEAD"):
+        assert guarded(model, method, path, basic(KEY, name))["statusCode"] == 200
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{}, basic(""), basic(KEY + "x"), basic("x", KEY), basic(digest_key(KEY)),
+     {"Authorization": f"Bearer {KEY}"}, {"Authorization": f"Basic {KEY}"},
+     {"Authorization": "Basic"}, {"Authorization": "Basic /w=="}, {"Authorization": "Basic é"},
+     {"X-API-Key": "wrong", **basic(KEY)}],
+)  # fmt: skip
+def test_a_browser_without_the_key_is_asked_for_it_at_the_page_alone(
+    model: Model, headers: dict[str, str]
+) -> None:
+    page, others = guarded(model, "GET", "/", headers), guarded(model, "GET", "/forecasts", headers)
+    for answer in (page, others):
+        assert answer["statusCode"] == 401
+        assert answer["headers"]["content-type"] == "application/problem+json"
+        assert json.loads(answer["body"])["code"] == "unauthorized"
+        assert KEY not in answer["body"]
+    asked = 'Basic realm="financial-forecaster", charset="UTF-8", ApiKey header="X-API-Key"'
+    assert page["headers"]["www-authenticate"] == asked
+    assert others["headers"]["www-authenticate"] == 'ApiKey header="X-API-Key"'
+
+
+@pytest.mark.parametrize("path", ["/", "/predict"])
+def test_by_a_password_that_a_browser_sends_by_itself_nothing_is_done(
+    model: Model, path: str
+) -> None:
+    answer = guarded(model, "POST", path, basic(KEY))
+    assert answer["statusCode"] == 401
+    assert "Basic" not in answer["headers"]["www-authenticate"]
+    assert guarded(model, "POST", path, {"X-API-Key": KEY})["statusCode"] == 200
