@@ -25,8 +25,7 @@ password of HTTP Basic. Every GET answers HEAD too and has an ETag; every path a
 any origin. While the store does not answer, what was read of it before is served with
 `"store_unavailable": true` and the headers Age and Cache-Status.
 """
-ETAG = {"schema": {"type": "string"}, "description": "For If-None-Match"}
-AGE = {"schema": {"type": "integer"}, "description": "Seconds; only while the store is away"}
+AGE = "Seconds since it was read, where the store does not answer now; there is no ETag then"
 READ_BY: list[dict[str, list[str]]] = [{"ApiKey": []}, {"Browser": []}]  # a password is the key too
 REQUESTS = (DataRequest, BarsRequest, TickerRequest)
 ANSWERS = (PredictAnswer, Latest, Health, Problem)
@@ -118,13 +117,18 @@ def _get(
         content["schema"] = {"type": "string"}
     if example is not None:
         content["example"] = msgspec.to_builtins(example)
-    headers = {"ETag": ETAG, "Age": AGE}
+    etag = {"schema": {"type": "string"}, "description": "For If-None-Match"}
+    age = {"schema": {"type": "integer"}, "description": AGE}
     return {
         "operationId": name,
         "summary": summary,
         "security": READ_BY,
         "responses": {
-            "200": {"description": summary, "headers": headers, "content": {media: content}},
+            "200": {
+                "description": summary,
+                "headers": {"ETag": etag, "Age": age},
+                "content": {media: content},
+            },
             "304": {"description": "Not changed since the ETag in If-None-Match"},
             **_problems(401, 404, 503),
         },
