@@ -16,6 +16,7 @@ from pipeline.cli import (
     backtest,
     console,
     deployment,
+    explain,
     fetch,
     keys,
     options,
@@ -79,7 +80,7 @@ def _common(version: options.Version = False) -> None:
     pass
 
 
-for commands in (run, fetch, train, backtest, record, verify, repair, serve, keys):
+for commands in (run, fetch, train, backtest, record, explain, verify, repair, serve, keys):
     commands.register(app)
 deployment.register(app, serve.api_key_app)
 for group in (app, *(sub.typer_instance for sub in app.registered_groups)):

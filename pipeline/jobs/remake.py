@@ -113,7 +113,7 @@ def remake_part(
     )
     if own:
         return publish_nobody(inputs, named, tables, write)
-    forecaster = DirectForecaster(_read_model(store, named))
+    forecaster = DirectForecaster(read_model(store, named))
     return publish(inputs, forecaster, tables, write, claimed=True).link
 
 
@@ -145,7 +145,7 @@ def _give_up(
     return GivenUp(terms.source, mode, issued_at).as_vintage(), b""
 
 
-def _read_model(store: ObjectStore, named: RunManifest | Claim) -> Model:
+def read_model(store: ObjectStore, named: RunManifest | Claim) -> Model:
     """Return the model whose bundle the record kept of a part."""
     folder = bundle_folder(named.model_version)
     kept = sorted(key for key in named.objects if key.startswith(folder))
