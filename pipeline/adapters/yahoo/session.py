@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,16 @@ def use_cache(folder: Path) -> None:
     # It opens a cache once, and holds on to one that it could not open.
     cache._TzCacheManager._tz_cache = None
     cache._CookieCacheManager._Cookie_cache = None
+
+
+def use_fresh_cache() -> None:
+    """Let yfinance keep its cookies in a temporary folder of its own."""
+    use_cache(Path(tempfile.mkdtemp(prefix="yfinance-")))
+
+
+def use_no_cache() -> None:
+    """Let yfinance keep nothing: where what it has just stored cannot be read back either."""
+    cache.get_cookie_cache().dummy = True
 
 
 def silence() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,7 +14,13 @@ import numpy as np
 import yfinance
 
 from pipeline.adapters.yahoo.instrument import NEW_YORK, check_instrument
-from pipeline.adapters.yahoo.session import ChartClient, silence, use_cache
+from pipeline.adapters.yahoo.session import (
+    ChartClient,
+    silence,
+    use_cache,
+    use_fresh_cache,
+    use_no_cache,
+)
 from pipeline.adapters.yahoo.translate import CACHE_ERRORS, VENDOR_ERRORS, translate
 from pipeline.bars import COLUMNS, RawBars
 from pipeline.errors import DataError, InvalidBars, Reason, SourceUnavailable
@@ -98,12 +103,12 @@ class _Reader:
 
     def __init__(self, timeout: float, first: date, last: date) -> None:
         self._first, self._last, self._timeout = first, last, timeout
-        self._cache_is_fresh = False
+        self._other_caches = [use_fresh_cache, use_no_cache]
 
     def read(self, ticker: str) -> RawBars:
         """Return a ticker's bars; raises DataError."""
         try:
-            bars = self._ask_twice(ticker).since(self._first).as_of(self._last)
+            bars = self._ask_again(ticker).since(self._first).as_of(self._last)
         except VENDOR_ERRORS as error:
             raise translate(ticker, error) from error
         if len(bars) == 0:
@@ -113,16 +118,15 @@ class _Reader:
             )
         return bars
 
-    def _ask_twice(self, ticker: str) -> RawBars:
-        """Ask with a fresh cache where the one there is broken or locked, once for all tickers."""
-        try:
-            return self._ask(ticker)
-        except CACHE_ERRORS:
-            if self._cache_is_fresh:
-                raise
-            self._cache_is_fresh = True
-            use_cache(Path(tempfile.mkdtemp(prefix="yfinance-")))
-            return self._ask(ticker)
+    def _ask_again(self, ticker: str) -> RawBars:
+        """Ask with another cache where the one there is broken or locked, once for all tickers."""
+        while self._other_caches:
+            try:
+                return self._ask(ticker)
+            except CACHE_ERRORS:
+                use_other = self._other_caches.pop(0)
+                use_other()
+        return self._ask(ticker)
 
     def _ask(self, ticker: str) -> RawBars:
         client = ChartClient(self._timeout, NEW_YORK)

@@ -16,6 +16,7 @@ from pathlib import Path
 import pandas as pd
 import peewee
 import pytest
+import yfinance
 from bs4.exceptions import ParserRejectedMarkup
 from curl_cffi import CurlError, requests
 from yfinance import exceptions
@@ -32,6 +33,7 @@ from tests.support.loopback_yahoo import (
 from tests.support.yahoo_source import (
     FIRST,
     LAST,
+    TICKERS,
     PatientClock,
     assert_equal,
     make_source,
@@ -212,6 +214,17 @@ def test_a_cache_that_cannot_be_used_is_left_for_a_fresh_one(
     assert [path.name for path in fresh.glob("yfinance-*/*.db")] == ["cookies.db"]
     if isinstance(held, sqlite3.Connection):
         held.close()
+
+
+def test_where_no_cache_gives_back_what_was_stored_none_is_kept(
+    yahoo: LoopbackYahoo, source: YahooBars, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(cookies: yfinance.cache._CookieCache, _: str) -> None:
+        if not cookies.dummy:
+            raise KeyError("A3")
+
+    monkeypatch.setattr(yfinance.cache._CookieCache, "lookup", fail)
+    assert list(source.read(TICKERS, FIRST, LAST).bars) == list(TICKERS)
 
 
 def impatient(database: type[peewee.SqliteDatabase]) -> Callable[..., None]:
