@@ -24,6 +24,7 @@ from pipeline.cli import (
     repair,
     run,
     serve,
+    show,
     train,
     verify,
 )
@@ -80,7 +81,7 @@ def _common(version: options.Version = False) -> None:
     pass
 
 
-for commands in (run, fetch, train, backtest, record, explain, verify, repair, serve, keys):
+for commands in (run, show, fetch, train, backtest, record, explain, verify, repair, serve, keys):
     commands.register(app)
 deployment.register(app, serve.api_key_app)
 for group in (app, *(sub.typer_instance for sub in app.registered_groups)):

@@ -1,4 +1,4 @@
-"""The commands `forecaster run` and `forecaster show`."""
+"""The command `forecaster run`."""
 
 from __future__ import annotations
 
@@ -8,24 +8,21 @@ import typer
 
 from pipeline.adapters.aws.s3_options import NO_LOCK, NO_SSE, parse_lock
 from pipeline.cli import console, options
-from pipeline.cli.reasons import RememberingSource, Withheld
+from pipeline.cli.reasons import RememberingSource
 from pipeline.cli.repair import print_repairs
-from pipeline.errors import Reason, StoreError
+from pipeline.errors import Reason
 from pipeline.jobs import daily
 from pipeline.jobs.daily_summary import Outcome
 from pipeline.ports import ObjectStore
 from pipeline.record.chain import find_head
-from pipeline.record.keys import DASHBOARD
 from pipeline.record.vintage import HISTORY_SESSIONS
-from pipeline.views.age import count_sessions_behind, describe_age
 from pipeline.views.session import read_session
 from pipeline.wiring import DEFAULT_BUNDLE, daily_job, open_store
 
 
 def register(app: typer.Typer) -> None:
-    """Add the commands to the command line."""
+    """Add the command to the command line."""
     app.command(epilog="Example: forecaster run --bars simulated --store ./store")(run)
-    app.command(epilog="Example: forecaster show --store ./store")(show)
 
 
 def run(
@@ -82,26 +79,3 @@ def _is_recorded(store: ObjectStore, session: date) -> bool:
     """Whether the record has come to a session, or gone past it."""
     head = find_head(store)
     return head is not None and head.manifest.session >= session
-
-
-def show(store: options.Store = "./store", json: options.Json = False) -> None:
-    """Show the newest published forecasts. Runs nothing."""
-    opened, tables = options.open_published(store)
-    head = find_head(opened)
-    if head is None:
-        raise StoreError(
-            f"expected published forecasts in {store}, found none; "
-            f"publish some: forecaster run --store {store}"
-        )
-    shown = read_session(opened, tables, head.manifest.session)
-    withheld = {ticker: Withheld.of(reason) for ticker, reason in shown.withheld.items()}
-    behind = count_sessions_behind(shown.next_sessions, options.now())
-    if json:
-        age = {"stale": behind > 0, "sessions_behind": behind}
-        console.print_json(shown.document() | {"withheld": withheld} | age)
-    else:
-        console.print_published(shown)
-        if behind:
-            console.print_line(describe_age(behind, len(shown.next_sessions)), "bold yellow")
-        console.print_withheld(withheld)
-        console.print_line(f"Page      {opened.url(DASHBOARD)}")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Container, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, date
 from typing import Any
 
@@ -64,6 +64,11 @@ class SessionForecasts:
             "proves nothing",
             *notes,
         ]
+
+    def only(self, tickers: Container[str]) -> SessionForecasts:
+        """Return the same of some tickers' forecasts alone."""
+        kept = [ticker in tickers for ticker in self.forecasts.get("ticker", ())]
+        return replace(self, forecasts=where(self.forecasts, np.array(kept, bool)))
 
     def document(self) -> dict[str, Any]:
         """Return all of it as plain values, ready for JSON."""

@@ -1,0 +1,94 @@
+"""The command `forecaster show`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Annotated
+
+import typer
+
+from pipeline.cli import console, options
+from pipeline.cli.reasons import Withheld
+from pipeline.errors import RequestError, StoreError
+from pipeline.ports import ObjectStore
+from pipeline.record.chain import find_head
+from pipeline.record.grammar import list_keys
+from pipeline.record.keys import DASHBOARD, RUNS, session_of
+from pipeline.views.age import count_sessions_behind, describe_age
+from pipeline.views.session import SessionForecasts, read_session
+
+Shown = Annotated[
+    list[str] | None, typer.Argument(metavar="[TICKER]...", help="Of which alone, like SPY QQQ.")
+]
+Day = Annotated[
+    date | None,
+    typer.Option(
+        "--date", parser=options.parse_day, metavar="DATE", help="An earlier session's, by its day."
+    ),
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the command line."""
+    app.command(epilog="Example: forecaster show SPY --date 2025-06-12 --store ./store")(show)
+
+
+def show(
+    tickers: Shown = None,
+    store: options.Store = "./store",
+    day: Day = None,
+    json: options.Json = False,
+) -> None:
+    """Show published forecasts, the newest or those of a session. Runs nothing."""
+    names = options.parse_tickers(tickers) if tickers else ()
+    opened, tables = options.open_published(store)
+    newest = _find_newest(opened, store)
+    if day is not None:
+        _require_session(opened, day)
+    shown = _select(read_session(opened, tables, day or newest), names)
+    withheld = {ticker: Withheld.of(reason) for ticker, reason in shown.withheld.items()}
+    withheld = {t: why for t, why in withheld.items() if not names or t in names}
+    # A session of the past is not old by mistake.
+    behind = count_sessions_behind(shown.next_sessions, options.now()) if day is None else 0
+    if json:
+        age = {"stale": behind > 0, "sessions_behind": behind}
+        console.print_json(shown.document() | {"withheld": withheld} | age)
+        return
+    console.print_published(shown)
+    if behind:
+        console.print_line(describe_age(behind, len(shown.next_sessions)), "bold yellow")
+    console.print_withheld(withheld)
+    console.print_line(f"Page      {opened.url(DASHBOARD)}")
+
+
+def _find_newest(opened: ObjectStore, store: str) -> date:
+    head = find_head(opened)
+    if head is None:
+        raise StoreError(
+            f"expected published forecasts in {store}, found none; "
+            f"publish some: forecaster run --store {store}"
+        )
+    return head.manifest.session
+
+
+def _require_session(opened: ObjectStore, day: date) -> None:
+    """Raise RequestError where nothing is published of a day, with what there is around it."""
+    sessions = sorted({session_of(key) for key in list_keys(opened, RUNS)})
+    if day not in sessions:
+        before = [str(session) for session in sessions if session < day][-1:]
+        after = [str(session) for session in sessions if session > day][:1]
+        nearest = " and ".join([*before, *after])
+        raise RequestError(f"{day}: expected a session on the record, the nearest are {nearest}")
+
+
+def _select(shown: SessionForecasts, names: Sequence[str]) -> SessionForecasts:
+    """Return the forecasts of these tickers, of all for none; RequestError for a stranger."""
+    known = {ticker for run in shown.runs for ticker in run.tickers}
+    if strangers := [name for name in names if name not in known]:
+        few = ", ".join(sorted(known)[:10])
+        raise RequestError(
+            f"{', '.join(strangers)}: expected tickers of {shown.session}, which are {few}"
+            + (f" and {len(known) - 10} more" if len(known) > 10 else "")
+        )
+    return shown.only(names) if names else shown
