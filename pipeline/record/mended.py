@@ -20,7 +20,7 @@ from pipeline.evaluation.score_table import FORECASTER
 from pipeline.ports import ObjectStore, Tables
 from pipeline.record.chain import walk_back
 from pipeline.record.issued import read_issued
-from pipeline.record.manifest import RunManifest
+from pipeline.record.manifest import OK, RunManifest
 from pipeline.record.objects import read_verified
 from pipeline.record.prior import LOOKED_BACK, PriorRecord
 from pipeline.record.revisions import find_mended, requoting_factors
@@ -185,7 +185,8 @@ def _read_rows(
     forecasts, *baselines = read_issued(store, tables, run, lost)
     model = np.full(len(forecasts["ticker"]), FORECASTER, object)
     table = concatenate([{**forecasts, "model": model}, *baselines])
-    return where(table, np.isin(table["target_date"], sessions))
+    issued = (table["status"] == OK) & np.isin(table["target_date"], sessions)
+    return where(table, issued)
 
 
 def _list_keys(table: Columns) -> list[tuple[Any, ...]]:

@@ -97,7 +97,7 @@ def _find_implausible(bars: Bars, rows: Sequence[_Row], prior: PriorRecord) -> I
         yield last
     before = prior.bars.get(bars.ticker)
     if before is not None:
-        sigma = rows[0].sigma / rows[0].horizon ** 0.5
+        sigma = _sigma_of_a_session(rows[0])
         log_close = np.log(bars.close)
         for row in find_mended(bars, before).tolist():
             steps = np.abs(np.diff(log_close[max(row - 1, 0) : row + 2]))
@@ -109,6 +109,7 @@ def _is_far_from_forecast(bars: Bars, rows: Sequence[_Row]) -> bool:
     """Whether the last close lies far from the newest forecast of it that is still to be believed.
 
     A forecast from a close that the source has mended since says nothing of the close to come.
+    Where there is no other, the close is compared with the one before it.
     """
     for row in rows:
         at = int(np.searchsorted(bars.session, row.origin))
@@ -118,7 +119,12 @@ def _is_far_from_forecast(bars: Bars, rows: Sequence[_Row]) -> bool:
         if abs(bars.close[at] * factor / row.last_close - 1.0) <= CLOSE_TOLERANCE:
             off = abs(np.log(bars.close[-1] * factor / row.prediction))
             return bool(off > FAR * row.sigma)
-    return False
+    # None is to be believed: the close before is the median that persistence would have said.
+    return bool(abs(np.log(bars.close[-1] / bars.close[-2])) > FAR * _sigma_of_a_session(rows[0]))
+
+
+def _sigma_of_a_session(row: _Row) -> float:
+    return float(row.sigma / row.horizon**0.5)
 
 
 def _is_seen(bars: Bars, row: int, info: ReadInfo, seen: Sequence[Vintage]) -> bool:
