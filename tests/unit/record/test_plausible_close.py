@@ -100,6 +100,16 @@ def test_what_is_seen_again_is_the_same_close_as_a_source_rounds_it(
     assert bool(told.published) is seen
 
 
+def test_where_no_forecast_is_to_be_believed_the_close_before_is_compared(model: Model) -> None:
+    """All that is forecast of the day is from one bad print, mended by now."""
+    store = run_days(model, [BEFORE], printed(1.05, row=AT - 1))
+    told = run_day(model, store, DAY, printed(0.75))
+    assert told.withheld == {"SPY": Reason.IMPLAUSIBLE_CLOSE}
+    assert run_day(
+        model, run_days(model, [BEFORE], printed(1.05, row=AT - 1)), DAY, market()
+    ).published
+
+
 def test_two_bad_prints_confirm_none(model: Model, store: MemoryObjects) -> None:
     run_day(model, store, DAY, printed(1.35))
     for hours in (2, 4):

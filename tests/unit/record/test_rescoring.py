@@ -236,6 +236,22 @@ def test_a_print_that_is_mended_while_the_ticker_is_withheld_is_mended_after(
     assert is_whole(store)
 
 
+def test_a_forecast_withheld_first_and_published_later_is_corrected_too(
+    model: Model, clean: Mapping[str, bytes]
+) -> None:
+    """Of a session's two parts the first has a row of the ticker too, without a forecast."""
+    store = run_days(model, DAYS[:6])
+    run_day(model, store, DAYS[6], {"QQQ": market()["QQQ"]})
+    run_day(model, store, DAYS[6], market())
+    run_day(model, store, DAY, printed())
+    run_days(model, DAYS[8:10], market(), store)
+    assert of_day(counted(store)) == of_day(counted(MemoryObjects(clean)))
+    assert all(
+        np.isfinite(wealth).all() for wealth in states(store)[-1].tracks["live"].log_wealth.values()
+    )
+    assert is_whole(store)
+
+
 def test_a_print_mended_wrongly_first_is_mended_again(
     model: Model, clean: Mapping[str, bytes]
 ) -> None:
