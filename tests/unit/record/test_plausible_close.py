@@ -100,14 +100,17 @@ def test_what_is_seen_again_is_the_same_close_as_a_source_rounds_it(
     assert bool(told.published) is seen
 
 
-def test_where_no_forecast_is_to_be_believed_the_close_before_is_compared(model: Model) -> None:
-    """All that is forecast of the day is from one bad print, mended by now."""
-    store = run_days(model, [BEFORE], printed(1.05, row=AT - 1))
-    told = run_day(model, store, DAY, printed(0.75))
-    assert told.withheld == {"SPY": Reason.IMPLAUSIBLE_CLOSE}
-    assert run_day(
-        model, run_days(model, [BEFORE], printed(1.05, row=AT - 1)), DAY, market()
-    ).published
+@pytest.mark.parametrize(("factor", "fit"), [(0.75, False), (1.0, True)])
+def test_where_no_forecast_is_to_be_believed_the_close_before_is_compared(
+    model: Model, factor: float, fit: bool
+) -> None:
+    """All that is forecast of the day is from one bad print, days ago and mended by now."""
+    at = SESSIONS.index(DAY)
+    store = run_days(model, SESSIONS[at - 3 : at - 2], printed(1.05, row=AT - 3))
+    for session in SESSIONS[at - 2 : at]:
+        run_day(model, store, session, {"QQQ": market()["QQQ"]})
+    told = run_day(model, store, DAY, printed(factor))
+    assert told.withheld == ({} if fit else {"SPY": Reason.IMPLAUSIBLE_CLOSE})
 
 
 def test_two_bad_prints_confirm_none(model: Model, store: MemoryObjects) -> None:
