@@ -106,7 +106,7 @@ def libraries(source: str) -> set[str]:
 
 
 # What comes with a library that is asked for, whose errors it lets through.
-WITH = {"botocore", "curl_cffi", "peewee"}
+WITH = {"botocore", "bs4", "curl_cffi", "peewee", "urllib3"}
 
 
 def test_what_the_command_imports_is_what_is_asked_for() -> None:

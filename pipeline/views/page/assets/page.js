@@ -7,7 +7,7 @@
   const RANGES = [20, 60, 250];
   const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
   const FEW = 12;
-  
+
   const price = (value) => (Math.abs(value) >= 1 ? value.toFixed(2) : value.toFixed(4));
   const interval = (low, high) => `${price(low)} to ${price(high)}`;
   const minute = (iso) => `${iso.slice(0, 10)} ${iso.slice(11, 16)} UTC`;
