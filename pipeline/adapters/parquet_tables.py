@@ -49,6 +49,7 @@ _SCORES = (
     "error pit crps interval_score_80 interval_score_95 covered_50 covered_80 covered_90 "
     "covered_95 covered_98 lower_95 upper_95 model_version"
 )
+OF_THE_RECORD = ("mode", "in_sample", "lower_95", "upper_95")
 
 
 def _declare(names: str) -> Any:
@@ -61,6 +62,10 @@ SCHEMAS = {
     "forecasts": _declare(_FORECASTS),
     "baselines": _declare(f"{_FORECASTS} model"),
     "scores": _declare(_SCORES),
+    # A backtest issues nothing: its forecasts have no mode, and are none of what was learnt.
+    "backtest_scores": _declare(
+        " ".join(name for name in _SCORES.split() if name not in OF_THE_RECORD)
+    ),
 }
 
 # What a file may hold, so that a small one cannot grow without end: the vintage of 5,000 tickers

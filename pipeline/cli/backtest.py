@@ -183,4 +183,4 @@ def _to_parquet(scores: Columns, source: str) -> bytes:
     """Return the scores as a Parquet file that names their source."""
     from pipeline.adapters.parquet_tables import ParquetTables  # noqa: PLC0415
 
-    return ParquetTables().encode("scores", scores, {"source": source})
+    return ParquetTables().encode("backtest_scores", scores, {"source": source})

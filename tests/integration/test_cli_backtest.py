@@ -108,7 +108,9 @@ def test_a_backtest_refits_every_year_beside_every_baseline(
         bundle = load_bundle(Path(f"out/backtest/bundles/{year}"))
         assert bundle.manifest.training.last_session == last
     assert board["first_origin"] == "2024-11-15"
-    scores, _ = ParquetTables().decode("scores", Path("out/backtest/scores.parquet").read_bytes())
+    scores, _ = ParquetTables().decode(
+        "backtest_scores", Path("out/backtest/scores.parquet").read_bytes()
+    )
     begins = {name: str(scores["origin_date"][scores["model"] == name].min()) for name in BEGINS}
     assert begins == BEGINS
     card = Path("docs/model-card.md").read_text()

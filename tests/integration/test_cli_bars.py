@@ -20,7 +20,8 @@ def test_show_prints_what_the_newest_run_printed(forecaster: Forecaster) -> None
     newest = forecaster(*args, SESSION)
     shown = forecaster("show")
     said = newest.out.removesuffix("Published just now.\n")
-    assert shown.out == f"{said}Page      store/index.html\n"
+    old = "Old: 5 or more sessions are over since. No newer forecast is published.\n"
+    assert shown.out == f"{said}{old}Page      store/index.html\n"
     assert SESSION in Path("store/index.html").read_text()
     document = forecaster("show", "--json").document
     assert document["session"] == SESSION

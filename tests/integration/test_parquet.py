@@ -19,7 +19,9 @@ from pipeline.backtest.evaluate import score_quantiles
 from pipeline.errors import StoreError
 from tests.support.builders import bars, raw_bars
 
-UNKNOWN_TABLE = "expected a table of bars, forecasts, baselines, scores, got 'nonsense'"
+UNKNOWN_TABLE = (
+    "expected a table of bars, forecasts, baselines, scores, backtest_scores, got 'nonsense'"
+)
 GOLDEN = Path(__file__).parents[1] / "golden"
 TABLES = ParquetTables()
 PRICES = ["last_close", "prediction", "sigma", "es_975"] + [

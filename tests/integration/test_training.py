@@ -28,7 +28,7 @@ from pipeline.training.members.har import FittedHar, fit_har
 from pipeline.training.members.member import TrainingRows
 from pipeline.training.proof import prove
 from pipeline.training.trainers import train_ensemble, train_range_har
-from tests.support.builders import bars
+from tests.support.builders import bars, well_formed_bars
 
 MARKET = [bars("SPY", 1200, seed=3), bars("QQQ", 1200, seed=4)]
 
@@ -99,7 +99,7 @@ def test_too_little_history_is_said_before_anything_is_trained() -> None:
 
 def test_a_constant_series_is_said_before_anything_is_trained() -> None:
     flat = np.full(1200, 10.0)
-    constant = bars("FLAT", 1200, open=flat, high=flat, low=flat, close=flat)
+    constant = well_formed_bars("FLAT", 1200, open=flat, high=flat, low=flat, close=flat)
     with pytest.raises(DataError, match="FLAT: expected prices that move, got a constant close"):
         train_range_har([constant], None)
 

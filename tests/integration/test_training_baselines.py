@@ -24,7 +24,7 @@ from pipeline.training.baselines.auto_ets import auto_ets
 from pipeline.training.baselines.garch import fit_garch_t, fit_or_keep, garch_t, refit_and_filter
 from pipeline.training.baselines.gjr import gjr_skew_t
 from pipeline.training.baselines.registry import BASELINES
-from tests.support.builders import bars
+from tests.support.builders import well_formed_bars
 
 GRID = np.array(LEVELS)
 ALL = pytest.mark.parametrize("baseline", BASELINES.values(), ids=BASELINES)
@@ -45,7 +45,7 @@ def market(n: int, seed: int = 11, leverage: float = 0.0) -> Bars:
 def closes(log_close: np.ndarray) -> Bars:
     """Return bars whose open, high, low and close are all equal."""
     prices = dict.fromkeys(("open", "high", "low", "close"), np.exp(log_close))
-    return bars("SPY", len(log_close), **prices)
+    return well_formed_bars("SPY", len(log_close), **prices)
 
 
 def day(one: Bars, at: int) -> date:

@@ -139,7 +139,7 @@ def _write_result(task: YearTask, result: YearResult, folder: Path, digest: str)
     if result.bundle is not None:
         save_bundle(result.bundle, find_bundle_folder(folder, task.year))
     metadata = {DIGEST: digest, VERSION: result.model_version}
-    data = ParquetTables().encode("scores", result.scores, metadata)
+    data = ParquetTables().encode("backtest_scores", result.scores, metadata)
     FolderObjects(folder).replace(task.key, data)
 
 
@@ -149,7 +149,7 @@ def _read_scores(task: YearTask, folder: Path, digest: str) -> Columns | None:
     if data is None:
         return None
     try:
-        scores, metadata = ParquetTables().decode("scores", data)
+        scores, metadata = ParquetTables().decode("backtest_scores", data)
         if isinstance(task.method, RefitMethod):
             bundle = load_bundle(find_bundle_folder(folder, task.year))
             metadata = metadata if metadata.get(VERSION) == bundle.version else {}
