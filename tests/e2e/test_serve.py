@@ -30,11 +30,12 @@ BLOCKS = re.findall(r"```(sh|python|js)\n(.*?)```", (ROOT / "docs/requests.md").
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a store in which the simulated market's newest session is published."""
+    """A folder with a store in which two sessions of the simulated market are published."""
     made = tmp_path_factory.mktemp("desk")
     environ = {"PATH": os.defpath, "PYTHONPATH": str(ROOT)}
-    run = [*FORECASTER, "run", "--bars", "simulated", "--as-of", "2024-12-27"]
-    subprocess.run(run, cwd=made, env=environ, check=True, capture_output=True)
+    for day in ("2024-12-26", "2024-12-27"):
+        run = [*FORECASTER, "run", "--bars", "simulated", "--as-of", day]
+        subprocess.run(run, cwd=made, env=environ, check=True, capture_output=True)
     return made
 
 

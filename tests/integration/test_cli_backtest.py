@@ -26,7 +26,7 @@ def test_a_bundle_is_scored_beside_baselines_that_need_no_fitting(forecaster: Fo
     assert answer.document["scores"] == "out/backtest/scores.parquet"
     assert "not real prices" in answer.document["source"]
     scores, metadata = ParquetTables().decode(
-        "scores", Path(answer.document["scores"]).read_bytes()
+        "backtest_scores", Path(answer.document["scores"]).read_bytes()
     )
     assert metadata == {"source": answer.document["source"]}
     assert str(scores["origin_date"].min()) == "2024-01-02"
