@@ -67,8 +67,11 @@ def backfill_command(
     else:
         console.print_source(job.source.label)
         until = find_head(job.store)
-        span = f", up to {until.manifest.session}" if until and sessions else ""
-        console.print_line(f"{sessions} sessions issued into {store}{span}.")
+        span = f", up to {until.manifest.session}" if until else ""
+        if sessions:
+            console.print_line(f"{sessions} sessions issued into {store}{span}.")
+        else:
+            console.print_line(f"Issued before; there was nothing to do in {store}{span}.")
         console.print_withheld(withheld)
         if until and until.manifest.session < last:
             console.print_line(f"The bars end on {until.manifest.session}.")

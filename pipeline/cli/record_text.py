@@ -130,8 +130,10 @@ def _print_skill(figures: ModeFigures) -> None:
                 table.add_row(LABELS[baseline], ticker, *_skill_cells(spans))
     print_whole(table)
     print_line(
-        "Skill is 1 - CRPS / the baseline's, above 0 better; t below -2 is sure; days to prove: "
-        "live sessions that prove as large a skill at 5 %."
+        "Skill is 1 - CRPS / the baseline's, above 0 better, ± its standard error; t is "
+        "Diebold-Mariano's, below 0 better, and -2 is rare by chance for one look at one row: the "
+        "e-value below holds for all looks; days to prove: live sessions that prove as large a "
+        "skill at 5 %."
     )
 
 

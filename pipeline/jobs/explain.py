@@ -73,7 +73,7 @@ def _find_two(store: ObjectStore, ticker: str) -> tuple[RunManifest, RunManifest
     now = next(published, None)
     before = next((run for run in published if now and run.session < now.session), None)
     if now is None or before is None:
-        have = "none" if now is None else f"that of {now.session} alone"
+        have = "none" if now is None else f"that of {now.session} alone: a later run makes another"
         raise RequestError(f"{ticker}: expected two published forecasts, found {have}")
     return now, before
 

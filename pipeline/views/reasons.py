@@ -23,7 +23,10 @@ MEANINGS: Mapping[str, str] = {
     Reason.PRICE_JUMP: "the close jumps like a split that was not adjusted",
     Reason.FROZEN: "prices stand still, or nothing was traded, for five sessions",
     Reason.WRONG_INSTRUMENT: "the source sent bars of something else",
-    Reason.UNEXPLAINED_REVISION: "closes of the vintage before came back changed, with no split",
+    Reason.UNEXPLAINED_REVISION: (
+        "closes of earlier sessions came back changed, with no split: is it the source, or the "
+        "folder, of the last run?"
+    ),
     Reason.IMPLAUSIBLE_CLOSE: (
         "a close is beyond 10 sigmas of the forecast; it counts if a run an hour later sees it too"
     ),
