@@ -76,6 +76,7 @@ def test_a_schedule_s_event_becomes_forecasts_once(store: Store, tmp_path: Path)
         "session": "2024-12-27",
         "published": ["DIA", "IWM", "QQQ", "SPY"],
         "withheld": {},
+        "surprises": [],
         "manifests": {MANIFEST: sha256(objects[MANIFEST])},
         "store": store.environ["FORECASTER_STORE"],
     }

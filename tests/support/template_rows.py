@@ -238,7 +238,7 @@ ROWS: dict[str, Any] = {
         allow(
             *("TellOthers", "events:PutEvents"),
             "arn:aws:events:us-east-1:123456789012:event-bus/default",
-            Condition={"StringEquals": {"events:source": "financial-forecaster"}},
+            Condition={"StringEqualsIfExists": {"events:source": "financial-forecaster"}},
         ),
         allow("SendTheDigest", "sns:Publish", DIGESTS),
         FAILURES,
