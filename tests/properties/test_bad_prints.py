@@ -147,8 +147,7 @@ class BadPrints(RuleBasedStateMachine):
             close = last_close(vintage, ticker)
             if abs(np.log(close / true_close(ticker, part.session))) < 0.13:
                 continue
-            # After one that was published the model's own sigmas are wide, and ten of them wider.
-            if self.was_far_before(ticker, part, runs):
+            if self.is_within_ten_sigmas(ticker, part, close, runs):
                 continue
             before = [r for r in runs if r.session == part.session and r.part < part.part]
             earlier = [self.vintage(r) for r in before]
@@ -158,10 +157,19 @@ class BadPrints(RuleBasedStateMachine):
                 if ticker in v.bars
             )
 
-    def was_far_before(self, ticker: str, part: RunManifest, runs: list[RunManifest]) -> bool:
-        earlier = [r for r in runs if r.session < part.session and ticker in r.published]
-        closes = ((last_close(self.vintage(r), ticker), r.session) for r in earlier)
-        return any(abs(np.log(c / true_close(ticker, session))) >= 0.13 for c, session in closes)
+    def is_within_ten_sigmas(
+        self, ticker: str, part: RunManifest, close: float, runs: list[RunManifest]
+    ) -> bool:
+        """By a forecast of it on the record: a bad print in its window makes one wide."""
+        for past in runs:
+            if past.session < part.session and ticker in past.published:
+                rows = TABLES.decode("forecasts", self.store.objects[past.table("forecasts")])[0]
+                of = (rows["ticker"] == ticker) & (rows["status"] == "ok")
+                of &= rows["target_date"] == np.datetime64(part.session)
+                off = np.abs(np.log(close / rows["prediction"][of]))
+                if (off <= 10 * rows["sigma"][of]).any():
+                    return True
+        return False
 
     def vintage(self, part: RunManifest) -> Vintage:
         return Vintage.decode(TABLES, self.store.objects[part.table("bars")])
