@@ -94,7 +94,8 @@ def projected(table: dict[str, Any], today: date) -> Iterator[str]:
 
 
 def test_columns_are_those_of_the_files(tables: dict[str, Any]) -> None:
-    schemas = {"baselines": BASELINES, **SCHEMAS}
+    stored = {name: schema for name, schema in SCHEMAS.items() if name != "backtest_scores"}
+    schemas = {"baselines": BASELINES, **stored}
     assert set(tables) == set(schemas)
     for name, schema in schemas.items():
         columns = tables[name]["StorageDescriptor"]["Columns"]

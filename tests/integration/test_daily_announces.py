@@ -16,7 +16,8 @@ from tests.support.aws_account import REGION, aws_account
 from tests.support.commands import ColdStart
 from tests.support.expected import MANIFEST, SCHEDULE
 
-TOPIC = f"arn:aws:sns:{REGION}:123456789012:digests"
+# Of a name of its own: the accounts of one process are one account.
+TOPIC = f"arn:aws:sns:{REGION}:123456789012:told-of-a-day"
 
 
 def messages(queue: Any, url: str) -> list[Any]:
@@ -42,8 +43,8 @@ def test_a_topic_that_fails_fails_the_run_and_the_next_one_tells_of_the_session(
         manifest = tmp_path / "store" / MANIFEST
         assert manifest.is_file()  # published all the same
         sns, sqs = session.client("sns"), session.client("sqs")
-        assert sns.create_topic(Name="digests")["TopicArn"] == TOPIC
-        queue = sqs.create_queue(QueueName="mail")["QueueUrl"]
+        assert sns.create_topic(Name="told-of-a-day")["TopicArn"] == TOPIC
+        queue = sqs.create_queue(QueueName="told-of-a-day")["QueueUrl"]
         arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])
         endpoint = arn["Attributes"]["QueueArn"]
         sns.subscribe(TopicArn=TOPIC, Protocol="sqs", Endpoint=endpoint)
