@@ -6,7 +6,7 @@ in the store: all by the same function.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 
 import numpy as np
@@ -50,25 +50,15 @@ def publish(
     DamagedObject
         When other bytes lie in the place of the bundle.
     """
-    vintage, writer = part.vintage, PartWriter(part, tables, write)
+    vintage, bundle, writer = part.vintage, forecaster.bundle, PartWriter(part, tables, write)
     usable, withheld = select_fit(vintage, part.expected, part.target_dates[0], part.prior)
-    writer.write_bundle(forecaster.bundle)
+    writer.write_bundle(bundle)
     if not claimed:
-        writer.claim(forecaster.bundle)
-    scored = _score(part, usable)
-    rescored = rescore(part.mended, usable)
-    new = [*(of_run.new for of_run in rescored), *([scored.scores] if scored else [])]
-    if new:
-        writer.write_scores(concatenate(new))
-    state = writer.write_state(_next_state(part, forecaster.bundle, scored, rescored))
-    stamp = Stamp(
-        origin_date=part.session,
-        target_dates=part.target_dates,
-        model_version=forecaster.bundle.version,
-        vintage_sha256=writer.objects[part.key("bars")],
-        issued_at=vintage.info.issued_at,
-        mode=vintage.info.mode,
-    )
+        writer.claim(bundle)
+    scored, rescored = _score(part, usable), rescore(part.mended, usable)
+    _write_scores(writer, scored, rescored)
+    state = writer.write_state(_next_state(part, bundle, scored, rescored))
+    stamp = _stamp(part, bundle, writer.objects)
     forecast = forecaster.forecast(usable, vintage.bars.get(VIX)).calibrate(state.calibration)
     unfit = _find_unfit(forecast)
     fit = forecast.where(np.array([ticker not in unfit for ticker in forecast.tickers], bool))
@@ -78,13 +68,8 @@ def publish(
     baselines = writer.write_table(
         "baselines", build_baseline_table(vintage, forecast, withheld, forecaster, stamp)
     )
-    manifest = build_manifest(
-        part,
-        forecaster.bundle.version,
-        forecasts,
-        writer.objects,
-        forecaster.bundle.manifest.covariates,
-    )
+    covariates = bundle.manifest.covariates
+    manifest = build_manifest(part, bundle.version, forecasts, writer.objects, covariates)
     manifest = with_corrections(manifest, list_corrections(part.mended, rescored))
     return PublishedPart(commit(manifest, write), state, forecasts, baselines)
 
@@ -140,6 +125,26 @@ def _score(part: PartInputs, bars: Sequence[Bars]) -> ScoredForecasts | None:
     """Return the scores of what the vintage realises, None for nothing."""
     unscored = part.prior.unscored
     return score_realised(unscored, bars) if unscored is not None else None
+
+
+def _write_scores(
+    writer: PartWriter, scored: ScoredForecasts | None, rescored: Sequence[Rescored]
+) -> None:
+    """Write the rows scored for the first time, and those made again, if any."""
+    new = [*(of_run.new for of_run in rescored), *([scored.scores] if scored else [])]
+    if new:
+        writer.write_scores(concatenate(new))
+
+
+def _stamp(part: PartInputs, bundle: ModelBundle, objects: Mapping[str, str]) -> Stamp:
+    return Stamp(
+        origin_date=part.session,
+        target_dates=part.target_dates,
+        model_version=bundle.version,
+        vintage_sha256=objects[part.key("bars")],
+        issued_at=part.vintage.info.issued_at,
+        mode=part.vintage.info.mode,
+    )
 
 
 def _next_state(

@@ -207,4 +207,5 @@ def test_a_finger_that_moves_reads_each_session_it_passes(
         at = {"x": box["x"] + box["width"] * (k + 0.7) / width, "y": box["y"] + 80}
         finger.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [at]})
         page.wait_for_function(FIRST_SAID, arg=expected[k])
+    assert page.evaluate(FIRST_SAID, expected[26])
     finger.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
