@@ -59,6 +59,12 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 @pytest.fixture
+def noon(clock: Clock) -> None:
+    """It is noon of SESSION in New York: the exchange is open."""
+    clock(datetime(2025, 6, 30, 12, tzinfo=options.NEW_YORK))
+
+
+@pytest.fixture
 def bars(forecaster: Forecaster) -> Path:
     """Folder of the simulated bars of 320 sessions up to SESSION."""
     assert forecaster("fetch", "--bars", "simulated", "--out", "bars", "--to", SESSION).code == 0
