@@ -9,7 +9,7 @@ import msgspec
 
 from pipeline.errors import StoreError
 from pipeline.jobs.chain_check import Finding, Problem
-from pipeline.jobs.object_check import check_object
+from pipeline.jobs.object_check import Named, check_object
 from pipeline.ports import ObjectStore
 from pipeline.record.chain import Link
 from pipeline.record.claims import Claim, claim_of, decode_claim, read_claim
@@ -49,8 +49,10 @@ def check_open_claim(
     except StoreError as exc:
         yield Finding(Problem.CHANGED, claim_key(head.digest if head else None), str(exc))
         return
-    named = sorted(claim.objects.items()) if claim else []
-    findings = (check_object(store, pair) for pair in named if pair not in checked)
+    if claim is None:
+        return
+    pairs = sorted(claim.objects.items() - set(checked))
+    findings = (check_object(store, Named(*pair, claim.key)) for pair in pairs)
     yield from (finding for finding in findings if finding is not None)
 
 

@@ -9,7 +9,7 @@ from datetime import date
 import numpy as np
 
 from pipeline.bars import VIX, Floats
-from pipeline.errors import RequestError, StoreError
+from pipeline.errors import RequestError
 from pipeline.forecasting.attribution import CAUSES, attribute_width
 from pipeline.forecasting.features import compute_features
 from pipeline.forecasting.panel import Panel
@@ -19,9 +19,8 @@ from pipeline.jobs.remake import read_model
 from pipeline.ports import Calendar, ObjectStore, Tables
 from pipeline.record.chain import find_head, walk_back
 from pipeline.record.manifest import RunManifest
-from pipeline.record.objects import read_verified
 from pipeline.record.state import read_state
-from pipeline.record.vintage import HISTORY_SESSIONS, Vintage, select_forecast_bars
+from pipeline.record.vintage import HISTORY_SESSIONS, read_vintage, select_forecast_bars
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +86,7 @@ def _read_window(
     store: ObjectStore, tables: Tables, calendar: Calendar, run: RunManifest, ticker: str
 ) -> Windows:
     """Return the window float32 (1, 60, 12) that a published forecast was made from."""
-    vintage = Vintage.decode(tables, read_verified(store, run, run.table("bars")))
-    if ticker not in vintage.bars:
-        raise StoreError(f"{store.url(run.table('bars'))}: expected bars of {ticker}, found none")
+    vintage = read_vintage(store, tables, run)
     expected = calendar.ending(run.session, HISTORY_SESSIONS)
     bars = select_forecast_bars(vintage.bars[ticker], expected)
     return latest_windows(compute_features(Panel.of([bars], MIN_SESSIONS, vintage.bars.get(VIX))))

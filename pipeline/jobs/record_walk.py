@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from pipeline.jobs.chain_check import ChainCheck, Finding
-from pipeline.jobs.object_check import check_object
+from pipeline.jobs.object_check import Named, check_object
 from pipeline.jobs.signature_check import SignatureCheck
 from pipeline.ports import ObjectStore
 from pipeline.record.chain import Link
@@ -68,9 +68,10 @@ def walk_record(
                 chain.take(key, data)
             if signatures is not None:
                 unsigned += filter(None, pool.map(signatures.check, some, contents))
-            objects = {pair for run in chain.fresh() for pair in run.objects.items()} - checked
-            chain.findings += filter(None, pool.map(partial(check_object, store), sorted(objects)))
-            checked |= objects
+            objects = {pair: run.key for run in chain.fresh() for pair in run.objects.items()}
+            named = [Named(*pair, objects[pair]) for pair in sorted(objects.keys() - checked)]
+            chain.findings += filter(None, pool.map(partial(check_object, store), named))
+            checked |= objects.keys()
             progress(start + len(some), len(manifests))
     chain.finish()
     return Walked(chain.links[::-1], checked, chain.findings, unsigned)

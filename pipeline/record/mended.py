@@ -25,7 +25,7 @@ from pipeline.record.objects import read_verified
 from pipeline.record.prior import LOOKED_BACK, PriorRecord
 from pipeline.record.revisions import find_mended, requoting_factors
 from pipeline.record.scoring import ScoredForecasts
-from pipeline.record.vintage import Vintage
+from pipeline.record.vintage import Vintage, read_vintage
 
 KEY = ("model", "ticker", "origin_date", "horizon")
 
@@ -114,7 +114,7 @@ def _read_believed(
 
 
 def _read_bars(store: ObjectStore, tables: Tables, run: RunManifest) -> Mapping[str, RawBars]:
-    return Vintage.decode(tables, read_verified(store, run, run.table("bars"))).bars
+    return read_vintage(store, tables, run).bars
 
 
 def _read_scoring_runs(

@@ -20,10 +20,9 @@ from pipeline.record.chain import Link, read_link, walk_back
 from pipeline.record.issued import read_issued
 from pipeline.record.keys import manifest_key
 from pipeline.record.manifest import RunManifest
-from pipeline.record.objects import read_verified
 from pipeline.record.repairs import NO_REPAIRS, Repairs
 from pipeline.record.state import Outstanding, State, list_outstanding, read_state
-from pipeline.record.vintage import Vintage
+from pipeline.record.vintage import Vintage, read_vintage
 
 # Sessions looked through for the bars of a ticker that the source did not give.
 LOOKED_BACK = 5
@@ -159,7 +158,7 @@ def _read_seen(
         if run.session != session:
             return
         if run.table("bars") not in lost:
-            yield Vintage.decode(tables, read_verified(store, run, run.table("bars")))
+            yield read_vintage(store, tables, run)
 
 
 def read_earlier_vintages(
@@ -172,7 +171,7 @@ def read_earlier_vintages(
     """Yield the vintages of sessions before `session`, newest first, each read when it is asked."""
     for run in (linked.manifest for linked in walk_back(store, link)):
         if run.session < session and run.table("bars") not in lost:
-            yield Vintage.decode(tables, read_verified(store, run, run.table("bars")))
+            yield read_vintage(store, tables, run)
 
 
 def _read_prior_bars(
@@ -193,6 +192,6 @@ def _read_prior_bars(
         sessions.add(run.session)
         tickers |= run.tickers.keys()
         if run.table("bars") not in lost:
-            vintage = Vintage.decode(tables, read_verified(store, run, run.table("bars")))
+            vintage = read_vintage(store, tables, run)
             bars = {**vintage.bars, **bars}
     return bars

@@ -17,8 +17,9 @@ from pipeline.baselines.fixed_window import BASELINE_SESSIONS
 from pipeline.encoding import Moment, from_json
 from pipeline.errors import DataError, InvalidBars, Reason, StaleBars, StoreError
 from pipeline.forecasting.windows import MIN_SESSIONS
-from pipeline.ports import Tables
-from pipeline.record.manifest import Mode
+from pipeline.ports import ObjectStore, Tables
+from pipeline.record.manifest import Mode, RunManifest
+from pipeline.record.objects import read_verified
 from pipeline.record.revisions import describe_splits, explained_by_splits, find_mended
 from pipeline.record.tables import bars_to_columns, columns_to_bars
 
@@ -129,6 +130,26 @@ class Vintage:
             except DataError as exc:
                 withheld[ticker] = exc.reason
         return usable, withheld
+
+
+def read_vintage(store: ObjectStore, tables: Tables, run: RunManifest) -> Vintage:
+    """Return the vintage that a part was made from.
+
+    Raises
+    ------
+    StoreError
+        When it lacks bars of a ticker that the part published: no run can have made it from these.
+    DamagedObject
+        When it is missing, or not the bytes named.
+    """
+    key = run.table("bars")
+    vintage = Vintage.decode(tables, read_verified(store, run, key))
+    if lacking := run.published - vintage.bars.keys():
+        names = ", ".join(sorted(lacking))
+        raise StoreError(
+            f"{store.url(key)}: expected bars of what {run.key} published, found none of {names}"
+        )
+    return vintage
 
 
 def _last_session(bars: RawBars) -> date | None:

@@ -10,8 +10,7 @@ from pipeline.bars import RawBars
 from pipeline.errors import DamagedObject
 from pipeline.ports import ObjectStore, Tables
 from pipeline.record.manifest import RunManifest
-from pipeline.record.objects import read_verified
-from pipeline.record.vintage import Vintage
+from pipeline.record.vintage import read_vintage
 
 MOST_TICKERS = 12  # of whose bars a page shows more than forecasts; of 5,000 they are 60 MB
 
@@ -28,7 +27,7 @@ def read_bars(
     bars: dict[str, RawBars] = {}
     for run in runs:
         try:
-            vintage = Vintage.decode(tables, read_verified(store, run, run.table("bars")))
+            vintage = read_vintage(store, tables, run)
         except DamagedObject:
             continue
         bars |= {ticker: _clean(vintage.bars[ticker]) for ticker in sorted(run.published)}

@@ -9,13 +9,14 @@ import msgspec
 import numpy as np
 import pytest
 
+from pipeline.columns import where
 from pipeline.encoding import to_json
 from pipeline.errors import StoreError
 from pipeline.forecasting.model import Model
 from pipeline.record.chain import find_head
 from pipeline.record.issued import read_forecasts, read_issued
 from pipeline.record.state import State
-from pipeline.record.vintage import ReadInfo, Vintage
+from pipeline.record.vintage import ReadInfo, Vintage, read_vintage
 from tests.support.fakes import MemoryObjects
 from tests.support.hostile import SPAN, record, relinked
 from tests.support.records import TABLES
@@ -144,6 +145,26 @@ def test_bars_of_no_exchange_s_days_are_refused(model: Model, day: str) -> None:
     changed = TABLES.encode("bars", cell("session", np.datetime64(day))(columns), metadata)
     with pytest.raises(StoreError, match="expected sessions from 1900-01-01"):
         Vintage.decode(TABLES, changed)
+
+
+@pytest.mark.parametrize(
+    ("kept", "lacking"), [((), "QQQ, SPY"), (("SPY", "^VIX"), "QQQ"), (("QQQ", "SPY"), None)]
+)
+def test_a_vintage_without_bars_of_what_was_published_is_refused(
+    model: Model, kept: tuple[str, ...], lacking: str | None
+) -> None:
+    objects = record(model).objects
+    key = f"bars/month=2024-12/{SPAN[2]}.00.parquet"
+    columns, metadata = TABLES.decode("bars", objects[key])
+    data = TABLES.encode("bars", where(columns, np.isin(columns["ticker"], kept)), metadata)
+    store = MemoryObjects(relinked(objects, key, data))
+    head = find_head(store)
+    assert head is not None
+    if lacking is None:
+        assert set(read_vintage(store, TABLES, head.manifest).bars) == set(kept)
+    else:
+        with pytest.raises(StoreError, match=f"published, found none of {lacking}$"):
+            read_vintage(store, TABLES, head.manifest)
 
 
 @pytest.mark.parametrize(

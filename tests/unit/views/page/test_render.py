@@ -7,7 +7,6 @@ import hashlib
 import json
 import re
 from html.parser import HTMLParser
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -179,19 +178,3 @@ def test_before_anything_is_realised_the_page_has_the_closes_of_the_bars(model: 
         assert len(ticker["past"]["d"]) == 252
         assert data["days"][ticker["past"]["d"][-1]] == str(SESSIONS[-1])
         assert set(ticker["past"]["l"]) == {None}
-
-
-ASSETS, MODULES = Path(render.__file__).parent / "assets", Path("node_modules/uplot")
-COPIES = {
-    "uplot.min.js": "dist/uPlot.iife.min.js",
-    "uplot.min.css": "dist/uPlot.min.css",
-    "uplot.LICENSE": "LICENSE",
-}
-
-
-@pytest.mark.parametrize("copy", COPIES)
-def test_the_library_is_the_copy_of_the_pinned_package(copy: str) -> None:
-    original = Path(__file__).resolve().parents[4] / MODULES / COPIES[copy]
-    if not original.is_file():
-        pytest.skip("expected node_modules/uplot, found none: make node_modules/.made")
-    assert (ASSETS / copy).read_bytes() == original.read_bytes()
