@@ -178,8 +178,10 @@ class Tables(Protocol):
 
     `table` names a schema: `bars`, `forecasts`, `baselines` or `scores`. Null is NaN in float
     columns and None in string columns. Raises StoreError for bytes or columns that do not fit
-    the schema.
+    the schema. `empty` has the columns of no row.
     """
+
+    def empty(self, table: str) -> dict[str, NDArray[Any]]: ...
 
     def encode(self, table: str, columns: Columns, metadata: Mapping[str, str]) -> bytes: ...
 

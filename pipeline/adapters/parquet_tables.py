@@ -16,7 +16,7 @@ from pipeline.errors import StoreError
 
 DAY = pa.date32()
 INSTANT = pa.timestamp("ms", tz="UTC")  # Athena misreads nanoseconds
-# NaN and None are null in the file.
+# NaN and None are null in the file, where a column may have them: all that are not required.
 DTYPES = {
     DAY: np.dtype("datetime64[D]"),
     INSTANT: np.dtype("datetime64[ms]"),
@@ -26,7 +26,6 @@ DTYPES = {
     pa.bool_(): np.dtype(np.bool_),
 }
 
-# Columns without nulls, by their type; all others are numbers.
 _REQUIRED = {
     **dict.fromkeys(
         ["ticker", "model", "status", "mode", "model_version", "vintage_sha256"], pa.string()
@@ -64,8 +63,7 @@ SCHEMAS = {
     "backtest_scores": _declare(_BACKTEST_SCORES),
 }
 
-# What a file may hold, so that a small one cannot grow without end: the vintage of 5,000 tickers
-# has 1.6 million rows of 100 MB, in two groups of nine columns.
+# So that a small file cannot grow without end: a vintage of 5,000 tickers has 1.6 million rows.
 MOST_ROWS, MOST_BYTES, MOST_ELEMENTS = 2**22, 2**30, 1000
 
 # Keys that other writers add to a file's metadata for themselves.
@@ -74,6 +72,10 @@ FOREIGN_METADATA = {b"ARROW:schema", b"pandas"}
 
 class ParquetTables:
     """Tables as Parquet bytes; equal columns and metadata give equal bytes."""
+
+    def empty(self, table: str) -> dict[str, NDArray[Any]]:
+        """Return the columns of a table without rows; StoreError for the name of no table."""
+        return {field.name: np.empty(0, DTYPES[field.type]) for field in _find_schema(table)}
 
     def encode(self, table: str, columns: Columns, metadata: Mapping[str, str]) -> bytes:
         """Return the Parquet file of `columns`, rows in the order given.
@@ -113,8 +115,7 @@ def _translate_errors(expected: str) -> Iterator[None]:
     """Raise what pyarrow refuses as StoreError: the one place that does."""
     try:
         yield
-    # Damaged bytes show as OSError, text that is no UTF-8 as UnicodeError.
-    except (pa.ArrowException, OSError, UnicodeError) as exc:
+    except (pa.ArrowException, OSError, UnicodeError) as exc:  # damage, or text not in UTF-8
         raise StoreError(f"{expected}, got {type(exc).__name__}: {exc}") from exc
 
 
@@ -164,8 +165,7 @@ def _check_extent(table: str, metadata: Any) -> None:
 def _to_numpy(column: Any) -> NDArray[Any]:
     """Return a column, each text of a dictionary once in memory however often it is named."""
     if not pa.types.is_dictionary(column.type):
-        values: NDArray[Any] = column.to_numpy()
-        return values
+        return np.asarray(column.to_numpy())
     parts = [
         np.array(chunk.dictionary.to_pylist(), object)[chunk.indices.to_numpy()]
         for chunk in column.chunks

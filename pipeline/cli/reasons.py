@@ -14,8 +14,8 @@ from datetime import date
 from pipeline.errors import DataError, Reason, RequestError, StoreError
 from pipeline.ports import BarSource, ObjectStore, Reading
 from pipeline.record.chain import find_head
+from pipeline.record.forecast_bars import select_forecast_bars
 from pipeline.record.state import read_state
-from pipeline.record.vintage import select_forecast_bars
 from pipeline.views.reasons import MEANINGS
 
 

@@ -18,9 +18,10 @@ from pipeline.grid import round_decimals
 from pipeline.jobs.remake import read_model
 from pipeline.ports import Calendar, ObjectStore, Tables
 from pipeline.record.chain import find_head, walk_back
+from pipeline.record.forecast_bars import select_forecast_bars
 from pipeline.record.manifest import RunManifest
 from pipeline.record.state import read_state
-from pipeline.record.vintage import HISTORY_SESSIONS, read_vintage, select_forecast_bars
+from pipeline.record.vintage import HISTORY_SESSIONS, read_vintage
 
 
 @dataclass(frozen=True, slots=True)

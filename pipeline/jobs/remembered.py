@@ -68,6 +68,9 @@ class RememberedTables:
         self._tables = tables
         self._decoded: OrderedDict[tuple[str, bytes], Any] = OrderedDict()
 
+    def empty(self, table: str) -> dict[str, NDArray[Any]]:
+        return self._tables.empty(table)
+
     def encode(self, table: str, columns: Columns, metadata: Mapping[str, str]) -> bytes:
         return self._tables.encode(table, columns, metadata)
 

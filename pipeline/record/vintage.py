@@ -15,12 +15,11 @@ from msgspec import Meta
 from pipeline.bars import TICKER, Bars, RawBars
 from pipeline.baselines.fixed_window import BASELINE_SESSIONS
 from pipeline.encoding import Moment, from_json
-from pipeline.errors import DataError, InvalidBars, Reason, StaleBars, StoreError
-from pipeline.forecasting.windows import MIN_SESSIONS
+from pipeline.errors import DataError, Reason, StoreError
 from pipeline.ports import ObjectStore, Tables
+from pipeline.record.forecast_bars import check_revisions, select_forecast_bars
 from pipeline.record.manifest import Mode, RunManifest
 from pipeline.record.objects import read_verified
-from pipeline.record.revisions import describe_splits, explained_by_splits, find_mended
 from pipeline.record.tables import bars_to_columns, columns_to_bars
 
 # What the baselines see, and some to spare for sessions that are missing.
@@ -125,7 +124,7 @@ class Vintage:
                 continue
             try:
                 bars = select_forecast_bars(self.bars[ticker], expected)
-                _check_revisions(bars, prior.get(ticker))
+                check_revisions(bars, prior.get(ticker))
                 usable.append(bars)
             except DataError as exc:
                 withheld[ticker] = exc.reason
@@ -157,63 +156,3 @@ def _last_session(bars: RawBars) -> date | None:
     sessions = bars.session[np.isfinite(bars.close)]
     last: date | None = sessions.max().item() if len(sessions) else None
     return last
-
-
-def select_forecast_bars(raw: RawBars, expected: Sequence[date]) -> Bars:
-    """Return the last bars that a window needs, checked against the exchange's sessions.
-
-    Raises
-    ------
-    StaleBars
-        When the newest bar is older than the last expected session.
-    InvalidBars
-        When there are too few bars, a session is missing or unexpected, or a bar is not valid.
-    """
-    newest = raw.session.max() if len(raw) else None
-    if newest is not None and newest < np.datetime64(expected[-1], "D"):
-        raise StaleBars(f"{raw.ticker}: expected a bar of {expected[-1]}, newest is of {newest}")
-    bars = _validate(raw.tail(MIN_SESSIONS))
-    if len(bars) < MIN_SESSIONS:
-        raise InvalidBars(
-            f"{bars.ticker}: expected at least {MIN_SESSIONS} bars, got {len(bars)}",
-            Reason.NOT_ENOUGH_HISTORY,
-        )
-    _check_sessions(bars, np.array(expected[-MIN_SESSIONS:], "datetime64[D]"))
-    return bars
-
-
-def _validate(raw: RawBars) -> Bars:
-    """Return validated bars; of a jump the error says which splits the source knows of."""
-    try:
-        return Bars.validate(raw)
-    except InvalidBars as exc:
-        if exc.reason is not Reason.PRICE_JUMP:
-            raise
-        raise InvalidBars(f"{exc}; {describe_splits(raw)}", exc.reason) from exc
-
-
-def _check_sessions(bars: Bars, expected: np.ndarray) -> None:
-    if np.array_equal(bars.session, expected):
-        return
-    missing = np.setdiff1d(expected, bars.session)
-    unexpected = np.setdiff1d(bars.session[bars.session >= expected[0]], expected)
-    if unexpected.size:
-        raise InvalidBars(
-            f"{bars.ticker}: the exchange was closed on {unexpected[0]}, yet a bar came",
-            Reason.UNEXPECTED_SESSION,
-        )
-    if missing.size:
-        raise InvalidBars(
-            f"{bars.ticker}: expected a bar of {missing[0]}, none came", Reason.MISSING_SESSION
-        )
-
-
-def _check_revisions(bars: Bars, prior: RawBars | None) -> None:
-    if prior is None or explained_by_splits(bars, prior):
-        return
-    if not len(find_mended(bars, prior)):
-        raise InvalidBars(
-            f"{bars.ticker}: expected the closes of the vintage before, but for splits since, "
-            "got others: an adjustment that changed, or a price mended afterwards",
-            Reason.UNEXPLAINED_REVISION,
-        )

@@ -26,7 +26,7 @@ from pipeline.bars import Bars, RawBars
 from pipeline.errors import ForecasterError
 from pipeline.jobs.fetch import to_csv
 from pipeline.ports import Reading
-from pipeline.record.vintage import select_forecast_bars
+from pipeline.record.forecast_bars import select_forecast_bars
 from tests.support.builders import raw_bars
 from tests.support.hostile import changed, places, without
 from tests.support.loopback_yahoo import build_chart

@@ -10,7 +10,7 @@ import pytest
 from pipeline.bars import RawBars
 from pipeline.errors import InvalidBars, Reason
 from pipeline.forecasting.model import Model
-from pipeline.record.vintage import select_forecast_bars
+from pipeline.record.forecast_bars import select_forecast_bars
 from tests.support.records import (
     SESSIONS,
     market,
