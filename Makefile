@@ -87,6 +87,10 @@ image: ## Build the image of both functions, by docker or podman
 		--platform linux/amd64 --tag $(IMAGE) --build-arg VERSION=$(VERSION) \
 		--build-arg REVISION=$$(git rev-parse HEAD 2>/dev/null || echo unknown) $(IMAGE_ARGS) .
 
+.PHONY: calendars
+calendars: $(VENV)/.dev ## Write when the runs of every exchange are due, after a new exchange_calendars
+	$(BIN)/python -m infra.write_calendars
+
 .PHONY: openapi
 openapi: $(VENV)/.dev ## Write the OpenAPI document of the HTTPS function anew
 	$(BIN)/python -m handlers.http.openapi_build

@@ -57,7 +57,7 @@ def run_child(source: str) -> None:
 def run_over_loopback(call: Any) -> None:
     import pytest
 
-    from pipeline.adapters.exchange_calendar import ExchangeCalendar
+    from pipeline.adapters.exchange.calendar import ExchangeCalendar
     from pipeline.adapters.simulated_bars import SimulatedMarket
     from tests.support.loopback_yahoo import loopback_yahoo
 

@@ -20,7 +20,7 @@ from statistics import median
 from typing import Any
 
 from handlers.local.demo import fill
-from pipeline.adapters.exchange_calendar import ExchangeCalendar
+from pipeline.adapters.exchange.calendar import ExchangeCalendar
 from pipeline.adapters.simulated_bars import SimulatedMarket
 from pipeline.jobs import daily
 from pipeline.record.keys import DASHBOARD

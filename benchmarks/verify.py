@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pipeline.adapters.exchange_calendar import ExchangeCalendar
+from pipeline.adapters.exchange.calendar import ExchangeCalendar
 from pipeline.adapters.folder_store import FolderObjects
 from pipeline.adapters.parquet_tables import ParquetTables
 from pipeline.adapters.simulated_bars import SimulatedMarket

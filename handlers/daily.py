@@ -18,14 +18,13 @@ from handlers.telemetry.daily import TimedSource, count_outcome, logger, measure
 from pipeline.adapters.aws.eventbridge import EventBridgeBus
 from pipeline.adapters.aws.s3_options import parse_lock
 from pipeline.adapters.aws.sns_topic import SnsTopic
-from pipeline.adapters.exchange_calendar import ExchangeCalendar
 from pipeline.jobs.announce import announce
 from pipeline.jobs.daily import run
 from pipeline.jobs.daily_job import DailyJob
 from pipeline.jobs.daily_summary import RUN_ENDED, Summary
 from pipeline.ports import Announcer
 from pipeline.record.repairs import NO_REPAIRS
-from pipeline.wiring import daily_job, open_source, open_store
+from pipeline.wiring import daily_job, open_calendar, open_source, open_store
 
 invocation: ContextVar[Any] = ContextVar("invocation")  # the context of the call under way
 
@@ -68,7 +67,7 @@ def _to_answer(summary: Summary) -> dict[str, Any]:
 
 
 def _wire(settings: DailySettings) -> DailyJob:
-    calendar = ExchangeCalendar()
+    calendar = open_calendar(settings.calendar)
     cache = Path(tempfile.mkdtemp(prefix="forecaster-"))
     atexit.register(shutil.rmtree, cache, ignore_errors=True)
     source = open_source(

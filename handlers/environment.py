@@ -20,6 +20,10 @@ SIGNING_KEYS = "the file of a private key (forecaster key new), ssm:/name or non
 BUSES, TOPICS = "the name of an EventBridge bus or none", "the ARN of an SNS topic or none"
 DIGEST = re.compile(r"[0-9a-f]{64}")
 AUTH, AUTHS = re.compile(f"{API_KEY}|{IAM}|{NONE}"), f"{API_KEY}, {IAM} or {NONE}"
+CALENDAR, CALENDARS = (
+    re.compile(r"[A-Za-z0-9_/]{1,20}"),
+    "the code of an exchange, like XNYS or 24/7",
+)
 BUS = re.compile(r"[A-Za-z0-9._-]{1,256}")
 TOPIC = re.compile(r"arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}")
 

@@ -14,6 +14,8 @@ from handlers.environment import (
     BUNDLES,
     BUS,
     BUSES,
+    CALENDAR,
+    CALENDARS,
     DIGESTS,
     SIGNING_KEYS,
     STORES,
@@ -32,6 +34,7 @@ from handlers.environment import (
 from pipeline.adapters.aws.s3_options import LOCK, LOCKS, NO_LOCK, NO_SSE, SSE, SSES
 from pipeline.wiring import (
     DEFAULT_BUNDLE,
+    DEFAULT_CALENDAR,
     DEFAULT_TICKERS,
     SOURCES,
     YAHOO,
@@ -49,6 +52,7 @@ class DailySettings:
     bundle : FORECASTER_BUNDLE, folder of the model bundle
     tickers : FORECASTER_TICKERS, upper case, each once
     bars : FORECASTER_BARS, `yahoo`, `simulated` or an existing folder
+    calendar : FORECASTER_CALENDAR, the exchange's code in exchange_calendars, like XNYS or 24/7
     lock : FORECASTER_LOCK, `none` or how S3 locks the record, as `governance:7`
     sse : FORECASTER_SSE, `none` or how S3 is told to encrypt what is written, as `kms:KEY`
     signing_key : FORECASTER_SIGNING_KEY, a file or `ssm:/name` of the private key that signs the
@@ -61,6 +65,7 @@ class DailySettings:
     bundle: Path
     tickers: tuple[str, ...]
     bars: str
+    calendar: str = DEFAULT_CALENDAR
     lock: str = NO_LOCK
     sse: str = NO_SSE
     signing_key: str | None = None
@@ -79,6 +84,9 @@ class DailySettings:
                 "FORECASTER_TICKERS", unless_refused(parse_tickers), TICKERS, DEFAULT_TICKERS
             ),
             "bars": read("FORECASTER_BARS", parse_bars, SOURCES, YAHOO),
+            "calendar": read(
+                "FORECASTER_CALENDAR", matching(CALENDAR), CALENDARS, DEFAULT_CALENDAR
+            ),
             "lock": read("FORECASTER_LOCK", matching(LOCK), LOCKS, NO_LOCK),
             "sse": read("FORECASTER_SSE", matching(SSE), SSES, NO_SSE),
             "signing_key": optional(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, tzinfo
 from typing import Any, Protocol
 
 import numpy as np
@@ -49,16 +49,22 @@ class BarSource(Protocol):
 
 
 class Calendar(Protocol):
-    """The exchange's sessions; `name` is the exchange's code, like XNYS.
+    """The exchange's sessions; `name` is the exchange's code, like XNYS, `zone` its time zone.
 
     `last_closed` is the newest session whose close plus the configured delay is not after `at`
     (an aware datetime). `ending` gives the n sessions up to and including `session`, `following`
     the n after it, `between` those from the day `first` to the day `last`, both included; all in
-    order. Raises ConfigError for what lies outside the calendar.
+    order. `end_of` is when those up to a day count as closed, and none after it does. Raises
+    ConfigError for what lies outside the calendar.
     """
 
     @property
     def name(self) -> str: ...
+
+    @property
+    def zone(self) -> tzinfo: ...
+
+    def end_of(self, day: date) -> datetime: ...
 
     def last_closed(self, at: datetime) -> date: ...
 

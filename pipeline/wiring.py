@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.adapters.aws.s3_options import NO_SSE, Lock, parse_sse
 from pipeline.bars import TICKER, VIX
-from pipeline.errors import ConfigError
+from pipeline.errors import ConfigError, StoreError
 
 if TYPE_CHECKING:
     from pipeline.jobs.daily_job import DailyJob
@@ -29,7 +29,7 @@ _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
 _HERE = Path(__file__).resolve().parent
 _PLACES = [folder / "models" / "default" for folder in (_HERE, _HERE.parent)]
 DEFAULT_BUNDLE = next(filter(Path.is_dir, _PLACES), _PLACES[-1])
-DEFAULT_TICKERS = "SPY,QQQ,DIA,IWM"
+DEFAULT_TICKERS, DEFAULT_CALENDAR = "SPY,QQQ,DIA,IWM", "XNYS"
 # The model reads the VIX beside them, and does without where it is missing.
 DEFAULT_SYMBOLS = f"{DEFAULT_TICKERS},{VIX}"
 SOURCES = f"{YAHOO}, {SIMULATED} or an existing folder"
@@ -47,6 +47,24 @@ def parse_tickers(text: str) -> tuple[str, ...]:
     if not all(re.fullmatch(TICKER, ticker) for ticker in tickers):
         raise ConfigError(f"expected tickers joined by commas like SPY,QQQ, got {text!r}")
     return tuple(dict.fromkeys(tickers))
+
+
+def open_calendar(name: str = DEFAULT_CALENDAR) -> Calendar:
+    """Return the calendar of an exchange; raises ConfigError for an unknown one."""
+    from pipeline.adapters.exchange.calendar import ExchangeCalendar  # noqa: PLC0415
+
+    return ExchangeCalendar(name)
+
+
+def calendar_of(store: ObjectStore) -> Calendar:
+    """Return the calendar that a store's terms name; the default where they name none."""
+    from pipeline.record.terms import read_terms  # noqa: PLC0415
+
+    try:
+        terms = read_terms(store)
+        return open_calendar(terms.calendar if terms else DEFAULT_CALENDAR)
+    except (StoreError, ConfigError):  # whoever verifies the record says what is wrong with it
+        return open_calendar()
 
 
 def open_source(
@@ -71,7 +89,7 @@ def open_source(
     if spec == YAHOO:
         from pipeline.adapters.yahoo.yahoo_bars import YahooBars  # noqa: PLC0415
 
-        return YahooBars(cache_dir, remaining_seconds)
+        return YahooBars(cache_dir, remaining_seconds, str(calendar.zone))
     if spec == SIMULATED:
         from pipeline.adapters.simulated_bars import SimulatedMarket  # noqa: PLC0415
 
@@ -125,12 +143,7 @@ def open_store(
 def open_signer(location: str) -> Signer:
     """Return what signs with the private key in a file, or in SSM at `ssm:/name`.
 
-    Raises
-    ------
-    ConfigError
-        When there is no such file, or no such key in it.
-    DeploymentError
-        When SSM does not give it.
+    Raises ConfigError where there is no such file or key, DeploymentError where SSM gives none.
     """
     from pipeline.adapters.ed25519 import Ed25519Signer  # noqa: PLC0415
 

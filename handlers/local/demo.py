@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from datetime import UTC, datetime
 
-from pipeline.adapters.exchange_calendar import ExchangeCalendar
+from pipeline.adapters.exchange.calendar import ExchangeCalendar
 from pipeline.adapters.simulated_bars import SimulatedMarket
 from pipeline.encoding import to_line
 from pipeline.errors import ForecasterError

@@ -40,7 +40,7 @@ def explain_command(
     if len(names) != 1:
         raise ConfigError(f"TICKER: expected one, got {', '.join(names)}")
     opened, tables = options.open_published(store)
-    change = explain(opened, tables, options.open_calendar(), names[0])
+    change = explain(opened, tables, options.open_calendar(store=opened), names[0])
     if json:
         console.print_json(asdict(change))
     else:

@@ -21,18 +21,20 @@ def fetch_bars(
     bars: options.Bars,
     out: options.Out,
     tickers: options.Tickers = options.DEFAULT_SYMBOLS,
+    exchange: options.Exchange = None,
     first: options.First = None,
     last: options.Last = None,
     force: options.Force = False,
     json: options.Json = False,
 ) -> None:
     """Write bars to a folder that --bars reads again, one CSV per ticker."""
-    names, at = options.parse_tickers(tickers), options.event_time("--to", last)
+    names = options.parse_tickers(tickers)
     if out.resolve() == Path(bars).resolve():
         raise ConfigError(f"--out: expected another folder than --bars, got {out}")
     with console.progress("Reading bars"):
-        calendar = options.open_calendar()
-        source, newest = options.open_bars(bars, calendar), calendar.last_closed(at)
+        calendar = options.open_calendar(exchange)
+        newest = calendar.last_closed(options.event_time("--to", last, calendar))
+        source = options.open_bars(bars, calendar)
         oldest = first or calendar.ending(newest, HISTORY_SESSIONS)[0]
         if oldest > newest:
             raise ConfigError(

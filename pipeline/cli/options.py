@@ -6,7 +6,6 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from datetime import date, datetime
-from datetime import time as time_of_day
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
@@ -26,7 +25,6 @@ from pipeline.wiring import (
 )
 
 NEW_YORK = ZoneInfo("America/New_York")
-END_OF_DAY = time_of_day(23, 59, 59)
 PATIENCE = 600.0  # seconds, for a source that throttles us
 
 DEFAULT_PROOF = date(2019, 1, 1)
@@ -85,6 +83,14 @@ Tickers = Annotated[
     list[str], typer.Option(metavar="A,B,...", help="Tickers, joined by commas or one by one.")
 ]
 Out = Annotated[Path, typer.Option(metavar="DIR", help="Folder to write to; made if missing.")]
+Exchange = Annotated[
+    str | None,
+    typer.Option(
+        "--calendar",
+        metavar="XNYS|XLON|24/7|...",
+        help="The exchange whose sessions count; else that of the store, or XNYS.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document, for machines.")]
 Key = Annotated[
     str | None,
@@ -92,7 +98,7 @@ Key = Annotated[
 ]
 Force = Annotated[bool, typer.Option("--force", help="Replace files that are there already.")]
 AsOf = Annotated[
-    date | None, day_option("--as-of", "Act as at the end of this day in New York, not now.")
+    date | None, day_option("--as-of", "Act as at the end of this day on the exchange, not now.")
 ]
 First = Annotated[
     date | None, day_option("--from", f"First session; else the last {HISTORY_SESSIONS} sessions.")
@@ -116,8 +122,8 @@ def parse_tickers(texts: Sequence[str]) -> tuple[str, ...]:
         raise ConfigError(f"--tickers: {exc}") from exc
 
 
-def event_time(option: str, day: date | None) -> datetime:
-    """Return the end of `day` in New York but never later than now; now without a day.
+def event_time(option: str, day: date | None, calendar: Calendar) -> datetime:
+    """Return the end of the exchange's `day` but never later than now; now without a day.
 
     Raises
     ------
@@ -126,9 +132,10 @@ def event_time(option: str, day: date | None) -> datetime:
     """
     if day is None:
         return now()
-    if day > now().date():
-        raise ConfigError(f"{option}: expected a date not after today, {now().date()}, got {day}")
-    return min(now(), datetime.combine(day, END_OF_DAY, NEW_YORK))
+    today = now().astimezone(calendar.zone).date()
+    if day > today:
+        raise ConfigError(f"{option}: expected a date not after today, {today}, got {day}")
+    return min(now(), calendar.end_of(day))
 
 
 def now() -> datetime:
@@ -136,11 +143,11 @@ def now() -> datetime:
     return datetime.now(NEW_YORK)
 
 
-def open_calendar() -> Calendar:
-    """Return the calendar of the exchange the tickers trade on."""
-    from pipeline.adapters.exchange_calendar import ExchangeCalendar  # noqa: PLC0415
-
-    return ExchangeCalendar()
+def open_calendar(name: str | None = None, store: ObjectStore | None = None) -> Calendar:
+    """Return the calendar of the exchange of that name; else the store's; else New York's."""
+    if name is not None:
+        return wiring.open_calendar(name)
+    return wiring.open_calendar() if store is None else wiring.calendar_of(store)
 
 
 def open_bars(spec: str, calendar: Calendar) -> BarSource:

@@ -37,6 +37,7 @@ def backfill_command(
     store: options.Store = "./store",
     bundle: options.Bundle = DEFAULT_BUNDLE,
     tickers: options.Tickers = options.DEFAULT_TICKERS,
+    exchange: options.Exchange = None,
     lock: options.Lock = NO_LOCK,
     sse: options.Sse = NO_SSE,
     key: options.Key = None,
@@ -46,9 +47,10 @@ def backfill_command(
 
     Marked `backfill` on the record; nothing that is there is overwritten. Safe to interrupt.
     """
-    names, at = options.parse_tickers(tickers), options.event_time("--to", to)
-    calendar, locked = options.open_calendar(), parse_lock(lock, options.now())
+    names, locked = options.parse_tickers(tickers), parse_lock(lock, options.now())
     opened = open_store(store, lock=locked, sse=sse)
+    calendar = options.open_calendar(exchange, opened)
+    at = options.event_time("--to", to, calendar)
     source = RememberingSource(options.open_bars(bars, calendar), names, opened)
     job = daily_job(names, source, calendar, store=opened, bundle=bundle, key=key)
     last = calendar.last_closed(at)
@@ -105,7 +107,7 @@ def replay_command(
     """Make a session again from its vintage, bundle and state, and compare the bytes."""
     opened, tables = options.open_published(store)
     with console.progress("Forecasting again"):
-        objects = replay(opened, tables, options.open_calendar(), session)
+        objects = replay(opened, tables, options.open_calendar(store=opened), session)
     if json:
         console.print_json(
             {"session": session, "objects": [asdict(replayed) for replayed in objects]}
@@ -122,7 +124,7 @@ def replay_command(
 def status_command(store: options.Store = "./store", json: options.Json = False) -> None:
     """Show how the forecasts on the record have fared, and what chance alone would do."""
     opened, _ = options.open_published(store)
-    current = read_status(opened, options.open_calendar(), options.now())
+    current = read_status(opened, options.open_calendar(store=opened), options.now())
     if json:
         console.print_json(asdict(current))
     else:

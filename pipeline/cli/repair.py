@@ -60,7 +60,7 @@ def repair_command(
         done = repair(
             opened,
             options.open_tables(),
-            options.open_calendar(),
+            options.open_calendar(store=opened),
             now.astimezone(UTC),
             give_up=accept_loss,
             copies=find_copy,

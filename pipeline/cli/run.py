@@ -32,16 +32,17 @@ def run(
     tickers: options.Tickers = options.DEFAULT_TICKERS,
     lock: options.Lock = NO_LOCK,
     sse: options.Sse = NO_SSE,
+    exchange: options.Exchange = None,
     as_of: options.AsOf = None,
     key: options.Key = None,
     json: options.Json = False,
 ) -> None:
     """Publish the forecasts of the last closed session, and show them. Safe to repeat."""
-    names, at = options.parse_tickers(tickers), options.event_time("--as-of", as_of)
-    locked = parse_lock(lock, options.now())
+    names, locked = options.parse_tickers(tickers), parse_lock(lock, options.now())
     with console.progress("Reading bars and forecasting"):
-        calendar = options.open_calendar()
         opened = open_store(store, lock=locked, sse=sse)
+        calendar = options.open_calendar(exchange, opened)
+        at = options.event_time("--as-of", as_of, calendar)
         source = RememberingSource(options.open_bars(bars, calendar), names, opened)
         job = daily_job(names, source, calendar, store=opened, bundle=bundle, key=key)
         summary = daily.run(job, at, options.now())

@@ -28,12 +28,13 @@ def train(
     json: options.Json = False,
 ) -> None:
     """Train a model on all bars, prove it beside GARCH(1,1)-t and write its bundle."""
-    names, at = options.parse_tickers(tickers), options.event_time("--until", until)
+    names = options.parse_tickers(tickers)
     try:
         with console.progress("Reading bars") as phase:
             training, tracker = _import_training()
             options.open_folder("--out", out)
             calendar = options.open_calendar()
+            at = options.event_time("--until", until, calendar)
             source = options.open_bars(bars, calendar)
             newest = calendar.last_closed(at)
             read, vix = training.read_all(source, names, EARLIEST, newest)

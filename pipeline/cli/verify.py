@@ -80,7 +80,7 @@ def verify_command(
         is_signed,
     )
     with phases_bar() as move:
-        verified = verify(opened, tables, options.open_calendar(), scope, move)
+        verified = verify(opened, tables, options.open_calendar(store=opened), scope, move)
     if not verified.manifests and not verified.findings:
         raise StoreError(f"expected a record in {store}, found none")
     if json:

@@ -31,6 +31,7 @@ LOOKBACK = 60
 N_FEATURES = len(FEATURE_NAMES)
 # A volatility of 0.01 % a session: keeps the logarithm of a bar without range finite.
 VARIANCE_FLOOR = 1e-8
+THURSDAY, SATURDAY = 3, 5  # of a week from Monday, 0; numpy counts days from a Thursday
 # Missing VIX: no volatility index was ever near 1 %, so its logarithm serves as the mask.
 MISSING_LOG_VIX = 0.0
 
@@ -112,7 +113,28 @@ def _max(values: Floats, k: int) -> Floats:
 
 
 def _days_to_next(session: Sessions) -> Floats:
-    """Calendar days to the next weekday: what is known of the gap without a calendar."""
+    """Calendar days to the next day of the week that trades: known without a calendar.
+
+    Monday to Friday trade; where a weekend had sessions of late, the days that had some.
+    """
     following = np.busday_offset(session, 1, roll="backward")
     days: Floats = (following - session).astype(np.float64)
+    at_weekends = (~np.is_busday(session)).any(axis=-1)
+    if at_weekends.any():
+        days[at_weekends] = _days_to_next_traded(session[at_weekends], days[at_weekends])
     return days
+
+
+def _days_to_next_traded(session: Sessions, to_weekday: Floats) -> Floats:
+    """Return the days to the next day of the week of which the last LOOKBACK sessions had some.
+
+    Those to the next weekday, `to_weekday`, where none of them was at a weekend.
+    """
+    weekday = (session.astype(np.int64) + THURSDAY) % 7
+    sessions_of = np.cumsum(weekday[..., None] == np.arange(7), axis=-2)  # (n, n_sessions, 7)
+    traded = sessions_of.copy()
+    traded[:, LOOKBACK:] -= sessions_of[:, :-LOOKBACK]
+    after = (weekday[..., None] + np.arange(1, 8)) % 7
+    days = 1.0 + np.argmax(np.take_along_axis(traded, after, axis=-1) > 0, axis=-1)
+    chosen: Floats = np.where(traded[..., SATURDAY:].any(axis=-1), days, to_weekday)
+    return chosen

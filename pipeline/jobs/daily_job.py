@@ -12,6 +12,8 @@ from pipeline.record.manifest import SCHEMA_VERSION, Mode
 from pipeline.record.repairs import NO_REPAIRS, Repairs
 from pipeline.record.terms import StoreTerms
 
+VIX_ZONES = ("America/New_York", "America/Chicago", "America/Toronto")
+
 
 @dataclass(frozen=True, slots=True)
 class DailyJob:
@@ -38,7 +40,12 @@ class DailyJob:
 
     @property
     def covariates(self) -> tuple[str, ...]:
-        return tuple(self.model.manifest.covariates)
+        """What is read beside the tickers: of exchanges that close when the VIX is known, it.
+
+        Elsewhere a session's VIX is still to come when the session has closed.
+        """
+        known = str(self.calendar.zone) in VIX_ZONES
+        return tuple(self.model.manifest.covariates) if known else ()
 
 
 def with_mode(job: DailyJob, at: datetime, now: datetime) -> DailyJob:

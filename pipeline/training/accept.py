@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.adapters.exchange_calendar import ExchangeCalendar
+from pipeline.adapters.exchange.calendar import ExchangeCalendar
 from pipeline.adapters.simulated_bars import ETFS, START, SimulatedMarket
 from pipeline.bars import VIX, Bars, Floats
 from pipeline.errors import ForecasterError, NonFiniteOutput, WorseModel

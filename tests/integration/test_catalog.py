@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 import sqlglot
 
-from pipeline.adapters.exchange_calendar import ExchangeCalendar
+from pipeline.adapters.exchange.calendar import ExchangeCalendar
 from pipeline.adapters.folder_store import FolderObjects
 from pipeline.adapters.parquet_tables import SCHEMAS
 from pipeline.adapters.simulated_bars import SimulatedMarket

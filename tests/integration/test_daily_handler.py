@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from handlers.local.invoke import LocalContext
-from pipeline.adapters.exchange_calendar import ExchangeCalendar
+from pipeline.adapters.exchange.calendar import ExchangeCalendar
 from pipeline.adapters.folder_store import FolderObjects
 from pipeline.adapters.simulated_bars import SimulatedMarket
 from pipeline.encoding import sha256

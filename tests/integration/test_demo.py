@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from handlers.local import demo
-from pipeline.adapters.exchange_calendar import ExchangeCalendar
+from pipeline.adapters.exchange.calendar import ExchangeCalendar
 from pipeline.adapters.simulated_bars import SimulatedMarket
 from pipeline.jobs import daily
 from pipeline.wiring import DEFAULT_BUNDLE, DEFAULT_TICKERS, daily_job, open_store, parse_tickers

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.adapters.bar_folder.folder_bars import FolderBars
-from pipeline.adapters.exchange_calendar import ExchangeCalendar
+from pipeline.adapters.exchange.calendar import ExchangeCalendar
 from pipeline.adapters.folder_store import FolderObjects
 from pipeline.adapters.parquet_tables import ParquetTables
 from pipeline.adapters.simulated_bars import SimulatedMarket

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.adapters.exchange_calendar import FIRST, LAST, ExchangeCalendar
+from pipeline.adapters.exchange.calendar import FIRST, LAST, ExchangeCalendar
 from pipeline.adapters.simulated_bars import START, SimulatedMarket
 from pipeline.cli.options import NEW_YORK
 from pipeline.errors import ConfigError

@@ -18,7 +18,7 @@ from botocore.exceptions import ClientError
 
 from pipeline.adapters.aws.s3_options import parse_lock
 from pipeline.adapters.aws.s3_store import S3Objects
-from pipeline.adapters.exchange_calendar import ExchangeCalendar
+from pipeline.adapters.exchange.calendar import ExchangeCalendar
 from pipeline.adapters.folder_store import FolderObjects
 from pipeline.adapters.simulated_bars import SimulatedMarket
 from pipeline.errors import ConfigError, StoreError

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from pipeline.adapters.bar_folder.folder_bars import FolderBars
-from pipeline.adapters.exchange_calendar import ExchangeCalendar
+from pipeline.adapters.exchange.calendar import ExchangeCalendar
 from pipeline.adapters.parquet_tables import ParquetTables
 from pipeline.forecasting.model import Model
 from pipeline.jobs.backfill.run import backfill

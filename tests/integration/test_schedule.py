@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
@@ -12,7 +13,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from handlers.schedule import parse_time
-from pipeline.adapters.exchange_calendar import ExchangeCalendar
+from infra.write_calendars import PATH, write_calendars
+from pipeline.adapters.exchange.calendar import ExchangeCalendar
+from pipeline.adapters.exchange.hours import find_schedule
 from tests.support.packaged import package, template
 
 DAYS = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"]
@@ -128,3 +131,40 @@ def test_the_input_is_an_event_the_function_understands(schedules: dict[str, Any
             "<aws.scheduler.scheduled-time>", "2026-11-20T23:30:00Z"
         )
         assert parse_time(json.loads(sent), now) == datetime(2026, 11, 20, 23, 30, tzinfo=UTC)
+
+
+def test_the_hours_of_every_exchange_are_those_of_the_pinned_library() -> None:
+    assert PATH.read_text(encoding="utf-8") == write_calendars(), "make calendars"
+
+
+@pytest.mark.parametrize(
+    "name", ["XNYS", "XTSE", "BVMF", "XLON", "XETR", "XTKS", "XHKG", "XASX", "XSAU", "24/5", "24/7"]
+)
+def test_every_session_of_an_exchange_is_run_for_three_times_before_the_next(name: str) -> None:
+    hours, calendar = find_schedule(name), ExchangeCalendar(name)
+    zone, first, days = ZoneInfo(hours.zone), date(2025, 2, 3), 300
+    crons = [Cron.of(expression) for expression in (hours.daily, hours.evening, hours.morning)]
+    counted = Counter(
+        calendar.last_closed(at) for cron in crons for at in cron.fires(first, days, zone)
+    )
+    sessions = sorted(counted)[1:-1]
+    assert sessions == calendar.between(sessions[0], sessions[-1])
+    assert min(counted[session] for session in sessions) == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "zone", "daily"),
+    [
+        ("XTKS", "Asia/Tokyo", "cron(0 18 ? * MON-FRI *)"),
+        ("XSAU", "Asia/Riyadh", "cron(30 17 ? * SUN-THU *)"),
+        ("24/7", "UTC", "cron(30 2 * * ? *)"),
+    ],
+)
+def test_a_deployment_runs_by_the_hours_of_its_exchange(
+    tmp_path: Path, name: str, zone: str, daily: str
+) -> None:
+    resources = template(package(tmp_path, calendar=name))["Resources"]
+    schedule = resources["DailySchedule"]["Properties"]
+    assert (schedule["ScheduleExpressionTimezone"], schedule["ScheduleExpression"]) == (zone, daily)
+    environment = resources["DailyLambdaFunction"]["Properties"]["Environment"]["Variables"]
+    assert environment["FORECASTER_CALENDAR"] == name

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from handlers.local.invoke import LocalContext
-from pipeline.adapters.exchange_calendar import ExchangeCalendar
+from pipeline.adapters.exchange.calendar import ExchangeCalendar
 from pipeline.adapters.simulated_bars import SimulatedMarket
 from pipeline.encoding import sha256
 from pipeline.errors import ConfigError, RecordDamaged, StoreError

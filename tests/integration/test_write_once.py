@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.adapters.exchange_calendar import ExchangeCalendar
+from pipeline.adapters.exchange.calendar import ExchangeCalendar
 from pipeline.adapters.parquet_tables import ParquetTables
 from pipeline.adapters.simulated_bars import SimulatedMarket
 from pipeline.forecasting.bundle import load_bundle

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from handlers.local.invoke import LocalContext
 from handlers.schedule import find_correlation_id, parse_time
-from pipeline.adapters.exchange_calendar import ExchangeCalendar
+from pipeline.adapters.exchange.calendar import ExchangeCalendar
 from pipeline.errors import RequestError
 from tests.support.builders import latest_view, url_event
 

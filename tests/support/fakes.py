@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from hashlib import sha512
 from threading import Lock
+from zoneinfo import ZoneInfo
 
 from pipeline.bars import RawBars
 from pipeline.errors import ConfigError, Reason, SourceUnavailable
@@ -103,10 +104,14 @@ class FixedCalendar:
     """Calendar of the sessions given, each closing at `close` (aware; the delay is in it)."""
 
     name = "FIXED"
+    zone = ZoneInfo("America/New_York")
 
     def __init__(self, sessions: Iterable[date], close: time = time(21, 30, tzinfo=UTC)) -> None:
         self.sessions = sorted(sessions)
         self._closes = [datetime.combine(session, close) for session in self.sessions]
+
+    def end_of(self, day: date) -> datetime:
+        return datetime.combine(day, time(23, 59, 59), self.zone)
 
     def last_closed(self, at: datetime) -> date:
         closed = bisect_right(self._closes, at)

@@ -107,7 +107,7 @@ def test_onnx_runtime_reports_nothing_to_its_maker(tmp_path: Path) -> None:
 VENDORS = {
     "yfinance": "session.py translate.py yahoo_bars.py",
     "curl_cffi": "session.py translate.py",
-    "exchange_calendars": "exchange_calendar.py",
+    "exchange_calendars": "calendar.py closures.py hours.py",
     "pyarrow": "parquet_file.py parquet_tables.py",
     "boto3": "clients.py errors.py",
     "botocore": "clients.py errors.py",

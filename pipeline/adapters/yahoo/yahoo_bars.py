@@ -41,6 +41,7 @@ class YahooBars:
         last used wins. Where it holds none that can be used, a temporary one takes its place
     remaining_seconds : gives the seconds left to the caller; nothing is asked or waited for when
         no more than `reserve` of them are left
+    zone : the exchange's time zone, by which bars have their dates
     timeout : seconds one HTTP request may take
     attempts : how often a ticker that is unavailable is tried
     index_attempts : the same for an index, ^ in front: forecasts read those as covariates and can
@@ -50,6 +51,7 @@ class YahooBars:
 
     cache_dir: Path
     remaining_seconds: Callable[[], float]
+    zone: str = NEW_YORK
     timeout: float = 10.0
     attempts: int = 5
     index_attempts: int = 2
@@ -70,7 +72,7 @@ class YahooBars:
         """Return the bars from `first` to `last`; retries only tickers that are unavailable."""
         bars: dict[str, RawBars] = {}
         failures: dict[str, DataError] = {t: _report_no_time(t) for t in tickers}
-        reader = _Reader(self.timeout, first, last)
+        reader = _Reader(self.timeout, self.zone, first, last)
         for attempt in range(self.attempts):
             retried = [t for t, failure in failures.items() if self._may_retry(t, failure, attempt)]
             if not retried or (attempt and not self._wait(attempt)):
@@ -101,8 +103,9 @@ class YahooBars:
 class _Reader:
     """Reads ticker after ticker; nothing that one of them raises reaches the next."""
 
-    def __init__(self, timeout: float, first: date, last: date) -> None:
-        self._first, self._last, self._timeout = first, last, timeout
+    def __init__(self, timeout: float, zone: str, first: date, last: date) -> None:
+        self._first, self._last = first, last
+        self._timeout, self._zone = timeout, zone
         self._other_caches = [use_fresh_cache, use_no_cache]
 
     def read(self, ticker: str) -> RawBars:
@@ -129,26 +132,25 @@ class _Reader:
         return self._ask(ticker)
 
     def _ask(self, ticker: str) -> RawBars:
-        client = ChartClient(self._timeout, NEW_YORK)
-        frame = _fetch_history(client, ticker, self._first, self._last)
-        check_instrument(ticker, client.meta)
+        client = ChartClient(self._timeout, self._zone)
+        frame = self._fetch_history(client, ticker)
+        check_instrument(ticker, client.meta, self._zone)
         return _to_raw_bars(ticker, frame)
 
-
-def _fetch_history(client: ChartClient, ticker: str, first: date, last: date) -> Any:
-    yahoo_ticker = yfinance.Ticker(ticker)
-    yahoo_ticker._data = client
-    # Of which the dates asked for are; else yfinance would ask Yahoo first, and keep its answer.
-    yahoo_ticker._tz = NEW_YORK
-    return yahoo_ticker.history(
-        start=first,
-        end=last + timedelta(days=1),  # exclusive
-        interval="1d",
-        auto_adjust=False,
-        actions=True,
-        repair=False,
-        keepna=True,
-    )
+    def _fetch_history(self, client: ChartClient, ticker: str) -> Any:
+        yahoo_ticker = yfinance.Ticker(ticker)
+        yahoo_ticker._data = client
+        # Of the dates asked for; else yfinance would ask Yahoo first, and keep its answer.
+        yahoo_ticker._tz = self._zone
+        return yahoo_ticker.history(
+            start=self._first,
+            end=self._last + timedelta(days=1),  # exclusive
+            interval="1d",
+            auto_adjust=False,
+            actions=True,
+            repair=False,
+            keepna=True,
+        )
 
 
 def _to_raw_bars(ticker: str, frame: Any) -> RawBars:
