@@ -13,7 +13,6 @@ import pytest
 
 from pipeline.adapters.bar_folder.folder_bars import FolderBars
 from pipeline.bars import COLUMNS, RawBars
-from pipeline.errors import Reason
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "bars"
 LAYOUTS: dict[str, Any] = json.loads((GOLDEN / "bars.json").read_text(encoding="utf-8"))
