@@ -20,7 +20,7 @@ from pipeline.adapters.bar_folder.columns import (
 )
 from pipeline.adapters.bar_folder.dialects import find_dialect
 from pipeline.adapters.bar_folder.finish import finish
-from pipeline.bars import Floats, Sessions
+from pipeline.bars import PRICES, Floats, RawBars, Sessions
 
 # What pyarrow raises at a file that is damaged, or that nobody meant for it.
 PYARROW_ERRORS = (pa.ArrowException, OSError, ValueError, LookupError, TypeError, ArithmeticError)
@@ -52,6 +52,15 @@ def read_parquet(data: bytes, most_bytes: int) -> Sheet:
         if type(exc) is ValueError:
             raise
         raise ValueError(f"expected a Parquet file, got {type(exc).__name__}: {exc}") from exc
+
+
+def encode_parquet(bars: RawBars) -> bytes:
+    """Return bars as a Parquet file, which reads back to the same."""
+    columns = {name.capitalize(): getattr(bars, name) for name in (*PRICES, "volume")}
+    events = {"Dividends": bars.dividend, "Stock Splits": bars.split}
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.table({DATE: pa.array(bars.session), **columns, **events}), sink)
+    return bytes(sink.getvalue())
 
 
 def _check_extent(metadata: Any, most_bytes: int) -> None:
