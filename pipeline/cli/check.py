@@ -13,7 +13,8 @@ import typer
 from pipeline.cli import console, options
 from pipeline.cli.check_text import print_checked
 from pipeline.errors import ConfigError
-from pipeline.jobs.check_bars import EARLIEST, Encode, check_bars, write_clean
+from pipeline.jobs.check_bars import EARLIEST, check_bars
+from pipeline.jobs.clean_bars import Encode, write_clean
 from pipeline.jobs.fetch import to_csv
 
 ALL_TIME = (date(1700, 1, 1), date(2199, 12, 31))

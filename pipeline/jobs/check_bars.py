@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from pipeline.bars import ORIGIN_FILE, TICKER, RawBars
+from pipeline.bars import TICKER, RawBars
 from pipeline.errors import (
     DataError,
     IncompleteRun,
     InvalidBars,
     Reason,
     SourceUnavailable,
-    StoreError,
 )
 from pipeline.forecasting.ranges import have_ranges
 from pipeline.jobs.bar_findings import Findings, find_all
-from pipeline.ports import BarSource, Calendar, ObjectStore
+from pipeline.ports import BarSource, Calendar
 from pipeline.record.vintage import HISTORY_SESSIONS, select_forecast_bars
 
 # Of which the calendar knows the sessions.
@@ -27,7 +26,6 @@ EARLIEST, LATEST = date(1990, 1, 1), date(2049, 12, 31)
 PLAIN = "as Yahoo exports it"
 OK = "ok"
 SHOWN = 5  # days named one by one
-Encode = Callable[[RawBars], bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,30 +178,6 @@ def _find_failure(bars: RawBars, sessions: Sequence[date]) -> DataError | None:
         f"{bars.ticker}: expected high above low, got one price in most of the newest sessions",
         Reason.NO_RANGES,
     )
-
-
-def write_clean(
-    checked: CheckedBars, folder: ObjectStore, suffix: str, encode: Encode
-) -> list[str]:
-    """Write all bars that could be read to a file each, and their origin; return the names.
-
-    Raises
-    ------
-    StoreError
-        When one is there already, or cannot be written.
-    """
-    bars = {f"{t}.{suffix}": each.bars for t, each in checked.tickers.items() if each.bars}
-    present = [name for name in (*bars, ORIGIN_FILE) if folder.read(name) is not None]
-    if present:
-        raise StoreError(
-            f"expected a folder without {', '.join(present[:SHOWN])}, got "
-            f"{folder.url(present[0])}; name another one"
-        )
-    for name, raw in bars.items():
-        folder.create(name, encode(raw))
-    if bars:
-        folder.create(ORIGIN_FILE, f"{checked.source}\n".encode())
-    return list(bars)
 
 
 def _name_reason(failure: DataError | None) -> str:
