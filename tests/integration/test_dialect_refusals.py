@@ -47,6 +47,7 @@ def refusal(folder: Path, ticker: str = "SPY") -> tuple[Reason, str]:
         ("Datum;Erster;Hoch;Tief;Stuecke", ("missing schlusskurs", "nearest is the Ariva export")),
         ("Date,Price,Open,High,Low,Vol.", ("missing", "nearest is the", "docs/bars.md")),
         ("a\tb\tc", ("missing Date, Open, High, Low, Close; got a, b, c",)),
+        ("My bars\n\nDate,Open,High,Close", ("missing Low; got Date, Open, High, Close",)),
         ("Date,Value", ("missing Open, High, Low, Close; got Date, Value",)),
         (",".join(f"c{at}" for at in range(99)), ("c29 and 69 more",)),
     ],
@@ -70,6 +71,10 @@ def test_a_file_that_fits_no_dialect_says_what_came_and_what_is_nearest(
             "may be 1234 or 1.234",
         ),
         ((BULK, "SPY.US,5,20241227,153000,1,2,1,1,7,0"), "line 2: expected daily bars, D, got '5'"),
+        (
+            ("Price,Open,High,Low,Close", "Ticker,A,A,B,B", "Date,,,,", "2024-12-27,1,1,1,1"),
+            "missing Date; got Price, Open, High, Low, Close; nearest",
+        ),
         ((PLAIN, ROW, "2024-12-"), "line 3: expected 5 fields, got 1"),
         ((PLAIN, ROW, "2024-12-30,1"), "line 3: expected 5 fields, got 2"),
         ((PLAIN, ROW, "note in the middle", ROW), "line 3: expected 5 fields, got 1"),

@@ -104,3 +104,39 @@ def test_a_plain_file_is_read_as_python_reads_it(rows: list[tuple[str, ...]], bl
     assert got.session.tolist() == expected[order]
     for name, values in numbers.items():
         np.testing.assert_array_equal(getattr(got, name.lower()), values[order], err_msg=name)
+
+
+TOKENS = [
+    "",
+    "\n",
+    ",",
+    ";",
+    '"',
+    "\t",
+    "nan",
+    "1,234",
+    "9" * 400,
+    "Date",
+    "1/2/3",
+    "\r",
+    "٣",
+    "Ticker",
+]
+
+
+@pytest.mark.parametrize("write", WRITERS, ids=lambda write: write.__name__)
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_no_damage_to_a_file_ends_a_reading(write: Write, data: st.DataObject) -> None:
+    text = write(data.draw(any_bars(2)), 2)
+    for _ in range(data.draw(st.integers(1, 4))):
+        at, cut = (
+            data.draw(st.integers(0, len(text))),
+            data.draw(st.sampled_from([0, 1, 3, 40, 400])),
+        )
+        new = data.draw(st.sampled_from(TOKENS) | st.text(st.characters(codec="utf-8"), max_size=5))
+        text = text[:at] + new + text[at + cut :]
+    reading = read(text)
+    assert {*reading.bars, *reading.failures} == {"SPY"}
+    for error in reading.failures.values():
+        assert str(error).startswith(("SPY.csv: ", "SPY: "))

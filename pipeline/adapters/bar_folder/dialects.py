@@ -14,7 +14,7 @@ from pipeline.adapters.bar_folder.columns import DATE, NUMBERS, PLAIN_LAYOUT, PR
 NEEDED = (DATE, *PRICES)
 VOLUME, DIVIDENDS, SPLITS = NUMBERS[len(PRICES) :]
 TICKER, PERIOD = "Ticker", "Period"
-SHOWN = 30  # columns of a file that an error names
+SHOWN, WIDEST = 30, 300  # columns of a file that an error names, and that it looks at
 Names = tuple[str, ...]
 
 
@@ -162,7 +162,7 @@ DIALECTS = (
 )
 
 
-def find_dialect(header: Sequence[str], dialects: Sequence[Dialect] = DIALECTS) -> Dialect:
+def find_dialect(header: Sequence[str]) -> Dialect:
     """Return the first dialect that a header has all columns of.
 
     Raises
@@ -170,20 +170,28 @@ def find_dialect(header: Sequence[str], dialects: Sequence[Dialect] = DIALECTS) 
     ValueError
         When there is none: it names the columns received, the nearest dialect and what it lacks.
     """
-    for dialect in dialects:
+    for dialect in DIALECTS:
         if not dialect.find_missing(header):
             return dialect
-    raise ValueError(_describe_nearest(header, dialects))
+    raise refuse_header([header])
 
 
-def _describe_nearest(header: Sequence[str], dialects: Sequence[Dialect]) -> str:
-    def share_missing(dialect: Dialect) -> float:
-        return len(dialect.find_missing(header)) / len(dialect.list_names())
-
-    nearest = min(dialects, key=share_missing)
+def refuse_header(rows: Sequence[Sequence[str]]) -> ValueError:
+    """Return the error of rows of which none is a header, about the one that is nearest to one."""
+    shares = [
+        (_share_missing(row[:WIDEST], dialect), at, which)
+        for at, row in enumerate(rows)
+        for which, dialect in enumerate(DIALECTS)
+    ]
+    _, at, which = min(shares, default=(1.0, 0, 0))
+    header, nearest = rows[at] if rows else [], DIALECTS[which]
     more = f" and {len(header) - SHOWN} more" if len(header) > SHOWN else ""
-    return (
+    return ValueError(
         f"expected the columns {', '.join(nearest.list_names())}; missing "
         f"{', '.join(nearest.find_missing(header))}; got {', '.join(header[:SHOWN]) or 'none'}"
         f"{more}; nearest is the {nearest.name}, docs/bars.md has all that are known"
     )
+
+
+def _share_missing(header: Sequence[str], dialect: Dialect) -> float:
+    return len(dialect.find_missing(header)) / len(dialect.list_names())

@@ -10,9 +10,10 @@ import csv
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import StringIO
+from itertools import zip_longest
 
 from pipeline.adapters.bar_folder.columns import DATE
-from pipeline.adapters.bar_folder.dialects import DOWNLOAD, Dialect, find_dialect
+from pipeline.adapters.bar_folder.dialects import DOWNLOAD, Dialect, find_dialect, refuse_header
 
 MARKS = {",": "", ";": "';' between fields", "\t": "tabs between fields", "|": "'|' between fields"}
 LONGEST_HEADER = 2**20  # characters of a file in which its header is looked for
@@ -50,17 +51,15 @@ def find_header(text: str) -> Header:
     Raises
     ------
     ValueError
-        When there is none: the error is that of the first row.
+        When there is none: the error is that of the row which is nearest to one.
     """
     heads = {mark: _read_rows(text[:LONGEST_HEADER], mark) for mark in MARKS}
     for at in range(MOST_NOTES + 1):
         for mark, rows in heads.items():
             if header := _find_at(rows, at, mark):
                 return header
-    # No header: say what the widest reading of the first row lacks.
-    first = max((rows[0] for rows in heads.values() if rows), key=len, default=[])
-    find_dialect(first)
-    raise ValueError(f"expected rows of bars after the header, got {first}")
+    alike = zip_longest(*heads.values(), fillvalue=[])
+    raise refuse_header([row for rows in alike for row in sorted(rows, key=len, reverse=True)])
 
 
 def _find_at(rows: Sequence[Row], at: int, mark: str) -> Header | None:
@@ -84,8 +83,8 @@ def _find_download(rows: Sequence[Row], mark: str) -> Header | None:
             [DATE, *names[1:]]
         ):
             columns = [DATE, *names[1:]]
-            places = dict(_match_tickers(columns, tickers))
-            return Header(DOWNLOAD, mark, DOWNLOAD_ROWS, 0, columns, places)
+            if places := dict(_match_tickers(columns, tickers)):
+                return Header(DOWNLOAD, mark, DOWNLOAD_ROWS, 0, columns, places)
     return None
 
 
