@@ -165,7 +165,7 @@ def _print_reasons(title: str, reasons: Mapping[str, tuple[str, str]]) -> None:
     table.add_names(["What it means"])
     for (reason, message), tickers in alike.items():
         table.add_row(tickers, reason, message)
-    _console().print(table)
+    print_table(table)
 
 
 def new_table(*names: str, numbers: Sequence[str] = ()) -> PlainTable:
@@ -173,6 +173,11 @@ def new_table(*names: str, numbers: Sequence[str] = ()) -> PlainTable:
     table.add_names(names, no_wrap=True)
     table.add_names(numbers, no_wrap=True, justify="right")
     return table
+
+
+def print_table(table: PlainTable) -> None:
+    """Print a table in the width there is, long cells in several lines."""
+    _console().print(table)
 
 
 def print_whole(table: PlainTable) -> None:

@@ -14,6 +14,7 @@ from typer.exceptions import TyperException
 
 from pipeline.cli import (
     backtest,
+    check,
     console,
     deployment,
     explain,
@@ -81,7 +82,20 @@ def _common(version: options.Version = False) -> None:
     pass
 
 
-for commands in (run, show, fetch, train, backtest, record, explain, verify, repair, serve, keys):
+for commands in (
+    run,
+    show,
+    fetch,
+    check,
+    train,
+    backtest,
+    record,
+    explain,
+    verify,
+    repair,
+    serve,
+    keys,
+):
     commands.register(app)
 deployment.register(app, serve.api_key_app)
 for group in (app, *(sub.typer_instance for sub in app.registered_groups)):

@@ -160,10 +160,16 @@ def _read_vintage(job: DailyJob, tickers: Sequence[str], part: _Part, now: datet
     failures = {
         ticker: reading.failures[ticker].reason for ticker in tickers if ticker in reading.failures
     }
-    info = ReadInfo(
-        symbols, tuple(tickers), failures, job.source.label, job.mode, now.astimezone(UTC)
-    )
     bars = {symbol: reading.bars[symbol] for symbol in symbols if symbol in reading.bars}
+    info = ReadInfo(
+        asked=symbols,
+        tickers=tuple(tickers),
+        failures=failures,
+        source=job.source.label,
+        mode=job.mode,
+        issued_at=now.astimezone(UTC),
+        dialects={symbol: text for symbol, text in reading.dialects.items() if symbol in bars},
+    )
     return Vintage(bars, info)
 
 

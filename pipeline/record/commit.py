@@ -11,7 +11,7 @@ from pipeline.encoding import sha256, to_json
 from pipeline.errors import Overtaken
 from pipeline.record.chain import Link
 from pipeline.record.manifest import OK, SCHEMA_VERSION, Correction, RunManifest
-from pipeline.record.notes import find_notes, note_corrected, note_filled
+from pipeline.record.notes import find_notes, note_corrected, note_dialects, note_filled
 from pipeline.record.part import PartInputs, Write
 from pipeline.record.revisions import find_revisions
 
@@ -68,6 +68,7 @@ def build_manifest(
         notes=(
             *find_notes(part.vintage.bars, published, covariates, part.expected),
             *note_filled(info.filled),
+            *note_dialects(info.dialects),
         ),
     )
 

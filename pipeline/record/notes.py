@@ -28,6 +28,7 @@ class NoteCode(StrEnum):
     ADJUSTED_PRICES = "adjusted_prices"
     FILLED_BARS = "filled_bars"
     CORRECTED_SCORES = "corrected_scores"
+    FILE_DIALECT = "file_dialect"
 
 
 class Note(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -69,6 +70,13 @@ def note_filled(filled: Mapping[str, Sequence[date]]) -> Iterator[Note]:
         symbols = tuple(symbol for symbol, days in filled.items() if tuple(days) == sessions)
         message = f"the source has lost bars, the record had them: {_list_days(sessions)}"
         yield Note(NoteCode.FILLED_BARS, message, symbols)
+
+
+def note_dialects(dialects: Mapping[str, str]) -> Iterator[Note]:
+    """Yield how files were read that are not as Yahoo exports them, alike ones together."""
+    for dialect in dict.fromkeys(dialects.values()):
+        symbols = tuple(symbol for symbol, text in dialects.items() if text == dialect)
+        yield Note(NoteCode.FILE_DIALECT, f"the file was read as {dialect}", symbols)
 
 
 def note_corrected(corrected: Mapping[str, Sequence[date]]) -> Iterator[Note]:

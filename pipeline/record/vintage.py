@@ -34,7 +34,8 @@ class ReadInfo(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     `asked` are the symbols that were read, `tickers` those of them to be forecast. `failures` maps
     tickers without bars to their reason; `issued_at` is when the run that read began: whoever
     goes on with this vintage issues at that time. `filled` are the sessions, by symbol, whose bars
-    the source had lost and an earlier vintage had.
+    the source had lost and an earlier vintage had. `dialects` says by symbol how a file was read
+    that is not as Yahoo exports it.
     """
 
     asked: tuple[str, ...]
@@ -44,6 +45,7 @@ class ReadInfo(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     mode: Mode
     issued_at: Moment
     filled: Mapping[str, tuple[date, ...]] = {}
+    dialects: Mapping[str, str] = {}
 
     def __post_init__(self) -> None:
         """Raise ValueError, which a decoder shows as its own, for a ticker that is there twice."""
@@ -101,10 +103,11 @@ class Vintage:
         others = set(self.info.tickers) - set(tickers)
         kept = {symbol: bars for symbol, bars in self.bars.items() if symbol not in others}
         filled = {symbol: days for symbol, days in self.info.filled.items() if symbol in kept}
-        return Vintage(
-            kept,
-            msgspec.structs.replace(self.info, tickers=tuple(tickers), failures={}, filled=filled),
+        dialects = {symbol: text for symbol, text in self.info.dialects.items() if symbol in kept}
+        info = msgspec.structs.replace(
+            self.info, tickers=tuple(tickers), failures={}, filled=filled, dialects=dialects
         )
+        return Vintage(kept, info)
 
     def usable(
         self, expected: Sequence[date], prior: Mapping[str, RawBars]

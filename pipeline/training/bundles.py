@@ -15,6 +15,7 @@ from pipeline.bars import Bars, Floats
 from pipeline.baselines.full_history import HORIZONS
 from pipeline.encoding import to_json
 from pipeline.errors import DataError, Reason
+from pipeline.forecasting.adjustment_check import check_unmixed
 from pipeline.forecasting.bundle import (
     MANIFEST,
     ONNX,
@@ -26,7 +27,6 @@ from pipeline.forecasting.bundle import (
 )
 from pipeline.forecasting.features import FEATURE_NAMES, LOOKBACK
 from pipeline.forecasting.levels import LEVELS
-from pipeline.training.adjustment_check import check_unmixed
 from pipeline.training.baselines.garch import fit_garch_t
 
 LIBRARIES = ("numpy", "torch", "scikit-learn", "onnx", "skl2onnx", "onnxruntime", "arch")

@@ -16,8 +16,8 @@ from pipeline.backtest.history import read_market
 from pipeline.backtest.score_cube import ScoreCube
 from pipeline.bars import VIX, Bars, RawBars
 from pipeline.evaluation.score_table import FORECASTER
+from pipeline.forecasting.adjustment_check import check_unmixed
 from pipeline.ports import BarSource
-from pipeline.training.adjustment_check import check_unmixed
 from pipeline.training.bundles import MIN_TRAINING_SESSIONS, save_bundle
 from pipeline.training.gate import read_current_scores, refuse_worse
 from pipeline.training.proof import Proof, prove

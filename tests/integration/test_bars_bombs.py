@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.adapters.bar_folder import folder_bars
+from pipeline.adapters.bar_folder import bar_files
 from pipeline.adapters.bar_folder.folder_bars import FolderBars
 from pipeline.errors import Reason
 
@@ -47,7 +47,7 @@ def test_more_than_any_history_is_not_read(
     write(tmp_path)
     stored = next(tmp_path.iterdir()).stat().st_size
     limit = stored if write is write_parquet else stored - 1
-    monkeypatch.setattr(folder_bars, "LARGEST", limit)
+    monkeypatch.setattr(bar_files, "LARGEST", limit)
     code, message = reason(tmp_path)
     assert code is Reason.UNREADABLE
     assert f"expected at most {limit} bytes" in message

@@ -1,4 +1,4 @@
-"""Columns: which of a file's columns are bars, and what their cells may say.
+"""Columns: those of a file that are bars, what their cells may say, and the sheet they make.
 
 `Date,Open,High,Low,Close` and, where there, `Volume`, `Dividends` and `Stock Splits`; `Adj Close`
 and others are not read. A problem is a ValueError that says where, what was expected and received.
@@ -6,8 +6,8 @@ and others are not read. A problem is a ValueError that says where, what was exp
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
@@ -21,28 +21,37 @@ HOLES = frozenset({"", "null", "nan"})
 # No exchange that we know is older; what lies beyond is no date but a mistake of units.
 EARLIEST, LATEST = np.datetime64("1700-01-01"), np.datetime64("2199-12-31")
 
-Table = tuple[Sessions, dict[str, Floats]]  # the sessions and the columns of NUMBERS there are
+PLAIN_LAYOUT = "table with Yahoo's columns"
+NameRow = Callable[[int], str]  # a row's index -> where it is, in words
 
 
-def check_header(header: Sequence[str]) -> None:
-    """Raise ValueError unless every column that a bar needs is there, and none twice."""
-    counts = Counter(header)
-    if missing := [name for name in (DATE, *PRICES) if name not in counts]:
-        raise ValueError(
-            f"expected the columns {', '.join((DATE, *PRICES))}; missing {', '.join(missing)}; "
-            f"got {', '.join(header) or 'none'}"
-        )
-    if twice := [name for name in (DATE, *NUMBERS) if counts[name] > 1]:
-        raise ValueError(f"expected each column once, got {', '.join(twice)} twice")
+@dataclass(frozen=True, slots=True, eq=False)
+class Sheet:
+    """What was read of a file for a ticker: sessions, the columns of NUMBERS there are, and how.
+
+    `layout` names the layout, `assumed` says in words what else was found or taken for granted.
+    """
+
+    session: Sessions
+    numbers: dict[str, Floats]
+    layout: str = PLAIN_LAYOUT
+    assumed: tuple[str, ...] = ()
+
+    @property
+    def dialect(self) -> str:
+        """The layout and what was assumed in one line, empty for the plain one."""
+        if self.layout == PLAIN_LAYOUT and not self.assumed:
+            return ""
+        return ", ".join((self.layout, *self.assumed))
 
 
-def parse_numbers(name: str, cells: Iterable[str | None], where: Iterable[str]) -> Floats:
-    """Return text as numbers; `where` says where each cell is."""
-    pairs = zip(cells, where, strict=True)
-    return np.array([_parse_number(name, cell, at) for cell, at in pairs], np.float64)
+def parse_numbers(name: str, cells: Iterable[str | None], name_row: NameRow) -> Floats:
+    """Return text as numbers; `name_row` says where the cell at an index is."""
+    values = (_parse_number(name, cell, at, name_row) for at, cell in enumerate(cells))
+    return np.array([*values], np.float64)
 
 
-def _parse_number(name: str, cell: str | None, where: str) -> float:
+def _parse_number(name: str, cell: str | None, at: int, name_row: NameRow) -> float:
     try:
         # Python reads 1_000 and digits of every script, which no file of bars has.
         if cell is not None and cell.isascii() and "_" not in cell:
@@ -51,16 +60,16 @@ def _parse_number(name: str, cell: str | None, where: str) -> float:
         pass
     if cell is None or cell.strip().lower() in HOLES:
         return np.nan
-    raise ValueError(f"{where}, {name}: expected a number, got {cell[:50]!r}")
+    raise ValueError(f"{name_row(at)}, {name}: expected a number, got {cell[:50]!r}")
 
 
-def parse_days(cells: Iterable[str | None], where: Iterable[str]) -> Sessions:
+def parse_days(cells: Iterable[str | None], name_row: NameRow) -> Sessions:
     """Return text as sessions: YYYY-MM-DD, with a time and zone after it or without."""
-    days = [_parse_day(cell, at) for cell, at in zip(cells, where, strict=True)]
+    days = [_parse_day(cell, at, name_row) for at, cell in enumerate(cells)]
     return check_days(np.array(days, "datetime64[D]"))
 
 
-def _parse_day(cell: str | None, where: str) -> date:
+def _parse_day(cell: str | None, at: int, name_row: NameRow) -> date:
     # A time or zone after the date is the exchange's own: the date before it is the session.
     text = cell or ""
     try:
@@ -68,7 +77,7 @@ def _parse_day(cell: str | None, where: str) -> date:
     except ValueError:
         day, rest = None, text
     if day is None or rest[:1] not in ("", " ", "T"):
-        raise ValueError(f"{where}, {DATE}: expected YYYY-MM-DD, got {text[:50]!r}")
+        raise ValueError(f"{name_row(at)}, {DATE}: expected YYYY-MM-DD, got {text[:50]!r}")
     return day
 
 

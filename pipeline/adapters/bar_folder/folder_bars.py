@@ -1,4 +1,7 @@
-"""Daily bars from a folder: one CSV as Yahoo exports it, or one Parquet file, for each ticker.
+"""Daily bars from a folder: a CSV or Parquet file for each ticker, or a CSV of many.
+
+Which layouts of files are understood stands in `dialects`; what else than the plain one was read
+is in the reading, as the daily run notes it.
 
 Close is expected split-adjusted and not dividend-adjusted. An index has no volume: a missing
 Volume column is read as zeros. An empty price or volume is a hole, NaN; an empty dividend or split
@@ -12,17 +15,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 
-import numpy as np
-
-from pipeline.adapters.bar_folder.columns import Table
-from pipeline.adapters.bar_folder.csv_file import read_csv
+from pipeline.adapters.bar_folder.bar_files import BarFiles
 from pipeline.adapters.bar_folder.label import read_label
-from pipeline.adapters.bar_folder.parquet_file import read_parquet
-from pipeline.bars import PRICES, RawBars
+from pipeline.bars import RawBars
 from pipeline.errors import ConfigError, DataError, Reason, SourceUnavailable, StaleBars
 from pipeline.ports import Reading
 
-LARGEST = 32 * 2**20  # bytes of a file, as stored and as read; a century of days has 2 million
 SUFFIXES = (".csv", ".parquet")
 MOST_HINTS = 20  # tickers of a reading for which near names are looked for
 
@@ -33,7 +31,8 @@ class FolderBars:
     """A folder with one `TICKER.csv` or `TICKER.parquet` each; fulfils `pipeline.ports.BarSource`.
 
     Upper and lower case are the same, as they are on many disks. An index like ^VIX may lie under
-    its name without the caret. Two files for one ticker are none: nothing says which is meant.
+    its name without the caret. A ticker without a file of its own may be in a CSV of many. Two
+    files for one ticker are none: nothing says which is meant.
     `label` is the text of `origin.txt`, or `folder`.
 
     Raises
@@ -54,27 +53,49 @@ class FolderBars:
         """Return each ticker's bars from `first` to `last`, or why its file gives none."""
         bars: dict[str, RawBars] = {}
         failures: dict[str, DataError] = {}
+        dialects: dict[str, str] = {}
         try:
             names = _list_names(self._folder)
         except OSError as exc:
             why = f"expected a folder of bars at {self._folder}, got: {exc}"
             return Reading({}, {ticker: SourceUnavailable(why) for ticker in tickers})
+        files = BarFiles(self._folder, [name for alike in names.values() for name in alike])
         for ticker in tickers:
             try:
-                path = self._find_file(ticker, names, hint=len(failures) < MOST_HINTS)
-                bars[ticker] = _select_span(_read_file(ticker, path), first, last)
+                path = self._find_file(ticker, names, files, hint=len(failures) < MOST_HINTS)
+                raw, dialect = files.read(ticker, path)
+                bars[ticker] = _select_span(raw, first, last)
+                if dialect:
+                    dialects[ticker] = dialect
             except DataError as exc:
                 failures[ticker] = exc
-        return Reading(bars, failures)
+        return Reading(bars, failures, dialects)
 
-    def _find_file(self, ticker: str, names: Names, *, hint: bool) -> Path:
+    def list_tickers(self) -> list[str]:
+        """Return the tickers that files are named for, and those that files of many name.
+
+        Raises
+        ------
+        ConfigError
+            When the folder cannot be listed.
+        """
+        try:
+            names = [name for alike in _list_names(self._folder).values() for name in alike]
+        except OSError as exc:
+            raise ConfigError(f"expected a folder of bars at {self._folder}, got: {exc}") from exc
+        of_many = BarFiles(self._folder, names).of_many
+        within = {path.name for paths in of_many.values() for path in paths}
+        own = {Path(name).stem.upper() for name in names if name not in within}
+        return sorted(own | of_many.keys())
+
+    def _find_file(self, ticker: str, names: Names, files: BarFiles, *, hint: bool) -> Path:
         wanted = list(_name_files(ticker))
         present = [
             name
             for expected in wanted
             for name in names.get(expected.lower(), ())
             if (self._folder / name).is_file()
-        ]
+        ] or [path.name for path in files.find_of_many(ticker)]
         if len(present) > 1:
             raise SourceUnavailable(
                 f"{ticker}: expected one file, got {' and '.join(present)} in {self._folder}; take "
@@ -109,32 +130,6 @@ def _find_near(ticker: str, names: Iterable[str]) -> list[str]:
     """Return tickers that files of the folder are named for, most alike first."""
     stems = {Path(name).stem.upper() for name in names}
     return difflib.get_close_matches(ticker, sorted(stems), n=3, cutoff=0.6)
-
-
-def _read_file(ticker: str, path: Path) -> RawBars:
-    """Return the bars of a ticker's file: the one place where a file's faults become an error."""
-    try:
-        with path.open("rb") as file:
-            data = file.read(LARGEST + 1)
-        if len(data) > LARGEST:
-            raise ValueError(f"expected at most {LARGEST} bytes, got more")
-        table = read_csv(data) if path.suffix.lower() == ".csv" else read_parquet(data, LARGEST)
-    except (OSError, ValueError) as exc:
-        raise SourceUnavailable(f"{path.name}: {exc!s:.500}", Reason.UNREADABLE) from exc
-    return _build_bars(ticker, table)
-
-
-def _build_bars(ticker: str, table: Table) -> RawBars:
-    session, numbers = table
-    none = np.zeros(len(session))
-    return RawBars(
-        ticker=ticker,
-        session=session,
-        **{name: numbers[name.capitalize()] for name in PRICES},
-        volume=numbers.get("Volume", none),
-        dividend=np.nan_to_num(numbers.get("Dividends", none)),
-        split=np.nan_to_num(numbers.get("Stock Splits", none)),
-    )
 
 
 def _select_span(bars: RawBars, first: date, last: date) -> RawBars:

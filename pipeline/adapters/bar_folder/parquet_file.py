@@ -12,20 +12,22 @@ import pyarrow.parquet as pq
 from pipeline.adapters.bar_folder.columns import (
     DATE,
     NUMBERS,
-    Table,
+    NameRow,
+    Sheet,
     check_days,
-    check_header,
     parse_days,
     parse_numbers,
 )
-from pipeline.bars import Floats, Sessions
+from pipeline.adapters.bar_folder.dialects import find_dialect
+from pipeline.adapters.bar_folder.finish import finish
+from pipeline.bars import PRICES, Floats, RawBars, Sessions
 
 # What pyarrow raises at a file that is damaged, or that nobody meant for it.
 PYARROW_ERRORS = (pa.ArrowException, OSError, ValueError, LookupError, TypeError, ArithmeticError)
 
 
-def read_parquet(data: bytes, most_bytes: int) -> Table:
-    """Return a Parquet file's table, of no more than `most_bytes` when it is read.
+def read_parquet(data: bytes, most_bytes: int) -> Sheet:
+    """Return a Parquet file's bars, of no more than `most_bytes` when they are read.
 
     Raises
     ------
@@ -36,15 +38,29 @@ def read_parquet(data: bytes, most_bytes: int) -> Table:
         with pq.ParquetFile(pa.BufferReader(data)) as file:
             _check_extent(file.metadata, most_bytes)
             names = file.schema_arrow.names
-            check_header(names)
-            wanted = [name for name in (DATE, *NUMBERS) if name in names]
-            table = file.read(wanted, use_threads=False)
-        numbers = {name: _convert_numbers(name, table.column(name)) for name in wanted[1:]}
-        return _convert_days(table.column(DATE)), numbers
+            dialect = find_dialect(names)
+            ours = {ours: names[at] for ours, at in dialect.match(names).items()}
+            table = file.read([*ours.values()], use_threads=False)
+        numbers = {
+            name: _convert_numbers(name, table.column(ours[name]))
+            for name in NUMBERS
+            if name in ours
+        }
+        days = _convert_days(table.column(ours[DATE]))
+        return finish(Sheet(days, numbers, dialect.name), dialect)
     except PYARROW_ERRORS as exc:
         if type(exc) is ValueError:
             raise
         raise ValueError(f"expected a Parquet file, got {type(exc).__name__}: {exc}") from exc
+
+
+def encode_parquet(bars: RawBars) -> bytes:
+    """Return bars as a Parquet file, which reads back to the same."""
+    columns = {name.capitalize(): getattr(bars, name) for name in (*PRICES, "volume")}
+    events = {"Dividends": bars.dividend, "Stock Splits": bars.split}
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.table({DATE: pa.array(bars.session), **columns, **events}), sink)
+    return bytes(sink.getvalue())
 
 
 def _check_extent(metadata: Any, most_bytes: int) -> None:
@@ -86,6 +102,5 @@ def _is_text(kind: Any) -> bool:
     return any(is_kind(kind) for is_kind in kinds)
 
 
-def _to_cells(column: Any) -> tuple[list[str | None], list[str]]:
-    cells = column.to_pylist()
-    return cells, [f"row {row}" for row in range(len(cells))]
+def _to_cells(column: Any) -> tuple[list[str | None], NameRow]:
+    return column.to_pylist(), "row {}".format

@@ -39,6 +39,7 @@ class PointInTimeVintages:
             source=self._label,
             mode=Mode.BACKFILL,
             issued_at=self._issued_at,
+            dialects={s: text for s, text in self.reading.dialects.items() if s in bars},
         )
         return Vintage(bars, info)
 

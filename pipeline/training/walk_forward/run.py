@@ -25,8 +25,8 @@ from pipeline.baselines.full_history import Baseline
 from pipeline.columns import Columns, concatenate
 from pipeline.errors import BundleMismatch, ConfigError, DataError, Reason, StoreError
 from pipeline.evaluation.score_table import FORECASTER
+from pipeline.forecasting.adjustment_check import check_unmixed
 from pipeline.forecasting.bundle import load_bundle
-from pipeline.training.adjustment_check import check_unmixed
 from pipeline.training.bundles import save_bundle
 from pipeline.training.walk_forward.tasks import (
     BaselineMethod,

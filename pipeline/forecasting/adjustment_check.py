@@ -14,12 +14,13 @@ adjustment of less than a full calendar year, and all tickers adjusted alike, wh
 from __future__ import annotations
 
 from collections.abc import Sequence
+from enum import StrEnum
 
 import numpy as np
 
 from pipeline.bars import PRICES, Flags, RawBars
 from pipeline.errors import InvalidBars, Reason
-from pipeline.forecasting.cents import FEW, MOST, are_in_cents, share_in_cents
+from pipeline.forecasting.cents import FEW, MOST, are_in_cents, look_adjusted, share_in_cents
 
 # Sources round to different digits.
 HAIR = 5e-4
@@ -27,6 +28,27 @@ HAIR = 5e-4
 STRETCH, TOO_MANY = 63, 7
 FIRST_IN_CENTS = 2002
 FULL_YEAR = 200
+
+
+class Adjustment(StrEnum):
+    """Whether prices are adjusted for dividends, as far as they show it themselves."""
+
+    NO = "no"
+    YES = "yes"
+    IN_PART = "in part"
+    NOT_TO_BE_SEEN = "not to be seen"
+
+
+def judge_adjustment(bars: RawBars) -> Adjustment:
+    """Return whether a ticker's prices, ordered and without holes, look adjusted for dividends."""
+    if look_adjusted(bars):
+        return Adjustment.YES
+    try:
+        check_unmixed([bars])
+    except InvalidBars:
+        return Adjustment.IN_PART
+    years = _shares_in_cents(bars).values()
+    return Adjustment.NO if years and min(years) >= MOST else Adjustment.NOT_TO_BE_SEEN
 
 
 def check_unmixed(bars: Sequence[RawBars]) -> None:

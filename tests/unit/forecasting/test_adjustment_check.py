@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.bars import PRICES, Bars, RawBars
 from pipeline.errors import InvalidBars, Reason
-from pipeline.training.adjustment_check import check_unmixed
+from pipeline.forecasting.adjustment_check import check_unmixed
 from tests.support.builders import bars
 
 N = 1300  # five calendar years up to 2024-12-27
