@@ -30,12 +30,14 @@ def readout(page: Any) -> dict[str, str]:
 
 def past_said(scores: dict[str, Any]) -> dict[str, str]:
     low, high, close = (scores[name] for name in ("lower_95", "upper_95", "realised_close"))
-    missed = "above" if close > high else "below"
+    missed = f"missed, closed {'above' if close > high else 'below'}"
+    if not scores["covered_98"]:
+        missed += ": a surprise, outside 98 % too"
     return {
         "Session": str(scores["target_date"]),
         "Close": f"{close:.2f}",
         "95 %": f"{low:.2f} to {high:.2f}",
-        "Verdict": "held" if scores["covered_95"] else f"missed, closed {missed}",
+        "Verdict": "held" if scores["covered_95"] else missed,
     }
 
 
@@ -185,6 +187,7 @@ def test_the_downloads_are_what_the_parquet_says(
             row = past[ticker, str(score["target_date"])]
             said = [float(row[name]) for name in ("close", "lower_95", "upper_95")]
             assert said == [score[n] for n in ("realised_close", "lower_95", "upper_95")]
+            assert row["surprise"] == str(not score["covered_98"]).lower()
 
 
 def download(page: Any, button: str) -> list[dict[str, str]]:
