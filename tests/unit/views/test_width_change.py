@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from math import expm1
+from typing import Any
 
 import msgspec
 import numpy as np
 import pytest
 
+from handlers.http.messages import Request
+from handlers.http.routes import Service
 from pipeline.encoding import sha256, to_json
 from pipeline.forecasting.attribution import CAUSES, GROUPS
 from pipeline.forecasting.bundle import ModelBundle
@@ -18,11 +21,13 @@ from pipeline.jobs.explain import explain
 from pipeline.record.keys import LATEST, calibration_key, manifest_key, table_key
 from pipeline.record.manifest import read_manifests
 from pipeline.record.repairs import Loss, accept_loss
-from pipeline.serving.cached_views import CachedViews, answer_from_latest
+from pipeline.serving.cached_views import CachedViews
+from pipeline.serving.on_demand import OnDemand
 from pipeline.views import closes, width_change
 from pipeline.views.documents import Latest, WidthChange
 from pipeline.views.refresh import refresh_views
 from pipeline.views.width_words import CAUSE_WORDS, describe_width_change, share_out
+from tests.support.builders import url_event
 from tests.support.fakes import MemoryObjects
 from tests.support.records import (
     LONG_AFTER,
@@ -69,6 +74,18 @@ def test_the_causes_add_up_to_the_change_of_what_was_published(model: Model) -> 
         assert change.causes["calibration"] != 0
 
 
+def asked(model: Model, store: MemoryObjects, path: str) -> Any:
+    """Return what the HTTPS function answers to GET."""
+    service = Service(OnDemand(model, CachedViews(store.read, lambda: 0.0)), None)
+    answer = service.answer(Request.of(url_event("GET", path))).event()
+    assert answer["statusCode"] == 200
+    return msgspec.json.decode(answer["body"])
+
+
+def said_of(change: WidthChange) -> Any:
+    return msgspec.to_builtins(change)
+
+
 @pytest.mark.parametrize("ticker", TICKERS)
 def test_the_page_the_answer_and_the_command_say_the_numbers_of_latest_json(
     model: Model, ticker: str
@@ -76,7 +93,9 @@ def test_the_page_the_answer_and_the_command_say_the_numbers_of_latest_json(
     store = run_days(model, SPAN)
     change = changes(store)[ticker]
     assert explain(store, TABLES, ticker).width_change == change
-    assert answer_from_latest(latest(store), ticker).width_change == change
+    assert asked(model, store, f"/forecasts/{ticker}")["width_change"] == said_of(change)
+    of_all = asked(model, store, "/forecasts")["tickers"]
+    assert of_all[ticker]["width_change"] == said_of(change)
     text = store.objects["index.html"].decode()
     tile = text[text.index(f"<h3>{ticker} ") :].partition("</article>")[0]
     said = re.sub(r"</?time>", "", tile.split('<p class="faint">')[-1].partition("</p>")[0])
@@ -112,6 +131,7 @@ def test_the_one_before_is_looked_for_in_five_sessions(
     run_days(model, days[1:-1], bars={"QQQ": market()["QQQ"]}, store=store)
     run_day(model, store, days[-1], market())
     assert ("SPY" in changes(store)) is known
+    assert changes(store)["QQQ"].before == days[-2]
     # Who asks for it alone may wait for a longer search.
     change = explain(store, TABLES, "SPY").width_change
     assert change.before == days[0]
