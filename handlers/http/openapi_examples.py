@@ -18,12 +18,26 @@ from pipeline.forecasting.windows import MIN_SESSIONS
 from pipeline.serving.answers import PredictAnswer, build_answer
 from pipeline.serving.on_demand import select_usable_bars
 from pipeline.serving.requests import BarsRequest
-from pipeline.views.documents import HorizonForecast, Latest, TickerForecast
+from pipeline.views.documents import HorizonForecast, Latest, TickerForecast, WidthChange
 
 LAST, CLOSE = date(2026, 11, 20), 450.0
 TARGETS = tuple(date(2026, 11, day) for day in (23, 24, 25, 27, 30))
 VERSION = "2024-12-31-0123456789ab"
 ISSUED = datetime(2026, 11, 20, 23, 30, tzinfo=UTC)
+WIDTH_CHANGE = WidthChange(
+    before=date(2026, 11, 19),
+    change=0.11,
+    causes={
+        "last_session": 0.08,
+        "week": 0.01,
+        "month": 0.0,
+        "quarter": 0.0,
+        "falls": -0.005,
+        "days_to_next": 0.0,
+        "vix": 0.035,
+        "calibration": -0.01,
+    },
+)
 
 
 def bars() -> list[list[Any]]:
@@ -58,7 +72,13 @@ def predicted(*, of_ticker: bool) -> PredictAnswer:
     """Return an answer: that of a published ticker, or that of a window."""
     targets = TARGETS if of_ticker else (msgspec.UNSET,) * 5
     horizons = tuple(_horizon(h, day) for h, day in enumerate(targets, start=1))
-    published = {"ticker": "SPY", "origin_date": LAST, "issued_at": ISSUED, "source": "yahoo"}
+    published = {
+        "ticker": "SPY",
+        "origin_date": LAST,
+        "issued_at": ISSUED,
+        "source": "yahoo",
+        "width_change": WIDTH_CHANGE,
+    }
     return build_answer(
         horizons,
         last_close=CLOSE,
@@ -90,7 +110,7 @@ def _horizon(horizon: int, target: Any) -> HorizonForecast:
 def latest() -> Latest:
     """Return the newest forecasts: one ticker published, one withheld."""
     horizons = tuple(_horizon(h, day) for h, day in enumerate(TARGETS, start=1))
-    spy = TickerForecast("ok", VERSION, ISSUED, CLOSE, horizons)
+    spy = TickerForecast("ok", VERSION, ISSUED, CLOSE, horizons, width_change=WIDTH_CHANGE)
     return Latest(
         1, LAST, "yahoo", {"IWM": TickerForecast("withheld:stale", VERSION, ISSUED), "SPY": spy}
     )

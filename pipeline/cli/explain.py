@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from math import expm1
 from typing import Annotated
 
+import msgspec
 import typer
 
 from pipeline.cli import console, options
 from pipeline.errors import ConfigError
-from pipeline.jobs.explain import WidthChange, explain
+from pipeline.jobs.explain import Explanation, explain
+from pipeline.views.width_words import CAUSE_WORDS, share_out
 
-TITLES = {
-    "last_session": "range and returns of the last session",
-    "week": "volatility of a week",
-    "month": "volatility of a month",
-    "quarter": "volatility of a quarter",
-    "falls": "falls and drawdown",
-    "days_to_next": "days to the next session",
-    "vix": "VIX",
-    "calibration": "calibration",
-}
 Ticker = Annotated[str, typer.Argument(metavar="TICKER", help="Whose forecast, like SPY.")]
 
 
@@ -40,23 +30,23 @@ def explain_command(
     if len(names) != 1:
         raise ConfigError(f"TICKER: expected one, got {', '.join(names)}")
     opened, tables = options.open_published(store)
-    change = explain(opened, tables, options.open_calendar(store=opened), names[0])
+    explained = explain(opened, tables, names[0])
     if json:
-        console.print_json(asdict(change))
+        change = msgspec.to_builtins(explained.width_change)
+        head = {"ticker": explained.ticker, "session": explained.session}
+        console.print_json(head | change)
     else:
-        _print_change(change)
+        _print(explained)
 
 
-def _print_change(change: WidthChange) -> None:
-    percent = 100 * expm1(change.change)
+def _print(explained: Explanation) -> None:
+    percent, points = share_out(explained.width_change)
     word = "wider" if percent >= 0 else "narrower"
     console.print_line(
-        f"{change.ticker}: the 95 % interval from {change.session} is {abs(percent):.1f} % {word} "
-        f"than the one from {change.before}"
+        f"{explained.ticker}: the 95 % interval from {explained.session} is {abs(percent):.1f} % "
+        f"{word} than the one from {explained.width_change.before}"
     )
     table = console.new_table("Because of", numbers=("Share, points",))
-    for cause, share in sorted(change.causes.items(), key=lambda item: -abs(item[1])):
-        # Logarithms add up where percentages do not: shares of the change, in its proportion.
-        points = share / change.change * percent if change.change else 100 * share
-        table.add_row(TITLES[cause], f"{points:+.1f}")
+    for cause, share in points.items():
+        table.add_row(CAUSE_WORDS[cause], f"{share:+.1f}")
     console.print_whole(table)

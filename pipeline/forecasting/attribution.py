@@ -54,7 +54,8 @@ def attribute_width(
 
     Returns
     -------
-    float64 (n, n_causes), in the order of CAUSES; .1 is 10 % wider, as a logarithm
+    float64 (n, n_causes), in the order of CAUSES; .1 is 10 % wider, as a logarithm. Not finite
+    where the model answers a mix of both windows with no number, or with no width.
 
     Notes
     -----
@@ -67,10 +68,11 @@ def attribute_width(
     n, n_coalitions = windows.shape[:2]
     quantiles = model.predict(windows.reshape(-1, *windows.shape[2:])).log_return_quantiles
     quantiles = quantiles.reshape(n, n_coalitions, *quantiles.shape[1:])
-    widths = [_log_width(quantiles, gains) for gains in (gains_before, gains_now)]
-    # (n, 2, 2, …): what the width is with each cause as before (0) or as now (1).
-    values = np.stack(widths, axis=-1).reshape(n, *(2,) * len(CAUSES))
-    return np.stack([_shapley_value(values, cause) for cause in range(len(CAUSES))], axis=-1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        widths = [_log_width(quantiles, gains) for gains in (gains_before, gains_now)]
+        # (n, 2, 2, …): what the width is with each cause as before (0) or as now (1).
+        values = np.stack(widths, axis=-1).reshape(n, *(2,) * len(CAUSES))
+        return np.stack([_shapley_value(values, cause) for cause in range(len(CAUSES))], axis=-1)
 
 
 def _mix(before: Windows, now: Windows, coalitions: Flags) -> Windows:

@@ -8,7 +8,7 @@ from pipeline.encoding import sha256, to_json
 from pipeline.errors import DamagedObject, StoreError
 from pipeline.jobs.daily_job import DailyJob
 from pipeline.jobs.heal import FindCopy, heal
-from pipeline.jobs.overlay import Overlaid
+from pipeline.record.overlay import Overlaid
 from pipeline.record.repairs import read_loss
 
 

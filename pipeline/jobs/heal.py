@@ -17,13 +17,13 @@ import msgspec
 from pipeline.encoding import sha256
 from pipeline.errors import DamagedObject, StoreError
 from pipeline.jobs.collect import IsPast, collect, collect_past, lies_past
-from pipeline.jobs.overlay import Overlaid
 from pipeline.jobs.remake import at_named_keys, remake_part
 from pipeline.ports import Calendar, ObjectStore, Tables
 from pipeline.record.chain import Link, read_link, read_previous_link
 from pipeline.record.claims import read_claim
 from pipeline.record.grammar import list_keys
 from pipeline.record.keys import RUNS, session_prefix
+from pipeline.record.overlay import Overlaid
 from pipeline.record.repairs import read_loss
 
 # What a part writes that follows from its vintage and bundle: .../2026-11-20.00.parquet or .json.

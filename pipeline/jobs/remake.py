@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache, partial
+from functools import partial
 
 import msgspec
 
 from pipeline.errors import ConfigError, Overtaken, StoreError
-from pipeline.forecasting.bundle import parse_bundle
-from pipeline.forecasting.foreign_model import load_foreign
-from pipeline.forecasting.model import Model
 from pipeline.ports import Calendar, ObjectStore, Signer, Tables
 from pipeline.record.chain import Link, read_link
 from pipeline.record.claims import Claim, read_claim
 from pipeline.record.forecasters import DirectForecaster
 from pipeline.record.given_up import GivenUp, publish_nobody
-from pipeline.record.keys import STORE, bundle_folder, manifest_key, number_prefix
+from pipeline.record.keys import STORE, manifest_key, number_prefix
 from pipeline.record.manifest import Mode, RunManifest
 from pipeline.record.mended import read_mended
 from pipeline.record.objects import create_or_adopt, read_verified
@@ -26,6 +23,7 @@ from pipeline.record.prior import read_prior_record
 from pipeline.record.publish import publish
 from pipeline.record.repairs import Repairs, read_loss
 from pipeline.record.signatures import with_signatures
+from pipeline.record.stored_model import read_model
 from pipeline.record.terms import read_terms
 from pipeline.record.vintage import HISTORY_SESSIONS, Vintage
 
@@ -143,19 +141,3 @@ def _give_up(
     accepted_at = max(loss.accepted_at for loss in losses)
     mode, issued_at = (Mode.BACKFILL, plan.issued_at) if plan else (Mode.AS_OF, accepted_at)
     return GivenUp(terms.source, mode, issued_at).as_vintage(), b""
-
-
-def read_model(store: ObjectStore, named: RunManifest | Claim) -> Model:
-    """Return the model whose bundle the record kept of a part."""
-    folder = bundle_folder(named.model_version)
-    kept = sorted(key for key in named.objects if key.startswith(folder))
-    if len(kept) != 2:
-        raise StoreError(f"{store.url(named.key)}: expected it to name a bundle's two files")
-    manifest, onnx = (read_verified(store, named, key) for key in kept)
-    return _load_model(manifest, onnx, store.url(folder))
-
-
-# To load a model takes longer than all it forecasts of a part; most parts have the one before's.
-@lru_cache(maxsize=1)
-def _load_model(manifest: bytes, onnx: bytes, where_from: str) -> Model:
-    return load_foreign(parse_bundle(manifest, onnx, where_from))

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
 from pipeline.errors import DamagedObject, StoreError
 from pipeline.jobs.heal import FindCopy, heal, no_copies
-from pipeline.jobs.overlay import Overlaid
 from pipeline.ports import Calendar, ObjectStore, Tables
 from pipeline.record.chain import Link, find_head, read_previous_link
 from pipeline.record.claims import read_claim
 from pipeline.record.keys import RUNS
 from pipeline.record.objects import NamesObjects, read_verified
+from pipeline.record.overlay import Overlaid
 from pipeline.record.repairs import Loss, accept_loss, read_loss
+from pipeline.views.refresh import refresh_views
 
 REFUSED = "remade, but the store does not take it back"
 
@@ -42,7 +44,8 @@ def repair(
 ) -> Repaired:
     """Put back what is damaged of the record, from `copies` or remade.
 
-    With `give_up`, accept as lost what cannot be had again.
+    With `give_up`, accept as lost what cannot be had again. The views are then made again, which
+    leave out what is damaged.
 
     Raises
     ------
@@ -52,6 +55,9 @@ def repair(
     """
     repairer = _Repairer(store, tables, calendar, copies)
     repairer.run(now if give_up else None)
+    if repairer.done.healed or repairer.done.lost:
+        with suppress(DamagedObject):  # of the newest session: the next run makes them
+            refresh_views(store, tables)
     return repairer.done
 
 

@@ -14,7 +14,14 @@ from pipeline.forecasting.forecast import Forecast
 from pipeline.forecasting.levels import INTERVALS, MEDIAN
 from pipeline.grid import to_digits
 from pipeline.record.notes import Note
-from pipeline.views.documents import HorizonForecast, Interval, Intervals, SessionsBehind, Stale
+from pipeline.views.documents import (
+    HorizonForecast,
+    Interval,
+    Intervals,
+    SessionsBehind,
+    Stale,
+    WidthChange,
+)
 
 
 class PredictAnswer(Struct, frozen=True):
@@ -38,6 +45,7 @@ class PredictAnswer(Struct, frozen=True):
     stale: Stale | UnsetType = UNSET
     sessions_behind: SessionsBehind | UnsetType = UNSET
     notes: tuple[Note, ...] | UnsetType = UNSET
+    width_change: WidthChange | UnsetType = UNSET
     store_unavailable: Annotated[
         bool | UnsetType,
         Meta(description="true where the store does not answer and what was kept of it is used"),

@@ -66,6 +66,7 @@ def answer_from_latest(latest: Latest, ticker: str) -> PredictAnswer:
         stale=latest.stale,
         sessions_behind=latest.sessions_behind,
         notes=select_notes(latest.notes, ticker) or UNSET,
+        width_change=forecast.width_change or UNSET,
     )
 
 

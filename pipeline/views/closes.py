@@ -15,6 +15,11 @@ from pipeline.record.vintage import read_vintage
 MOST_TICKERS = 12  # of whose bars a page shows more than forecasts; of 5,000 they are 60 MB
 
 
+def are_few(runs: Sequence[RunManifest]) -> bool:
+    """Whether a session has so few tickers that a view may read the bars of all."""
+    return len({ticker for run in runs for ticker in run.tickers}) <= MOST_TICKERS
+
+
 def read_bars(
     store: ObjectStore, tables: Tables, runs: Sequence[RunManifest]
 ) -> Mapping[str, RawBars]:
@@ -22,7 +27,7 @@ def read_bars(
 
     Of many tickers nothing is read, and what is damaged is left out: a page can do without.
     """
-    if len({ticker for run in runs for ticker in run.tickers}) > MOST_TICKERS:
+    if not are_few(runs):
         return {}
     bars: dict[str, RawBars] = {}
     for run in runs:

@@ -42,10 +42,31 @@ Gains = tuple[
 ]
 
 
+class WidthChange(Struct, frozen=True):
+    """How the 95 % interval of the next session changed since the forecast published before.
+
+    Of the log return's interval; `before` is the origin of the other forecast.
+    """
+
+    before: date
+    change: Annotated[
+        float,
+        Meta(description="logarithm of the new width over the old one; 0.1 is 10.5 % wider"),
+    ]
+    causes: Annotated[
+        Mapping[str, float],
+        Meta(
+            description="what each cause added to `change`: Shapley values over last_session, "
+            "week, month, quarter, falls, days_to_next, vix and calibration"
+        ),
+    ]
+
+
 class TickerForecast(Struct, frozen=True, omit_defaults=True):
     """What latest.json says of a ticker: a forecast, or only why it is withheld.
 
-    `gains` are those by which the forecast was calibrated, per horizon and level.
+    `gains` are those by which the forecast was calibrated, per horizon and level; `width_change` is
+    there where it is known.
     """
 
     status: str
@@ -54,6 +75,7 @@ class TickerForecast(Struct, frozen=True, omit_defaults=True):
     last_close: float | None = None
     horizons: tuple[HorizonForecast, ...] = ()
     gains: Gains | None = None
+    width_change: WidthChange | None = None
 
 
 class Latest(Struct, frozen=True, omit_defaults=True):

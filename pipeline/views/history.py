@@ -24,13 +24,16 @@ from pipeline.record.manifest import Mode, RunManifest, read_manifests
 from pipeline.record.objects import read_verified
 from pipeline.views.figures import ManifestDigest
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 KEPT = 252  # sessions, a year
 MOST_TICKERS = 500  # the first by name; 5,000 would be 80 MB, which no page shows
 
 
 class PastForecast(Struct, frozen=True, array_like=True):
-    """The 95 % interval that was issued for a session, and the close that came, quoted alike."""
+    """The 95 % interval that was issued for a session, and the close that came, quoted alike.
+
+    A `surprise` lies outside the 98 % interval too.
+    """
 
     target_date: date
     origin_date: date
@@ -40,10 +43,12 @@ class PastForecast(Struct, frozen=True, array_like=True):
     issued_at: Moment
     mode: Mode
     in_sample: bool
+    surprise: bool
 
 
 COLUMNS = (
     "target_date", "origin_date", "realised_close", "lower_95", "upper_95", "mode", "in_sample",
+    "covered_98",
 )  # fmt: skip
 Rows = Mapping[str, Sequence[PastForecast]]
 NamedRows = list[tuple[str, PastForecast]]
@@ -181,8 +186,10 @@ def _select_rows(scores: Columns, tickers: frozenset[str], issued: _IssueTimes) 
     return [
         (
             ticker,
-            PastForecast(on, of, close, low, high, issued.find(of, ticker), Mode(mode), learnt),
+            PastForecast(
+                on, of, close, low, high, issued.find(of, ticker), Mode(mode), learnt, not inside_98
+            ),
         )
-        for ticker, on, of, close, low, high, mode, learnt in zip(*columns, strict=True)
+        for ticker, on, of, close, low, high, mode, learnt, inside_98 in zip(*columns, strict=True)
         if ticker in tickers
     ]

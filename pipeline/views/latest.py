@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 
+import msgspec
 import numpy as np
 
 from pipeline.bars import Floats
@@ -14,7 +15,7 @@ from pipeline.ports import ObjectStore, Tables
 from pipeline.record.issued import read_forecasts
 from pipeline.record.manifest import OK, RunManifest, join_notes, read_manifests
 from pipeline.record.state import State, read_state
-from pipeline.views.documents import HorizonForecast, Latest, TickerForecast
+from pipeline.views.documents import HorizonForecast, Latest, TickerForecast, WidthChange
 
 SCHEMA_VERSION = 1
 
@@ -35,6 +36,15 @@ def build_latest(store: ObjectStore, tables: Tables, session: date) -> Latest:
         next_sessions=tuple(np.unique(forecasts[0]["target_date"]).tolist()),
         notes=join_notes(runs),
     )
+
+
+def with_width_changes(latest: Latest, changes: Mapping[str, WidthChange]) -> Latest:
+    """Return the view with how intervals changed, of the tickers of which that is known."""
+    tickers = {
+        ticker: msgspec.structs.replace(forecast, width_change=changes.get(ticker))
+        for ticker, forecast in latest.tickers.items()
+    }
+    return msgspec.structs.replace(latest, tickers=tickers)
 
 
 def _build_tickers(parts: Sequence[CommittedPart]) -> dict[str, TickerForecast]:

@@ -14,10 +14,11 @@ from pipeline.record.state import read_state
 from pipeline.views.closes import read_bars
 from pipeline.views.figures import TrackRecord
 from pipeline.views.history import History, build_history, read_history
-from pipeline.views.latest import build_latest
+from pipeline.views.latest import build_latest, with_width_changes
 from pipeline.views.page.render import render_page
 from pipeline.views.page.sources import PageSources
 from pipeline.views.track_record import build_track_record
+from pipeline.views.width_change import read_width_changes
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +57,11 @@ def build_views(
     """
     if head is None:
         return None
-    latest = build_latest(store, tables, head.manifest.session)
+    runs = read_manifests(store, head.manifest.session)
+    changes = read_width_changes(store, tables, head, runs)
+    latest = with_width_changes(build_latest(store, tables, head.manifest.session), changes)
     record = build_track_record(read_state(store, head.manifest), head)
     history = build_history(store, tables, head, latest.tickers, known)
-    runs = read_manifests(store, head.manifest.session)
     sources = PageSources(latest, record, history.tickers, read_bars(store, tables, runs), runs)
     objects = {
         LATEST: to_json(latest),

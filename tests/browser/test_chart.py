@@ -11,6 +11,8 @@ import pytest
 from pipeline.forecasting.model import Model
 from tests.browser.conftest import FOUR, Open
 from tests.support.fakes import MemoryObjects
+from tests.support.pages import page as page_of
+from tests.support.pages import past
 from tests.support.records import SESSIONS, backfilled, rows_by_key, scores_of, table
 
 LIMITS = {"95 %": 95, "80 %": 80, "50 %": 50}
@@ -30,12 +32,14 @@ def readout(page: Any) -> dict[str, str]:
 
 def past_said(scores: dict[str, Any]) -> dict[str, str]:
     low, high, close = (scores[name] for name in ("lower_95", "upper_95", "realised_close"))
-    missed = "above" if close > high else "below"
+    missed = f"missed, closed {'above' if close > high else 'below'}"
+    if not scores["covered_98"]:
+        missed += ": a surprise, outside 98 % too"
     return {
         "Session": str(scores["target_date"]),
         "Close": f"{close:.2f}",
         "95 %": f"{low:.2f} to {high:.2f}",
-        "Verdict": "held" if scores["covered_95"] else f"missed, closed {missed}",
+        "Verdict": "held" if scores["covered_95"] else missed,
     }
 
 
@@ -135,6 +139,32 @@ def test_a_range_shows_as_many_sessions(opened: Open, html: bytes) -> None:
     assert len(pictures) == 3
 
 
+def test_a_surprise_has_a_mark_of_its_own(opened: Open) -> None:
+    pictures, verdicts = [], []
+    for surprise in (False, True):
+        rows = past(60, realised_close=420.0, surprise=surprise)
+        page = opened(page_of(history={"SPY": rows}))
+        pictures.append(page.evaluate(PICTURE))
+        verdicts.append(readout(page)["Verdict"])
+    assert pictures[0] != pictures[1]
+    assert verdicts == [
+        "missed, closed above",
+        "missed, closed above: a surprise, outside 98 % too",
+    ]
+
+
+def test_the_chart_stays_where_it_is_under_a_finger(opened: Open, html: bytes) -> None:
+    page = opened(html, viewport={"width": 360, "height": 800})
+    page.get_by_role("button", name="SPY", exact=True).click()
+    page.locator("#chart").focus()
+    page.keyboard.press("Home")
+    tops = set()
+    for _ in range(65):
+        tops.add(page.evaluate("document.querySelector('#chart').offsetTop"))
+        page.keyboard.press("ArrowRight")
+    assert len(tops) == 1
+
+
 def test_before_a_first_verdict_the_chart_has_closes_and_the_fan(
     opened: Open, model: Model
 ) -> None:
@@ -185,6 +215,7 @@ def test_the_downloads_are_what_the_parquet_says(
             row = past[ticker, str(score["target_date"])]
             said = [float(row[name]) for name in ("close", "lower_95", "upper_95")]
             assert said == [score[n] for n in ("realised_close", "lower_95", "upper_95")]
+            assert row["surprise"] == str(not score["covered_98"]).lower()
 
 
 def download(page: Any, button: str) -> list[dict[str, str]]:

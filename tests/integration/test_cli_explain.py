@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from pathlib import Path
 
 import pytest
 
@@ -11,7 +13,7 @@ from tests.support.commands import Forecaster
 SPAN = ("--bars", "simulated", "--from", "2025-06-05", "--to", "2025-06-12")
 
 
-def test_it_says_why_in_points_that_add_up(forecaster: Forecaster) -> None:
+def test_it_says_why_in_points_that_add_up(forecaster: Forecaster, tmp_path: Path) -> None:
     assert forecaster("backfill", *SPAN).code == 0
     said = forecaster("explain", "spy")
     assert said.code == 0, said.err
@@ -25,6 +27,9 @@ def test_it_says_why_in_points_that_add_up(forecaster: Forecaster) -> None:
     assert sum(points) == pytest.approx(change, abs=0.5)
     document = forecaster("explain", "SPY", "--json").document
     assert sum(document["causes"].values()) == pytest.approx(document["change"], abs=1e-9)
+    latest = json.loads((tmp_path / "store" / "latest.json").read_bytes())
+    of_spy = {"ticker": "SPY", "session": latest["session"]}
+    assert document == of_spy | latest["tickers"]["SPY"]["width_change"]
 
 
 def test_an_empty_store_is_one_clear_line(forecaster: Forecaster) -> None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from pipeline.encoding import sha256, to_json
 from pipeline.errors import ForecasterError
 from pipeline.forecasting.model import Model
+from pipeline.jobs.explain import explain
 from pipeline.jobs.replay import replay
 from pipeline.jobs.status import read_status
 from pipeline.jobs.verify import verify
@@ -20,6 +21,7 @@ from pipeline.record.manifest import RunManifest
 from pipeline.serving.cached_views import CachedViews, answer_from_latest
 from pipeline.serving.on_demand import OnDemand
 from pipeline.serving.requests import parse_request
+from pipeline.views.refresh import refresh_views
 from pipeline.views.session import read_session
 from tests.support.builders import bar_rows
 from tests.support.fakes import MemoryObjects
@@ -198,6 +200,8 @@ def uses(model: Model, objects: Mapping[str, bytes]) -> dict[str, Callable[[], o
         "status": lambda: read_status(opened(), CALENDAR, LONG_AFTER),
         "verify": lambda: verify(opened(), TABLES, CALENDAR),
         "replay": lambda: replay(opened(), TABLES, CALENDAR, SPAN[2]),
+        "explain": lambda: explain(opened(), TABLES, "SPY"),
+        "views": lambda: refresh_views(opened(), TABLES),
         "GET /forecasts/SPY": ask,
         "GET /track-record": read_track_record,
     }

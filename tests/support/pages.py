@@ -65,7 +65,15 @@ def past(
     days: list[date] = weekdays(n + 1, str(SESSION)).tolist()
     rows = [
         PastForecast(
-            target, origin, close, low, high, ISSUED - timedelta(days=1), Mode.LIVE, in_sample=False
+            target,
+            origin,
+            close,
+            low,
+            high,
+            ISSUED - timedelta(days=1),
+            Mode.LIVE,
+            in_sample=False,
+            surprise=False,
         )
         for origin, target in zip(days, days[1:], strict=False)
     ]

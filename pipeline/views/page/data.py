@@ -78,7 +78,10 @@ def _number_rows(
     times: _Numbered,
     modes: _Numbered,
 ) -> Mapping[str, list[Any]]:
-    """Return the past by columns: day, close, lower, upper, issued, mode, in sample."""
+    """Return the past by columns: day, close, lower, upper, issued, mode, in sample.
+
+    Surprises are few: they are named by their rows.
+    """
     rows = [row for _, _, row in past]
     return {
         "d": [days.number(str(day)) for day, _, _ in past],
@@ -88,6 +91,7 @@ def _number_rows(
         "i": [times.number(row.issued_at.isoformat()) if row else None for row in rows],
         "m": [modes.number(MADE[row.mode]) if row else None for row in rows],
         "s": [int(row.in_sample) if row else None for row in rows],
+        "x": [k for k, row in enumerate(rows) if row and row.surprise],
     }
 
 

@@ -14,10 +14,11 @@ from pipeline.views.page import words
 from pipeline.views.page.fared import Fared, describe_record
 from pipeline.views.page.sources import PageSources
 from pipeline.views.reasons import describe_reason
+from pipeline.views.width_words import describe_width_change
 
 
 class NextInterval(Struct, frozen=True):
-    """The 95 % interval of the next session; `why` it is wider may be unknown."""
+    """The 95 % interval of the next session; how it changed, and `why`, may be unknown."""
 
     target_date: date
     interval: str
@@ -115,15 +116,27 @@ def _describe_next(
 ) -> NextInterval | None:
     if forecast.last_close is None or not forecast.horizons:
         return None
-    first, past = forecast.horizons[0], sources.past_of(ticker)
+    first = forecast.horizons[0]
     limits = first.intervals["95"]
-    before = past[-1] if past and past[-1].target_date == sources.latest.session else None
+    change, why = _describe_change(sources, ticker, forecast)
     return NextInterval(
         target_date=first.target_date or sources.latest.session,
         interval=words.format_interval(*limits),
         width=words.describe_width(*limits, forecast.last_close),
-        change=words.describe_change(limits, before),
+        change=change,
+        why=why,
     )
+
+
+def _describe_change(
+    sources: PageSources, ticker: str, forecast: TickerForecast
+) -> tuple[str | None, str | None]:
+    """Return how much wider the next interval is, and why where the record tells."""
+    if forecast.width_change is not None:
+        return describe_width_change(forecast.width_change)
+    past = sources.past_of(ticker)
+    before = past[-1] if past and past[-1].target_date == sources.latest.session else None
+    return words.describe_change(forecast.horizons[0].intervals["95"], before), None
 
 
 def _describe_lag(sources: PageSources) -> str:

@@ -11,6 +11,7 @@ import hashlib
 import re
 from collections.abc import Mapping
 from functools import cache
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ HERE = Path(__file__).parent
 STATIC_SESSIONS = 60  # of the past where scripts are off
 # What ends a script element, begins a comment in one, or ends a line of JavaScript.
 _UNSAFE = re.compile("[<>&\u2028\u2029]")
+_DATE = re.compile(r"\b\d{4}-\d\d-\d\d\b")
 
 
 def render_page(sources: PageSources) -> bytes:
@@ -83,6 +85,11 @@ def _read(name: str) -> str:
     return (HERE / "assets" / name).read_text("utf-8")
 
 
+def mark_dates(text: str) -> str:
+    """Return text as HTML in which no line ends within a date."""
+    return _DATE.sub(r"<time>\g<0></time>", escape(text))
+
+
 @cache
 def _environment() -> Any:
     # Not at the top: what shows no page, like the command line's help, does not wait for it.
@@ -96,6 +103,6 @@ def _environment() -> Any:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    environment.filters |= {"price": format_price, "verdict": judge}
+    environment.filters |= {"price": format_price, "verdict": judge, "dates": mark_dates}
     environment.globals |= {"quantiles": list_quantiles, "draw_fan": draw_fan}
     return environment

@@ -9,12 +9,14 @@ from math import log
 
 from pipeline.record.manifest import Mode
 from pipeline.views.history import PastForecast
+from pipeline.views.width_words import compare_width
 
 MODES: Mapping[Mode, str] = {
     Mode.LIVE: "issued live, before its day",
     Mode.AS_OF: "not live: made afterwards, as of a past date",
     Mode.BACKFILL: "not live: made afterwards, in a backfill",
 }
+SURPRISE = "a surprise, outside the 98 % interval too"
 # The same in a word or three.
 MADE: Mapping[Mode, str] = {
     Mode.LIVE: "live",
@@ -63,9 +65,9 @@ def describe_verdict(row: PastForecast | None, session: date) -> str:
     interval = format_interval(row.lower_95, row.upper_95)
     day = "Closed" if row.target_date == session else f"On {row.target_date} it closed"
     close, place = format_price(row.realised_close), judge(row)
-    text = f"{day} at {close}, {place} the 95 % interval {interval}."
+    surprise = f": {SURPRISE}" if row.surprise else ""
     return (
-        text
+        f"{day} at {close}, {place} the 95 % interval {interval}{surprise}."
         + (f" Not live: {MADE[row.mode]}." if row.mode is not Mode.LIVE else "")
         + (" In sample: the model had learnt what came." if row.in_sample else "")
     )
@@ -81,8 +83,4 @@ def describe_change(now: tuple[float, float], before: PastForecast | None) -> st
     if before is None or before.upper_95 <= before.lower_95:
         return None
     ratio = log(now[1] / now[0]) / log(before.upper_95 / before.lower_95)
-    percent = round(100 * (ratio - 1))
-    if percent == 0:
-        return f"As wide as the interval for {before.target_date}"
-    which = "wider" if percent > 0 else "narrower"
-    return f"{abs(percent)} % {which} than the interval for {before.target_date}"
+    return compare_width(100 * (ratio - 1), before.origin_date)

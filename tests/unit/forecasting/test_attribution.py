@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import permutations
+from typing import cast
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ from pipeline.forecasting.attribution import (
 )
 from pipeline.forecasting.calibration import apply_gains
 from pipeline.forecasting.features import FEATURE_NAMES, compute_features
-from pipeline.forecasting.model import Model
+from pipeline.forecasting.model import Model, Prediction
 from pipeline.forecasting.panel import Panel
 from pipeline.forecasting.windows import all_windows
 from tests.support.builders import bars
@@ -107,3 +108,21 @@ def test_a_share_is_the_mean_effect_over_all_orders() -> None:
             effects[cause].append(values[(0, *state)] - was)
     for cause, of_cause in effects.items():
         assert _shapley_value(values, cause)[0] == pytest.approx(np.mean(of_cause), abs=1e-12)
+
+
+class WithoutWidth:
+    """A model whose quantiles are all one, or none."""
+
+    def __init__(self, value: float) -> None:
+        self.value = value
+
+    def predict(self, windows: np.ndarray) -> Prediction:
+        shape = (len(windows), N_HORIZONS, N_LEVELS)
+        return Prediction(np.full(shape, self.value), np.ones(shape[:2]))
+
+
+@pytest.mark.parametrize("value", [0.0, np.nan, np.inf])
+def test_where_there_is_no_width_no_share_is_a_number(value: float) -> None:
+    now = windows(2)
+    shares = attribute_width(now[:1], now[1:], cast(Model, WithoutWidth(value)), gains(1), gains(1))
+    assert not np.isfinite(shares).any()

@@ -10,7 +10,7 @@ from pipeline.forecasting.attribution import CAUSES
 from pipeline.forecasting.model import Model
 from pipeline.jobs.explain import explain
 from tests.support.fakes import MemoryObjects
-from tests.support.records import CALENDAR, SESSIONS, TABLES, market, run_day, run_days, table
+from tests.support.records import SESSIONS, TABLES, market, run_day, run_days, table
 
 SPAN = SESSIONS[-4:]
 
@@ -35,8 +35,9 @@ def published_width(store: MemoryObjects, ticker: str, session: object) -> float
 def test_shares_add_up_to_the_change_of_what_was_published(
     store: MemoryObjects, ticker: str
 ) -> None:
-    change = explain(store, TABLES, CALENDAR, ticker)
-    assert (change.before, change.session) == (SPAN[-2], SPAN[-1])
+    explained = explain(store, TABLES, ticker)
+    change = explained.width_change
+    assert (change.before, explained.session) == (SPAN[-2], SPAN[-1])
     assert list(change.causes) == list(CAUSES)
     assert sum(change.causes.values()) == pytest.approx(change.change, abs=1e-9)
     expected = published_width(store, ticker, SPAN[-1]) - published_width(store, ticker, SPAN[-2])
@@ -50,8 +51,9 @@ def test_the_one_before_is_the_last_that_was_published(model: Model) -> None:
     store = run_days(model, SPAN[:2])
     run_day(model, store, SPAN[2], {"QQQ": market()["QQQ"]})  # SPY is withheld
     run_days(model, SPAN[3:], store=store)
-    change = explain(store, TABLES, CALENDAR, "SPY")
-    assert (change.before, change.session) == (SPAN[1], SPAN[3])
+    explained = explain(store, TABLES, "SPY")
+    change = explained.width_change
+    assert (change.before, explained.session) == (SPAN[1], SPAN[3])
     expected = published_width(store, "SPY", SPAN[3]) - published_width(store, "SPY", SPAN[1])
     assert change.change == pytest.approx(expected, abs=1e-6)
 
@@ -60,9 +62,9 @@ def test_where_there_are_no_two_forecasts_there_is_nothing_to_explain(
     model: Model, store: MemoryObjects
 ) -> None:
     with pytest.raises(RequestError, match="XYZ: expected two published forecasts, found none"):
-        explain(store, TABLES, CALENDAR, "XYZ")
+        explain(store, TABLES, "XYZ")
     once = run_days(model, SPAN[:1])
     with pytest.raises(RequestError, match=rf"found that of {SPAN[0]} alone"):
-        explain(once, TABLES, CALENDAR, "SPY")
+        explain(once, TABLES, "SPY")
     with pytest.raises(RequestError, match="found none"):
-        explain(MemoryObjects(), TABLES, CALENDAR, "SPY")
+        explain(MemoryObjects(), TABLES, "SPY")

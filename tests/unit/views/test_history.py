@@ -14,7 +14,7 @@ from pipeline.record.chain import Link, find_head
 from pipeline.record.keys import HISTORY
 from pipeline.record.repairs import Loss, accept_loss
 from pipeline.views import history
-from pipeline.views.history import History, build_history, read_history
+from pipeline.views.history import SCHEMA_VERSION, History, build_history, read_history
 from pipeline.views.refresh import refresh_views
 from tests.support.fakes import MemoryObjects
 from tests.support.records import (
@@ -73,6 +73,7 @@ def test_it_has_each_interval_beside_what_came_of_it(model: Model) -> None:
                 score["realised_close"], score["lower_95"], score["upper_95"],
             )  # fmt: skip
             assert (row.mode, row.in_sample) == (score["mode"], score["in_sample"])
+            assert row.surprise is not score["covered_98"]
             assert row.issued_at.date() == row.origin_date
 
 
@@ -127,11 +128,13 @@ def broken(store: MemoryObjects, how: str) -> None:
         row = msgspec.structs.replace(known.tickers["SPY"][0], realised_close=1.0)
         tickers = {**known.tickers, "SPY": (row, *known.tickers["SPY"][1:])}
         digest = sha256(msgspec.json.encode(tickers))
-        store.objects[HISTORY] = History(1, manifest, digest, tickers).encode()
+        store.objects[HISTORY] = History(SCHEMA_VERSION, manifest, digest, tickers).encode()
     else:
         tickers = {"QQQ": known.tickers["QQQ"]}
         digest = sha256(msgspec.json.encode(tickers))
-        store.objects[HISTORY] = History(1, known.manifest, digest, tickers).encode()
+        store.objects[HISTORY] = History(
+            history.SCHEMA_VERSION, known.manifest, digest, tickers
+        ).encode()
 
 
 HOW = [
@@ -171,7 +174,9 @@ def test_verify_names_a_history_that_says_what_the_record_does_not(model: Model)
     row = msgspec.structs.replace(known.tickers["SPY"][0], realised_close=1.0)
     tickers = {**known.tickers, "SPY": (row, *known.tickers["SPY"][1:])}
     digest = sha256(msgspec.json.encode(tickers))
-    store.objects[HISTORY] = History(1, known.manifest, digest, tickers).encode()
+    store.objects[HISTORY] = History(
+        history.SCHEMA_VERSION, known.manifest, digest, tickers
+    ).encode()
     refresh_views(store, TABLES)  # believes it
     found = verify(store, TABLES, CALENDAR).findings
     assert {finding.key for finding in found} == {HISTORY, "index.html"}
@@ -201,6 +206,8 @@ def test_verify_names_a_row_that_nothing_on_the_record_realised(model: Model) ->
     row = msgspec.structs.replace(known.tickers["SPY"][0], target_date=SESSIONS[-20])
     tickers = {**known.tickers, "SPY": (row, *known.tickers["SPY"])}
     digest = sha256(msgspec.json.encode(tickers))
-    store.objects[HISTORY] = History(1, known.manifest, digest, tickers).encode()
+    store.objects[HISTORY] = History(
+        history.SCHEMA_VERSION, known.manifest, digest, tickers
+    ).encode()
     refresh_views(store, TABLES)
     assert HISTORY in {finding.key for finding in verify(store, TABLES, CALENDAR).findings}

@@ -29,7 +29,7 @@
     if (point.low === null) return { ...point, low: undefined, high: undefined };
     const place = point.close > point.high ? "above" : point.close < point.low ? "below" : "inside";
     const mode = data.modes[past.m[k]] + (past.s[k] ? "; in sample" : "");
-    return { ...point, place, issued: minute(data.times[past.i[k]]), mode };
+    return { ...point, place, surprise: past.x.includes(k), issued: minute(data.times[past.i[k]]), mode };
   };
 
   const fanPoint = (ticker, row, ahead) =>
@@ -55,7 +55,7 @@
     }
     const close = [["Session", point.day], ["Close", price(point.close)]];
     if (point.place === undefined) return [...close, ["95 %", "no forecast of it on record"]];
-    const verdict = point.place === "inside" ? "held" : `missed, closed ${point.place}`;
+    const verdict = point.place === "inside" ? "held" : `missed, closed ${point.place}${point.surprise ? ": a surprise, outside 98 % too" : ""}`;
     return [...close, ["95 %", interval(point.low, point.high)], ["Verdict", verdict],
       ["Issued", point.issued], ["Mode", point.mode]];
   };
@@ -99,13 +99,23 @@
     ctx.fill();
   };
 
+  const drawRing = (ctx, x, y, radius, colour) => {
+    ctx.beginPath();
+    ctx.arc(x, y, radius, 0, 2 * Math.PI);
+    ctx.strokeStyle = colour;
+    ctx.lineWidth = 1.6 * uPlot.pxRatio;
+    ctx.stroke();
+  };
+
   const drawMarks = (u, c) => {
     const ratio = uPlot.pxRatio, step = u.valToPos(1, "x", true) - u.valToPos(0, "x", true);
     state.points.forEach((p, k) => {
       if (p.place === undefined || (p.place === "inside" && step < 9 * ratio)) return;
       u.ctx.fillStyle = p.place === "inside" ? c.ink : c.orange;
       const size = (p.place === "inside" ? 4.5 : Math.min(6, Math.max(4, step / ratio / 2))) * ratio;
-      drawMark(u.ctx, u.valToPos(k, "x", true), u.valToPos(p.close, "y", true), size, p.place);
+      const x = u.valToPos(k, "x", true), y = u.valToPos(p.close, "y", true);
+      drawMark(u.ctx, x, y, size, p.place);
+      if (p.surprise) drawRing(u.ctx, x, y, size * 1.9, c.orange);
     });
   };
 
@@ -340,9 +350,9 @@
   };
 
   const savePast = () => {
-    const heads = ["ticker", "session", "close", "lower_95", "upper_95", "issued_at", "mode", "in_sample"];
+    const heads = ["ticker", "session", "close", "lower_95", "upper_95", "issued_at", "mode", "in_sample", "surprise"];
     const rows = data.tickers.flatMap((t) => t.past.d.map((d, k) => [t.t, data.days[d], t.past.c[k], t.past.l[k], t.past.u[k],
-      data.times[t.past.i[k]], data.modes[t.past.m[k]], t.past.s[k] === null ? null : Boolean(t.past.s[k])]));
+      data.times[t.past.i[k]], data.modes[t.past.m[k]], ...(t.past.s[k] === null ? [null, null] : [Boolean(t.past.s[k]), t.past.x.includes(k)])]));
     save(`past-${data.session}.csv`, [heads, ...rows]);
   };
 

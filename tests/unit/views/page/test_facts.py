@@ -26,6 +26,10 @@ from tests.support.track_records import mode_figures, track_record
         ({"realised_close": 405.0}, "Closed at 405.00, inside the 95 % interval 395.00 to 405.00."),
         ({"realised_close": 405.01}, "Closed at 405.01, above the 95 % interval 395.00 to 405.00."),
         ({"realised_close": 394.99}, "Closed at 394.99, below the 95 % interval 395.00 to 405.00."),
+        (
+            {"realised_close": 394.99, "surprise": True},
+            "below the 95 % interval 395.00 to 405.00: a surprise, outside the 98 % interval too.",
+        ),
         ({"mode": Mode.BACKFILL}, "inside the 95 % interval 395.00 to 405.00. Not live: backfill,"),
         ({"in_sample": True}, "405.00. In sample: the model had learnt what came."),
         ({"target_date": date(2024, 12, 20)}, "On 2024-12-20 it closed at 400.00, inside"),
@@ -42,9 +46,9 @@ def test_without_a_verdict_the_page_says_so() -> None:
 @pytest.mark.parametrize(
     ("now", "said"),
     [
-        ((395.0, 405.0), "As wide as the interval for 2024-12-27"),
-        ((394.0, 406.0), "20 % wider than the interval for 2024-12-27"),
-        ((396.0, 404.0), "20 % narrower than the interval for 2024-12-27"),
+        ((395.0, 405.0), "As wide as the one from 2024-12-26"),
+        ((394.0, 406.0), "20 % wider than the one from 2024-12-26"),
+        ((396.0, 404.0), "20 % narrower than the one from 2024-12-26"),
     ],
 )
 def test_how_much_wider_in_words(now: tuple[float, float], said: str) -> None:

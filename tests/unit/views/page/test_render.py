@@ -14,7 +14,7 @@ import pytest
 
 from pipeline.forecasting.model import Model
 from pipeline.views.page import render
-from pipeline.views.page.render import encode_data, render_page
+from pipeline.views.page.render import encode_data, mark_dates, render_page
 from tests.support.builders import latest_view
 from tests.support.pages import latest, page, past, sources
 from tests.support.records import SESSIONS, backfilled
@@ -75,6 +75,18 @@ def test_all_levels_of_every_forecast_are_there_without_scripts_too() -> None:
     assert [row[0] for row in data_of(page())["tickers"][1]["fan"]] == [
         str(horizon.target_date) for horizon in latest().tickers["SPY"].horizons
     ]
+
+
+def test_a_surprise_is_said_in_the_tile_in_the_data_and_without_scripts() -> None:
+    text = page(history={"SPY": past(60, realised_close=420.0, surprise=True)})
+    assert data_of(text)["tickers"][1]["past"]["x"] == [59]
+    assert data_of(page())["tickers"][1]["past"]["x"] == []
+    assert "above, a surprise" in Page(text).cells
+    assert "405.00: a surprise, outside the 98 % interval too." in text
+
+
+def test_no_line_ends_within_a_date_and_text_stays_text() -> None:
+    assert mark_dates("<b> on 2024-12-27.") == "&lt;b&gt; on <time>2024-12-27</time>."
 
 
 def test_script_and_style_are_those_the_policy_names_and_nothing_else_may_run() -> None:

@@ -15,6 +15,7 @@ class Overlaid:
 
     def __init__(self, store: ObjectStore, objects: Mapping[str, bytes]) -> None:
         self._store, self._objects = store, objects
+        self.beneath = beneath(store)
         self.create, self.replace, self.keys, self.url = (
             store.create,
             store.replace,
@@ -27,3 +28,8 @@ class Overlaid:
 
     def written_at(self, prefix: str) -> WriteTimes:
         return self._store.written_at(prefix)
+
+
+def beneath(store: ObjectStore) -> ObjectStore:
+    """Return the store as it is: what every other process finds in it."""
+    return store.beneath if isinstance(store, Overlaid) else store
