@@ -17,6 +17,7 @@ from pipeline.cli import (
     console,
     deployment,
     explain,
+    export,
     fetch,
     keys,
     options,
@@ -25,6 +26,7 @@ from pipeline.cli import (
     run,
     serve,
     show,
+    status,
     train,
     verify,
 )
@@ -81,9 +83,13 @@ def _common(version: options.Version = False) -> None:
     pass
 
 
-for commands in (run, show, fetch, train, backtest, record, explain, verify, repair, serve, keys):
+COMMANDS = (
+    run, show, status, export, explain, fetch, train, backtest, record, verify, repair, serve, keys,
+)  # fmt: skip
+for commands in COMMANDS:
     commands.register(app)
 deployment.register(app, serve.api_key_app)
-for group in (app, *(sub.typer_instance for sub in app.registered_groups)):
-    for command in group.registered_commands if group else ():
+for group in filter(None, (app, *(sub.typer_instance for sub in app.registered_groups))):
+    group.info.cls = options.FlagsGroup
+    for command in group.registered_commands:
         command.cls = options.OnceCommand

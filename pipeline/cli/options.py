@@ -13,7 +13,7 @@ from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 import typer
-from typer.core import TyperCommand, TyperOption
+from typer.core import TyperCommand, TyperGroup, TyperOption
 
 from pipeline import wiring
 from pipeline.adapters.aws.s3_options import NO_SSE
@@ -33,8 +33,28 @@ DEFAULT_PROOF = date(2019, 1, 1)
 DEFAULT_TICKERS, DEFAULT_SYMBOLS = [wiring.DEFAULT_TICKERS], [wiring.DEFAULT_SYMBOLS]
 
 
+def _hide_types_of_flags(params: list[Any]) -> list[Any]:
+    """Have help show a flag as it is written: what takes no value has no type."""
+    for param in params:
+        if isinstance(param, TyperOption) and param.is_flag:
+            param.metavar = ""
+    return params
+
+
+class FlagsGroup(TyperGroup):
+    """A group of commands whose help shows flags without a type."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Return the group's options, `--help` among them."""
+        return _hide_types_of_flags(super().get_params(ctx))
+
+
 class OnceCommand(TyperCommand):
     """A command that takes an option once: of two, the first would be dropped without a word."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Return the command's arguments and options, `--help` among them."""
+        return _hide_types_of_flags(super().get_params(ctx))
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Read the arguments; raises BadParameter where a value is given for an option twice."""

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from pipeline.cli import console, options
+from pipeline.cli.forecast_text import print_published
 from pipeline.cli.reasons import Withheld
 from pipeline.errors import RequestError, StoreError
 from pipeline.ports import ObjectStore
@@ -55,7 +56,7 @@ def show(
         age = {"stale": behind > 0, "sessions_behind": behind}
         console.print_json(shown.document() | {"withheld": withheld} | age)
         return
-    console.print_published(shown)
+    print_published(shown, store)
     if behind:
         console.print_line(describe_age(behind, len(shown.next_sessions)), "bold yellow")
     console.print_withheld(withheld)
