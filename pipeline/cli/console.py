@@ -52,11 +52,14 @@ def print_error(text: str) -> None:
     _print_words(_console(stderr=True), to_text("error: " + " ".join(text.split()), "red"))
 
 
-def print_drawing(lines: Sequence[Text]) -> None:
-    """Print lines that are as long as `width` says and mean nothing when broken."""
+def print_drawing(lines: Sequence[str], styles: Mapping[str, str]) -> None:
+    """Print lines that mean nothing when broken, each character in the style that it has."""
     console = _console()
     for line in lines:
-        console.print(line, soft_wrap=True)
+        text = Text()
+        for character in line:
+            text.append(character, styles.get(character, ""))
+        console.print(text, soft_wrap=True)
 
 
 def find_width() -> int:

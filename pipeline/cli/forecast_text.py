@@ -11,15 +11,20 @@ import numpy as np
 from pipeline.cli.console import (
     FEW,
     MOST_ROWS,
+    find_width,
     new_table,
+    print_drawing,
     print_line,
     print_lines,
     print_source,
     print_whole,
 )
+from pipeline.cli.fan_text import STYLES, describe_fans, draw_fan, list_legend
 from pipeline.cli.plain import count, name_few
 from pipeline.columns import Columns, take, where
 from pipeline.jobs.daily_summary import Outcome, Summary
+from pipeline.ports import ObjectStore, Tables
+from pipeline.views.fan import read_fans
 from pipeline.views.session import SessionForecasts
 
 OUTCOMES = {
@@ -33,6 +38,7 @@ OUTCOMES = {
         "closure that was not announced. Nothing was published; a later run will look again."
     ),
 }
+MOST_FANS = 4  # drawn at once
 SPARE = ("Last close", "80 % interval", "Horizon", "Prediction")
 
 
@@ -115,3 +121,16 @@ def _print_summary(forecasts: Columns, store: str) -> None:
         f"One of them: forecaster show {following['ticker'][0]} --store {store}",
         f"All of them: forecaster export --out forecasts.csv --store {store}",
     )
+
+
+def print_fans(store: ObjectStore, tables: Tables, shown: SessionForecasts) -> None:
+    """Draw the fans of a session's tickers; of many the first."""
+    names = list(dict.fromkeys(shown.forecasts.get("ticker", ())))
+    width = find_width()
+    for fan in read_fans(store, tables, shown.session, names[:MOST_FANS]):
+        print_lines("", f"{fan.ticker}: {describe_fans([fan])}")
+        print_drawing(draw_fan(fan, width), STYLES)
+    if names:
+        print_lines("", *list_legend(width))
+    if len(names) > MOST_FANS:
+        print_line(f"Drawn are {MOST_FANS} of {count(len(names), 'ticker')}; name others.")

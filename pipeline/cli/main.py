@@ -21,8 +21,10 @@ from pipeline.cli import (
     fetch,
     keys,
     options,
+    plot,
     record,
     repair,
+    report,
     run,
     serve,
     show,
@@ -84,7 +86,8 @@ def _common(version: options.Version = False) -> None:
 
 
 COMMANDS = (
-    run, show, status, export, explain, fetch, train, backtest, record, verify, repair, serve, keys,
+    run, show, status, export, plot, report, explain, fetch, train, backtest, record, verify,
+    repair, serve, keys,
 )  # fmt: skip
 for commands in COMMANDS:
     commands.register(app)

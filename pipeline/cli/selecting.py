@@ -10,8 +10,11 @@ import typer
 
 from pipeline.cli import options
 from pipeline.cli.plain import count, name_few
-from pipeline.errors import ConfigError, RequestError
+from pipeline.errors import ConfigError, RequestError, StoreError
 from pipeline.ports import ObjectStore
+from pipeline.record.chain import find_head
+from pipeline.record.grammar import list_keys
+from pipeline.record.keys import RUNS, session_of
 from pipeline.record.manifest import Mode
 from pipeline.views.on_record import OnRecord, survey
 
@@ -28,6 +31,12 @@ def parse_mode(text: str) -> str:
 
 Tickers = Annotated[
     list[str] | None, typer.Argument(metavar="[TICKER]...", help="Of which alone, like SPY QQQ.")
+]
+Day = Annotated[
+    date | None,
+    typer.Option(
+        "--date", parser=options.parse_day, metavar="DATE", help="An earlier session's, by its day."
+    ),
 ]
 First = Annotated[date | None, options.day_option("--from", "First session of the slice.")]
 Last = Annotated[date | None, options.day_option("--to", "Last session of the slice.")]
@@ -61,6 +70,33 @@ def check_span(first: date | None, last: date | None) -> None:
     """Raise ConfigError for a span that ends before it begins."""
     if first and last and first > last:
         raise ConfigError(f"--from: expected a date not after --to, {last}, got {first}")
+
+
+def find_session(opened: ObjectStore, store: str, day: date | None) -> date:
+    """Return the newest session on the record, or `day` where that is one.
+
+    Raises
+    ------
+    StoreError
+        Where nothing is on the record.
+    RequestError
+        Where nothing is published of the day, with what there is around it.
+    """
+    head = find_head(opened)
+    if head is None:
+        raise StoreError(
+            f"expected published forecasts in {store}, found none; "
+            f"publish some: forecaster run --store {store}"
+        )
+    if day is None:
+        return head.manifest.session
+    sessions = sorted({session_of(key) for key in list_keys(opened, RUNS)})
+    if day not in sessions:
+        before = [str(session) for session in sessions if session < day][-1:]
+        after = [str(session) for session in sessions if session > day][:1]
+        nearest = " and ".join([*before, *after])
+        raise RequestError(f"{day}: expected a session on the record, the nearest are {nearest}")
+    return day
 
 
 def require_known(
