@@ -6,7 +6,7 @@ import io
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from pipeline.adapters.csv_text import write_csv
 from pipeline.cli import console
@@ -64,18 +64,18 @@ def _write_parquet(export: Export, file: BinaryIO) -> None:
 
 def _write_workbook(export: Export, file: BinaryIO) -> None:
     rows = name_moments(export.rows)
-    _import_workbooks().write_workbook(rows, export.table, export.notes, file)
+    _import_workbooks()(rows, export.table, export.notes, file)
 
 
-def _import_workbooks() -> Any:
+def _import_workbooks() -> Callable[..., None]:
     try:
-        from pipeline.adapters import excel_workbook  # noqa: PLC0415
+        from pipeline.adapters.excel_workbook import write_workbook  # noqa: PLC0415
     except ModuleNotFoundError as exc:
         raise ConfigError(
             f"--out: expected openpyxl, which writes .xlsx, got: {exc}; pip install '.[desk]', or "
             "write .csv or .parquet"
         ) from exc
-    return excel_workbook
+    return write_workbook
 
 
 WRITERS = {".csv": _write_csv, ".parquet": _write_parquet, ".xlsx": _write_workbook}

@@ -119,7 +119,8 @@ def _print_summary(forecasts: Columns, store: str) -> None:
     print_whole(table)
     print_lines(
         f"One of them: forecaster show {following['ticker'][0]} --store {store}",
-        f"All of them: forecaster export --out forecasts.csv --store {store}",
+        "All of them: forecaster export --out forecasts.csv --mode all "
+        f"--from {forecasts['origin_date'].min()} --store {store}",
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -42,7 +43,7 @@ def plot_command(
     kind = out.suffix.lower().removeprefix(".")
     if kind not in KINDS:
         raise ConfigError(f"--out: expected a file named .svg or .png, got {str(out)!r}")
-    figures = _import_figures()
+    draw_fans, encode_figure = _import_figures()
     require_free(out, force=force)
     opened, tables = options.open_published(store)
     with console.progress("Reading the record"):
@@ -50,7 +51,7 @@ def plot_command(
         fans = read_fans(opened, tables, session, names)
     with console.progress("Drawing"):
         drawn = {_describe(fan): (fan.past, fan.ahead) for fan in fans}
-        picture = figures.encode_figure(figures.draw_fans(drawn, describe_fans(fans)), kind)
+        picture = encode_figure(draw_fans(drawn, describe_fans(fans)), kind)
     with writing(out, force=force) as file:
         file.write(picture)
     if json:
@@ -64,12 +65,12 @@ def _describe(fan: Fan) -> str:
     return f"{fan.ticker}, forecast from the close of {fan.session}"
 
 
-def _import_figures() -> Any:
+def _import_figures() -> tuple[Callable[..., Any], Callable[..., bytes]]:
     try:
-        from pipeline.adapters import fan_figure  # noqa: PLC0415
+        from pipeline.adapters.fan_figure import draw_fans, encode_figure  # noqa: PLC0415
     except ModuleNotFoundError as exc:
         raise ConfigError(
             f"expected matplotlib, which draws pictures, got: {exc}; pip install '.[desk]', or in "
             "the terminal: forecaster show --plot"
         ) from exc
-    return fan_figure
+    return draw_fans, encode_figure
