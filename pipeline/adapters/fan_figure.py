@@ -78,7 +78,7 @@ def draw_fans(fans: Mapping[str, tuple[Columns, Columns]], note: str) -> Figure:
     with _style():
         layout = ConstrainedLayoutEngine(w_pad=0.14, h_pad=0.1)
         figure = Figure(figsize=size, layout=layout, facecolor=GROUND)
-        lines = fill(to_line(note), int(size[0] * CHARACTERS))
+        lines = fill(to_line(note), int(size[0] * CHARACTERS), max_lines=3, placeholder=" ...")
         figure.suptitle(lines, x=0.012, ha="left", fontsize=SIZE, color=FAINT, parse_math=False)
         for at, (title, (past, fan)) in enumerate(fans.items(), start=1):
             draw_fan(past, fan, figure.add_subplot(rows, columns, at), title=title)

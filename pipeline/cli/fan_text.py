@@ -130,12 +130,14 @@ def _with_prices(grid: Grid, labels: int) -> Iterator[str]:
 
 def _name_days(past: Columns, ahead: Columns, width: int) -> str:
     """Return the first session, the last and the last target, as far as they fit."""
-    first, last = (str(past["session"][at]) for at in (0, -1))
-    target = str(ahead["target_date"][-1])
-    n = len(past["session"])
-    line = f"{first}{last:>{n - len(first)}}" if n >= 22 else f"{last:>{n}}"
-    rest = width - len(line)
-    return line + (f"{target:>{rest}}" if rest > len(target) else "")
+    days = [str(past["session"][at]) for at in (0, -1)] + [str(ahead["target_date"][-1])]
+    first, last, target = days
+    n, apart = len(past["session"]), 2
+    line = f"{last:>{n}}" if n >= len(last) else " " * n
+    if n >= len(first) + apart + len(last):
+        line = first + line[len(first) :]
+    room = width - len(line)
+    return (line + f"{target:>{room}}" if room >= len(target) + apart else line).rstrip()
 
 
 def list_legend(width: int) -> Sequence[str]:
