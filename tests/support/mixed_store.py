@@ -18,11 +18,16 @@ LIVE = ("2025-01-13", "2025-01-14", "2025-01-15")
 
 def fill_mixed_store(folder: Path) -> Path:
     """Backfill three weeks of the simulated market, run three sessions live, return the store."""
-    store = folder / "store"
-    first, last = BACKFILLED
-    _forecaster(last, "backfill", "--from", first, "--to", last, "--store", str(store))
+    store = fill_store_with_backfill(folder / "store")
     for session in LIVE:
         _forecaster(session, "run", "--store", str(store))
+    return store
+
+
+def fill_store_with_backfill(store: Path) -> Path:
+    """Backfill the three weeks on the evening of their last day, and return the store."""
+    first, last = BACKFILLED
+    _forecaster(last, "backfill", "--from", first, "--to", last, "--store", str(store))
     return store
 
 
