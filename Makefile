@@ -187,7 +187,7 @@ $(VENV)/.demo: pyproject.toml | $(BIN)/python
 $(VENV)/.dev: pyproject.toml | $(BIN)/python
 	$(BIN)/pip install -qq --retries 1 --index-url $(TORCH_INDEX) $(TORCH) || \
 		$(BIN)/pip install -q $(TORCH)
-	$(BIN)/pip install -q -e '.[serving,training,dev]'
+	$(BIN)/pip install -q -e '.[serving,training,desk,dev]'
 	@touch $@ $(VENV)/.demo
 
 # What is locked, each file by its hash; the project is run from where it lies, so nothing is built.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from pipeline.bars import Flags
 from pipeline.errors import StoreError
 
 Columns = Mapping[str, NDArray[Any]]
+MOMENT = np.dtype("datetime64[ms]")  # in UTC
 
 
 def concatenate(parts: Sequence[Columns]) -> dict[str, NDArray[Any]]:
@@ -44,3 +45,17 @@ def check_columns(table: str, expected: Mapping[str, np.dtype[Any]], columns: Co
                 f"{table}: expected {name} as {dtype} of shape {shape}, "
                 f"got {received.dtype} of shape {received.shape}"
             )
+
+
+def iterate_rows(table: Columns, at_once: int = 10_000) -> Iterator[tuple[Any, ...]]:
+    """Yield the rows of a table as Python's own values, a few thousand in memory at a time."""
+    n = len(next(iter(table.values())))
+    for first in range(0, n, at_once):
+        columns = (column[first : first + at_once].tolist() for column in table.values())
+        yield from zip(*columns, strict=True)
+
+
+def name_moments(table: Columns) -> Columns:
+    """Return the table for readers without time zones: names of moments say that they are UTC."""
+    moments = {name for name, column in table.items() if column.dtype == MOMENT}
+    return {f"{n}_utc" if n in moments else n: column for n, column in table.items()}

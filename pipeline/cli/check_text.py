@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 
-from pipeline.cli.console import new_table, print_line, print_source, print_table, print_whole
+from pipeline.cli.console import new_table, print_line, print_source, print_whole
 from pipeline.cli.plain import PlainTable
 from pipeline.forecasting.adjustment_check import Adjustment
 from pipeline.jobs.bar_findings import Findings
@@ -114,4 +114,4 @@ def _print_texts(title: str, groups: Mapping[str, Sequence[str]]) -> None:
     for text, tickers in groups.items():
         more = [f"and {len(tickers) - SHOWN_TICKERS} more"] if len(tickers) > SHOWN_TICKERS else []
         table.add_row([*tickers[:SHOWN_TICKERS], *more], text)
-    print_table(table)
+    print_whole(table)

@@ -7,8 +7,9 @@ from pathlib import Path
 import typer
 
 from pipeline.cli import console, options
+from pipeline.cli.plain import count
 from pipeline.errors import ConfigError
-from pipeline.jobs.fetch import fetch
+from pipeline.jobs.fetch import Fetched, fetch, name_csv
 from pipeline.record.vintage import HISTORY_SESSIONS
 
 
@@ -46,5 +47,21 @@ def fetch_bars(
     if json:
         console.print_json(fetched.document())
     else:
-        console.print_fetched(fetched, out)
+        _print_fetched(fetched, out)
     fetched.require_complete()
+
+
+def _print_fetched(fetched: Fetched, folder: Path) -> None:
+    """Print which bars were written where, and which were not."""
+    console.print_source(fetched.source)
+    table = console.new_table("Ticker", "First", "Last", numbers=("Bars",), spare=("First",))
+    for ticker, bars in fetched.written.items():
+        first, last = str(bars.session.min()), str(bars.session.max())
+        table.add_row(ticker, first, last, str(len(bars)))
+    console.print_whole(table)
+    files = [str(folder / name_csv(ticker)) for ticker in fetched.written]
+    console.print_lines(*files[: console.FEW])
+    if len(files) > console.FEW:
+        console.print_line(f"and {count(len(files) - console.FEW, 'file')} more in {folder}")
+    failed = {t: (str(error.reason), str(error)) for t, error in fetched.failures.items()}
+    console.print_reasons("Not written", failed)

@@ -10,6 +10,8 @@ from pipeline.backtest.leaderboard import Leaderboard
 from pipeline.backtest.text_tables import TextTable, build_tables
 from pipeline.cli.console import new_table, print_line, print_lines, print_whole
 
+KEPT = 2  # columns that a narrow terminal shows too: what a row is of, and its first number
+
 
 def print_leaderboard(board: Leaderboard) -> None:
     """Print what was scored, every table of it, and how long a live record must be."""
@@ -28,7 +30,8 @@ def print_side_by_side(current: Mapping[str, float], new: Mapping[str, float]) -
 
 def _print_table(table: TextTable) -> None:
     print_lines("", table.title, style="bold")
-    shown = new_table(table.columns[0], numbers=table.columns[1:])
+    spare = tuple(dict.fromkeys(reversed(table.columns[KEPT:])))
+    shown = new_table(table.columns[0], numbers=table.columns[1:], spare=spare)
     for row in table.rows:
         shown.add_row(*row)
     print_whole(shown)

@@ -18,14 +18,19 @@ from pipeline.cli import (
     console,
     deployment,
     explain,
+    export,
     fetch,
     keys,
     options,
+    parsing,
+    plot,
     record,
     repair,
+    report,
     run,
     serve,
     show,
+    status,
     train,
     verify,
 )
@@ -82,22 +87,14 @@ def _common(version: options.Version = False) -> None:
     pass
 
 
-for commands in (
-    run,
-    show,
-    fetch,
-    check,
-    train,
-    backtest,
-    record,
-    explain,
-    verify,
-    repair,
-    serve,
-    keys,
-):
+COMMANDS = (
+    run, show, status, export, plot, report, explain, fetch, check, train, backtest, record, verify,
+    repair, serve, keys,
+)  # fmt: skip
+for commands in COMMANDS:
     commands.register(app)
 deployment.register(app, serve.api_key_app)
-for group in (app, *(sub.typer_instance for sub in app.registered_groups)):
-    for command in group.registered_commands if group else ():
-        command.cls = options.OnceCommand
+for group in filter(None, (app, *(sub.typer_instance for sub in app.registered_groups))):
+    group.info.cls = parsing.FlagsGroup
+    for command in group.registered_commands:
+        command.cls = parsing.OnceCommand

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Sequence
 from datetime import date, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 from zoneinfo import ZoneInfo
 
 import typer
-from typer.core import TyperCommand, TyperOption
 
 from pipeline import wiring
 from pipeline.adapters.aws.s3_options import NO_SSE
@@ -29,20 +27,6 @@ PATIENCE = 600.0  # seconds, for a source that throttles us
 
 DEFAULT_PROOF = date(2019, 1, 1)
 DEFAULT_TICKERS, DEFAULT_SYMBOLS = [wiring.DEFAULT_TICKERS], [wiring.DEFAULT_SYMBOLS]
-
-
-class OnceCommand(TyperCommand):
-    """A command that takes an option once: of two, the first would be dropped without a word."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Read the arguments; raises BadParameter where a value is given for an option twice."""
-        order = self.make_parser(ctx).parse_args(list(args))[2]
-        given = Counter(option for option in order if isinstance(option, TyperOption))
-        for option, times in given.items():
-            if times > 1 and not (option.multiple or option.is_flag):
-                message = f"expected it once, got it {times} times"
-                raise typer.BadParameter(message, ctx=ctx, param=option)
-        return super().parse_args(ctx, args)
 
 
 def parse_day(text: str | date) -> date:

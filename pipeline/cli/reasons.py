@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 
+from pipeline.cli.plain import name_few
 from pipeline.errors import DataError, Reason, RequestError, StoreError
 from pipeline.ports import BarSource, ObjectStore, Reading
 from pipeline.record.chain import find_head
@@ -61,8 +62,8 @@ class RememberingSource:
         if unknown and (typos := sorted(set(unknown) - _read_recorded_tickers(self._store))):
             said = "; ".join(str(self._reading.failures[ticker]) for ticker in typos[:3])
             raise RequestError(
-                f"expected tickers that {self.label} knows, got {', '.join(typos)}, never on the "
-                f"record, so nothing was recorded: {said}"
+                f"expected tickers that {self.label} knows, got {name_few(typos, 10)}, never on "
+                f"the record, so nothing was recorded: {said}"
             )
         return self._reading
 

@@ -1,4 +1,4 @@
-"""The commands on the record: `forecaster backfill | replay | status`."""
+"""The commands on the record: `forecaster backfill | replay`."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ import typer
 
 from pipeline.adapters.aws.s3_options import NO_LOCK, NO_SSE, parse_lock
 from pipeline.cli import console, options, record_text
+from pipeline.cli.plain import count
 from pipeline.cli.progress import counting_bar
 from pipeline.cli.reasons import RememberingSource, Withheld
 from pipeline.errors import ConfigError, RequestError, StoreError
 from pipeline.jobs.backfill.run import backfill
 from pipeline.jobs.replay import replay
-from pipeline.jobs.status import read_status
 from pipeline.ports import ObjectStore
 from pipeline.record.chain import find_head
 from pipeline.record.vintage import HISTORY_SESSIONS
@@ -71,7 +71,7 @@ def backfill_command(
         until = find_head(job.store)
         span = f", up to {until.manifest.session}" if until else ""
         if sessions:
-            console.print_line(f"{sessions} sessions issued into {store}{span}.")
+            console.print_line(f"{count(sessions, 'session')} issued into {store}{span}.")
         else:
             console.print_line(f"Issued before; there was nothing to do in {store}{span}.")
         console.print_withheld(withheld)
@@ -121,20 +121,9 @@ def replay_command(
         )
 
 
-def status_command(store: options.Store = "./store", json: options.Json = False) -> None:
-    """Show how the forecasts on the record have fared, and what chance alone would do."""
-    opened, _ = options.open_published(store)
-    current = read_status(opened, options.open_calendar(store=opened), options.now())
-    if json:
-        console.print_json(asdict(current))
-    else:
-        record_text.print_status(current)
-
-
 COMMANDS: dict[str, tuple[Callable[..., None], str]] = {
     "backfill": (backfill_command, "forecaster backfill --bars ./bars --from 2019-01-02"),
     "replay": (replay_command, "forecaster replay 2024-12-27 --store ./store"),
-    "status": (status_command, "forecaster status --store ./store"),
 }
 
 

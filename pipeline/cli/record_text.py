@@ -8,6 +8,7 @@ from msgspec import UNSET
 
 from pipeline.baselines.names import ISSUED, LABELS
 from pipeline.cli.console import new_table, print_line, print_source, print_whole
+from pipeline.cli.plain import count, name_few
 from pipeline.jobs.replay import Replayed
 from pipeline.jobs.status import Status
 from pipeline.record.compare import Comparison
@@ -22,15 +23,16 @@ REPLAYED = {
     Comparison.CHANGED: ("DIFFERS", "red"),
 }
 IN_SAMPLE = (
-    "In sample: of {figures.in_sample_sessions} of these {figures.sessions} sessions the model had "
-    "learnt what came. The figures prove nothing. For honest ones: forecaster train --until DATE "
-    "--out DIR, then forecaster backfill --bundle DIR from the session after."
+    "In sample: of {learnt} of these {sessions} the model had learnt what came. The figures prove "
+    "nothing. For honest ones: forecaster train --until DATE --out DIR, then forecaster backfill "
+    "--bundle DIR from the session after."
 )
 LEARNT = (
     "Note: the model was trained on data up to {}: sessions before are in sample and prove "
     "nothing. For honest ones: forecaster train --until DATE --out DIR, then --bundle DIR."
 )
 SHOWN = 20  # sessions named one by one
+MOST_TICKERS = 400  # each with a row in every table; of more, all together
 
 
 def describe_signatures(public_key: str | None) -> str:
@@ -38,13 +40,6 @@ def describe_signatures(public_key: str | None) -> str:
     if public_key is None:
         return "Unsigned: who can write the store can rewrite it."
     return f"Signed by the holder of {public_key}"
-
-
-def _print_names(names: Sequence[str], meaning: str) -> None:
-    if names:
-        print_line(f"{len(names)} {meaning}")
-    for name in names[:SHOWN]:
-        print_line(f"  {name}")
 
 
 def print_replayed(objects: Sequence[Replayed]) -> None:
@@ -69,9 +64,8 @@ def print_status(status: Status) -> None:
         print_line(f"Note: {note.text}", "yellow")
     print_line(describe_signatures(status.public_key))
     if status.missing:
-        some = ", ".join(map(str, status.missing[:SHOWN]))
-        more = ", ..." if len(status.missing) > SHOWN else ""
-        print_line(f"Missing, for no run issued them in time: {some}{more}", "yellow")
+        missing = name_few([str(session) for session in status.missing], SHOWN)
+        print_line(f"Missing, for no run issued them in time: {missing}", "yellow")
     if record.shown_mode is None:
         print_line("No forecast has been realised yet.")
     else:
@@ -80,7 +74,8 @@ def print_status(status: Status) -> None:
 
 
 def _print_mode(mode: Mode, figures: ModeFigures) -> None:
-    span = f"{figures.sessions} sessions from {figures.first_session} to {figures.last_session}"
+    sessions = count(figures.sessions, "session")
+    span = f"{sessions} from {figures.first_session} to {figures.last_session}"
     if mode is Mode.LIVE:
         print_line(f"Live: {span}")
     else:
@@ -91,7 +86,7 @@ def _print_mode(mode: Mode, figures: ModeFigures) -> None:
     _print_coverage(figures)
     _print_skill(figures)
     if figures.in_sample_sessions:
-        print_line(IN_SAMPLE.format(figures=figures), "yellow")
+        print_line(_describe_in_sample(figures), "yellow")
         return
     for baseline, e_value in figures.e_values.items():
         print_line(
@@ -100,14 +95,22 @@ def _print_mode(mode: Mode, figures: ModeFigures) -> None:
         )
 
 
+def _describe_in_sample(figures: ModeFigures) -> str:
+    sessions = count(figures.sessions, "session")
+    return IN_SAMPLE.format(learnt=f"{figures.in_sample_sessions:,}", sessions=sessions)
+
+
 def _list_figures(figures: ModeFigures) -> list[tuple[str, Figures]]:
-    return [*figures.tickers.items(), (POOLED, figures.pooled)]
+    """Return the figures of each ticker and of all; of very many tickers those of all alone."""
+    tickers = figures.tickers if len(figures.tickers) <= MOST_TICKERS else {}
+    return [*tickers.items(), (POOLED, figures.pooled)]
 
 
 def _print_coverage(figures: ModeFigures) -> None:
     spans = ("60", "250")
     columns = tuple(f"Last {span}" for span in spans)
-    table = new_table("95 % interval", numbers=("Sessions", "Covered", *columns))
+    numbers = ("Sessions", "Covered", *columns)
+    table = new_table("95 % interval", numbers=numbers, spare=("Sessions", "Last 60", "Covered"))
     for ticker, of_ticker in _list_figures(figures):
         shares = of_ticker.coverage["95"]
         recent = (_format_share(shares[span]) for span in spans)
@@ -122,7 +125,8 @@ def _format_share(share: CoverageShare) -> str:
 
 def _print_skill(figures: ModeFigures) -> None:
     names = ("All", "Last 60", "Last 250", "t", "Days to prove")
-    table = new_table("CRPS skill against", "", numbers=names)
+    spare = ("Days to prove", "t", "Last 60", "All")
+    table = new_table("CRPS skill against", "", numbers=names, spare=spare)
     for baseline in ISSUED:
         table.add_section()
         for ticker, of_ticker in _list_figures(figures):
@@ -156,12 +160,24 @@ def _format_recent_skill(score: SkillScore) -> str:
 
 
 def _print_tickers(status: Status) -> None:
-    table = new_table("Ticker", "Newest forecast", "Withheld so far", "Bars revised")
-    for ticker, forecast in sorted(status.tickers.items()):
-        withheld = _format_counts(status.record.withheld.get(ticker, {}))
-        revised = _format_counts(status.record.revised.get(ticker, {}))
-        table.add_row(ticker, forecast, withheld, revised)
+    names = ("Ticker", "Newest forecast", "Withheld so far", "Bars revised")
+    table = new_table(*names, spare=("Bars revised", "Withheld so far"))
+    rows = [_describe_ticker(status, ticker) for ticker in sorted(status.tickers)]
+    if len(rows) > MOST_TICKERS:
+        amiss = [row for row in rows if row[1:] != ("ok", "never", "never")]
+        rows = amiss[:SHOWN]
+        print_line(
+            f"Of {count(len(status.tickers), 'ticker')}, {len(amiss):,} were withheld or revised; "
+            f"the first {len(rows)} are below, --json has all, and forecaster status TICKER one"
+        )
+    for row in rows:
+        table.add_row(*row)
     print_whole(table)
+
+
+def _describe_ticker(status: Status, ticker: str) -> tuple[str, ...]:
+    counts = (status.record.withheld, status.record.revised)
+    return (ticker, status.tickers[ticker], *(_format_counts(c.get(ticker, {})) for c in counts))
 
 
 def _format_counts(counts: Mapping[str, int]) -> str:

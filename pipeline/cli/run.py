@@ -8,6 +8,7 @@ import typer
 
 from pipeline.adapters.aws.s3_options import NO_LOCK, NO_SSE, parse_lock
 from pipeline.cli import console, options
+from pipeline.cli.forecast_text import print_outcome, print_published, print_surprises
 from pipeline.cli.reasons import RememberingSource
 from pipeline.cli.repair import print_repairs
 from pipeline.errors import Reason
@@ -63,13 +64,12 @@ def run(
         noted = {"withheld": withheld, "manifests": summary.digests}
         console.print_json(outcome | shown.document() | noted)
     else:
-        console.print_published(shown)
+        print_published(shown, store)
         console.print_withheld(withheld)
         repairs = summary.repairs
         print_repairs(repairs.healed, repairs.lost, repairs.refused)
-        for close in (close for close in summary.realised if close.surprise):
-            console.print_line(f"Surprise  {close.describe()}", "yellow")
-        console.print_outcome(summary)
+        print_surprises(summary)
+        print_outcome(summary)
         end = source.find_end(names, summary.session)
         if end and not summary.manifests and not _is_recorded(job.store, end):
             console.print_line(f"The bars end on {end}: --as-of {end}")

@@ -3,29 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
 from typing import Annotated
 
 import typer
 
-from pipeline.cli import console, options
+from pipeline.cli import console, options, selecting
+from pipeline.cli.forecast_text import print_fans, print_published
 from pipeline.cli.reasons import Withheld
-from pipeline.errors import RequestError, StoreError
-from pipeline.ports import ObjectStore
-from pipeline.record.chain import find_head
-from pipeline.record.grammar import list_keys
-from pipeline.record.keys import DASHBOARD, RUNS, session_of
+from pipeline.errors import RequestError
+from pipeline.record.keys import DASHBOARD
 from pipeline.views.age import count_sessions_behind, describe_age
 from pipeline.views.session import SessionForecasts, read_session
 
 Shown = Annotated[
     list[str] | None, typer.Argument(metavar="[TICKER]...", help="Of which alone, like SPY QQQ.")
 ]
-Day = Annotated[
-    date | None,
-    typer.Option(
-        "--date", parser=options.parse_day, metavar="DATE", help="An earlier session's, by its day."
-    ),
+Plot = Annotated[
+    bool, typer.Option("--plot", help="Draw the fan of each ticker too, here in the terminal.")
 ]
 
 
@@ -37,16 +31,15 @@ def register(app: typer.Typer) -> None:
 def show(
     tickers: Shown = None,
     store: options.Store = "./store",
-    day: Day = None,
+    day: selecting.Day = None,
+    plot: Plot = False,
     json: options.Json = False,
 ) -> None:
     """Show published forecasts, the newest or those of a session. Runs nothing."""
     names = options.parse_tickers(tickers) if tickers else ()
     opened, tables = options.open_published(store)
-    newest = _find_newest(opened, store)
-    if day is not None:
-        _require_session(opened, day)
-    shown = _select(read_session(opened, tables, day or newest), names)
+    session = selecting.find_session(opened, store, day)
+    shown = _select(read_session(opened, tables, session), names)
     withheld = {ticker: Withheld.of(reason) for ticker, reason in shown.withheld.items()}
     withheld = {t: why for t, why in withheld.items() if not names or t in names}
     # A session of the past is not old by mistake.
@@ -55,31 +48,13 @@ def show(
         age = {"stale": behind > 0, "sessions_behind": behind}
         console.print_json(shown.document() | {"withheld": withheld} | age)
         return
-    console.print_published(shown)
+    print_published(shown, store)
+    if plot:
+        print_fans(opened, tables, shown)
     if behind:
         console.print_line(describe_age(behind, len(shown.next_sessions)), "bold yellow")
     console.print_withheld(withheld)
     console.print_line(f"Page      {opened.url(DASHBOARD)}")
-
-
-def _find_newest(opened: ObjectStore, store: str) -> date:
-    head = find_head(opened)
-    if head is None:
-        raise StoreError(
-            f"expected published forecasts in {store}, found none; "
-            f"publish some: forecaster run --store {store}"
-        )
-    return head.manifest.session
-
-
-def _require_session(opened: ObjectStore, day: date) -> None:
-    """Raise RequestError where nothing is published of a day, with what there is around it."""
-    sessions = sorted({session_of(key) for key in list_keys(opened, RUNS)})
-    if day not in sessions:
-        before = [str(session) for session in sessions if session < day][-1:]
-        after = [str(session) for session in sessions if session > day][:1]
-        nearest = " and ".join([*before, *after])
-        raise RequestError(f"{day}: expected a session on the record, the nearest are {nearest}")
 
 
 def _select(shown: SessionForecasts, names: Sequence[str]) -> SessionForecasts:

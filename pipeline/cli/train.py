@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from datetime import date
 from typing import Any
 
 import typer
@@ -12,6 +13,8 @@ from pipeline.backtest.history import EARLIEST
 from pipeline.cli import console, options
 from pipeline.cli.leaderboard_text import print_side_by_side
 from pipeline.errors import ConfigError, WorseModel
+
+SCORES = ("interval_score_80", "interval_score_95")
 
 
 def register(app: typer.Typer) -> None:
@@ -49,7 +52,27 @@ def train(
     else:
         console.print_source(source.label)
         console.print_line(f"Trained {trained.model_version}, written to {out}")
-        console.print_proof(trained.scores, prove_from, trained.note)
+        _print_proof(trained.scores, prove_from, trained.note)
+
+
+def _print_proof(scores: Mapping[str, float], first: date, note: str | None) -> None:
+    """Print the scores of a proof from session `first` on, or why there is none."""
+    if note is not None:
+        console.print_line(f"Note: no proof. {note}", "yellow")
+        return
+    ratios = (f"{name}_ratio_vs_garch_t" for name in ("crps", *SCORES))
+    columns = (*ratios, "coverage_80", "coverage_95")
+    numbers = ("CRPS", "80 % score", "95 % score", "80 % covered", "95 % covered")
+    table = console.new_table("Ticker", numbers=numbers, spare=("80 % covered", "80 % score"))
+    tickers = [name.removeprefix("coverage_95") for name in scores if "coverage_95" in name]
+    for ticker in tickers:
+        values = (f"{scores[column + ticker]:.3f}" for column in columns)
+        table.add_row(ticker.removeprefix("_") or "all", *values)
+    console.print_line(
+        f"Proof: trained on what came before {first}, scored from then on, horizon 1"
+    )
+    console.print_whole(table)
+    console.print_line("CRPS and interval scores are ratios to GARCH(1,1)-t: lower is better.")
 
 
 def _print_comparison(refused: WorseModel, *, json: bool) -> None:

@@ -15,6 +15,7 @@ from pipeline.adapters.aws.cloudwatch_logs import read_log
 from pipeline.adapters.aws.deployment import SERVICE
 from pipeline.cli import console, options, record_text
 from pipeline.cli.deployment import Region
+from pipeline.cli.plain import count
 from pipeline.cli.progress import phases_bar
 from pipeline.errors import ConfigError, StoreError
 from pipeline.jobs.daily_summary import RUN_ENDED
@@ -88,10 +89,8 @@ def verify_command(
     else:
         _print(verified, sample)
     if verified.findings:
-        raise StoreError(
-            f"{store}: expected an intact record, found {len(verified.findings)} objects that "
-            "are not as it says"
-        )
+        amiss = count(len(verified.findings), "object")
+        raise StoreError(f"{store}: expected an intact record, found {amiss} not as it says")
 
 
 def _read_noted(where: str, stage: str, region: str) -> tuple[NotedDigest, ...]:
@@ -154,17 +153,18 @@ def _print(verified: Verified, sample: Sample) -> None:
     _print_hints(verified)
     _print_names(
         verified.left_behind,
-        "objects belong to no manifest: runs that died left them, nobody claims them",
+        "object",
+        " of no manifest: runs that died left them, nobody claims them",
     )
-    _print_names(verified.strangers, "strangers: no object of a record has such a name")
+    _print_names(verified.strangers, "stranger", ": no object of a record has such a name")
     drawn = "" if sample.deep else f", drawn by --seed {sample.seed}"
-    console.print_line(
-        f"{verified.manifests} manifests and {verified.objects} objects checked, "
-        f"{verified.remade} sessions made again{drawn}."
-    )
+    checked = (count(verified.manifests, "manifest"), count(verified.objects, "object"))
+    remade = count(verified.remade, "session")
+    console.print_line(f"{' and '.join(checked)} checked, {remade} made again{drawn}.")
     if verified.unmade:
         console.print_line(
-            f"{verified.unmade} parts could not be made again, for they need an object named above."
+            f"{count(verified.unmade, 'part')} could not be made again, for want of an object "
+            "named above."
         )
     if verified.public_key is None or not verified.findings:
         console.print_line(record_text.describe_signatures(verified.public_key))
@@ -173,9 +173,9 @@ def _print(verified: Verified, sample: Sample) -> None:
         console.print_line(f"sha256 {verified.head.digest}")
 
 
-def _print_names(names: Sequence[str], meaning: str) -> None:
+def _print_names(names: Sequence[str], noun: str, meaning: str) -> None:
     if names:
-        console.print_line(f"{len(names)} {meaning}")
+        console.print_line(f"{count(len(names), noun)}{meaning}")
     for name in names[:SHOWN]:
         console.print_line(f"  {name}")
 
@@ -183,8 +183,8 @@ def _print_names(names: Sequence[str], meaning: str) -> None:
 def _print_hints(verified: Verified) -> None:
     if verified.hints:
         console.print_line(
-            f"Hint: {len(verified.hints)} files have another time than they say; so has a copy, "
-            "and a folder's times prove nothing",
+            f"Hint: {count(len(verified.hints), 'file')} of another time than said inside; so has "
+            "a copy, and a folder's times prove nothing",
             "yellow",
         )
     for hint in verified.hints[:SHOWN]:

@@ -16,6 +16,8 @@ from pipeline.views.realised import RealisedClose
 # What the daily function logs its summary under; `verify --noted cloudwatch` looks for it.
 RUN_ENDED = "the run ended"
 
+NAMED = 20  # tickers in a message; the summary has them all
+
 
 class Outcome(StrEnum):
     """How a run ended.
@@ -71,9 +73,11 @@ class Summary:
     def require_complete(self) -> None:
         """Raise IncompleteRun if a ticker is withheld, so that the run is tried again."""
         if self.withheld:
-            named = ", ".join(f"{ticker} ({reason})" for ticker, reason in self.withheld.items())
+            named = [f"{ticker} ({reason})" for ticker, reason in self.withheld.items()]
+            more = f" and {len(named) - NAMED} more" if len(named) > NAMED else ""
             raise IncompleteRun(
-                f"{self.session}: expected forecasts of every ticker, withheld {named}",
+                f"{self.session}: expected forecasts of every ticker, withheld "
+                f"{', '.join(named[:NAMED])}{more}",
                 self.withheld,
             )
 

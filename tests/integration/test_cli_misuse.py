@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from pipeline.cli import main as cli
-from pipeline.cli.console import OUTCOMES
+from pipeline.cli.forecast_text import OUTCOMES
 from pipeline.cli.reasons import MEANINGS
 from pipeline.errors import Reason
 from pipeline.jobs import daily

@@ -259,7 +259,7 @@ def test_a_copy_s_times_are_a_hint_and_no_failure(forecaster: Forecaster, store:
     os.utime(store / plan, (0, 0))
     answer = forecaster("verify")
     assert answer.code == 0
-    assert "Hint: 1 files have another time than they say; so has a copy" in answer.out
+    assert "Hint: 1 file of another time than said inside; so has a copy" in answer.out
     assert f"  {plan}: it says issued " in answer.out
     assert "The chain is whole" in answer.out
     assert [hint["key"] for hint in forecaster("verify", "--json").document["hints"]] == [plan]

@@ -113,6 +113,8 @@ VENDORS = {
     "botocore": "clients.py errors.py",
     "urllib3": "errors.py",
     "cryptography": "ed25519.py",
+    "openpyxl": "excel_workbook.py",
+    "matplotlib": "fan_figure.py",
     "jinja2": "render.py",  # It touches nothing outside: the page's room is its adapter.
 }
 

@@ -116,7 +116,7 @@ def prints(source: str) -> set[str]:
 
 
 ALLOWED = {
-    "console.py": {"rich.console", "rich.status", "sys.stdout.write"},
+    "console.py": {"rich.console", "rich.status", "rich.text", "sys.stdout.write"},
     "plain.py": {"rich", "rich.table", "rich.text"},
     "progress.py": {"rich.console", "rich.progress"},
     "options.py": {"typer.echo"},  # the version
