@@ -1,0 +1,79 @@
+"""A record with all that a reader may trip over, and what the documents say to run on it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.adapters.exchange_calendar import ExchangeCalendar
+from pipeline.adapters.simulated_bars import SimulatedMarket
+from pipeline.bars import VIX, RawBars
+from pipeline.forecasting.model import Model
+from pipeline.jobs.backfill.run import backfill
+from pipeline.jobs.daily_job import DailyJob
+from tests.support.fakes import MemoryObjects, ScriptedSource
+from tests.support.records import TABLES, run
+
+ROOT = Path(__file__).resolve().parents[2]
+TICKERS = ("SPY", "QQQ", "IWM")
+CALENDAR = ExchangeCalendar()
+# The model has learnt from all up to 2024: the first targets are in sample. Then, after a pause,
+# the end of a month and more.
+PAST = CALENDAR.between(date(2024, 12, 19), date(2024, 12, 24))
+SESSIONS = [
+    *CALENDAR.between(date(2024, 12, 27), date(2024, 12, 31)),
+    *CALENDAR.between(date(2025, 1, 24), date(2025, 2, 7)),
+]
+PRINTED = 7  # sessions before the last: SPY's close is a bad print, mended the day after
+
+
+def build(
+    model: Model, sessions: Sequence[date] = SESSIONS, past: Sequence[date] = PAST
+) -> Mapping[str, bytes]:
+    """Return the objects of a store: `past` issued afterwards, `sessions` live.
+
+    On the last one IWM is withheld; of the one 7 before, SPY's scores were corrected.
+    """
+    first = (past or sessions)[0] - timedelta(days=500)
+    bars = SimulatedMarket(CALENDAR).read([*TICKERS, VIX], first, sessions[-1]).bars
+    store = MemoryObjects()
+    job = DailyJob(TICKERS, ScriptedSource.of(*bars.values()), CALENDAR, store, TABLES, model)
+    if past:
+        backfill(job, past[0], past[-1], _evening(sessions[0]), lambda done, of: None)
+    for session in sessions:
+        known = dict(bars)
+        if session == sessions[-1 - PRINTED]:
+            known["SPY"] = _print(bars["SPY"], session)
+        if session == sessions[-1]:
+            del known["IWM"]
+        run(replace(job, source=ScriptedSource.of(*known.values())), _evening(session))
+    return store.objects
+
+
+def lay_out(objects: Mapping[str, bytes], folder: Path) -> None:
+    """Write objects as the files of a folder's store."""
+    for key, data in objects.items():
+        (folder / key).parent.mkdir(parents=True, exist_ok=True)
+        (folder / key).write_bytes(data)
+
+
+def _evening(session: date) -> datetime:
+    return datetime.combine(session, time(23, tzinfo=UTC))
+
+
+def _print(raw: RawBars, session: date) -> RawBars:
+    """Return bars whose close of a session is 1 % too high."""
+    wrong = np.where(raw.session == np.datetime64(session), 1.01, 1.0)
+    return replace(raw, close=raw.close * wrong, high=raw.high * wrong)
+
+
+def blocks(document: str, section: str, language: str) -> list[str]:
+    """Return the blocks of a language in a section of a document."""
+    text = (ROOT / "docs" / document).read_text("utf-8")
+    part = text.partition(f"\n## {section}\n")[2].partition("\n## ")[0]
+    return re.findall(rf"^```{language}\n(.*?)^```", part, re.DOTALL | re.MULTILINE)
