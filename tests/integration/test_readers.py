@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import numpy as np
 import pytest
 
 from pipeline import frames
@@ -22,7 +21,16 @@ from pipeline.forecasting.model import Model
 from tests.readers.answer import NAMES, plain
 from tests.support.athena import connect, statements, tables_of, to_duckdb
 from tests.support.packaged import package, template
-from tests.support.reading import ROOT, SESSIONS, blocks, build, lay_out
+from tests.support.reading import (
+    ROOT,
+    SESSIONS,
+    Answers,
+    blocks,
+    build,
+    comparable,
+    expected,
+    lay_out,
+)
 from tests.support.s3_server import BUCKET, S3, s3_server
 
 OTHER = ROOT / ".venv-readers" / "bin" / "python"
@@ -41,7 +49,6 @@ SPARK = {
     + " pyspark-shell",
     "SPARK_LOCAL_IP": "127.0.0.1",
 }
-Answers = Mapping[str, list[list[Any]]]
 
 
 @pytest.fixture(scope="module")
@@ -56,51 +63,6 @@ def desk(objects: Mapping[str, bytes], tmp_path_factory: pytest.TempPathFactory)
     lay_out(objects, folder / "demo" / "store")
     (folder / "positions.csv").write_text("ticker,shares\nSPY,100\nQQQ,40\n")
     return folder
-
-
-def expected(desk: Path) -> Answers:
-    """The answers as computed from the rows that the project itself reads."""
-    forecasts = frames.read_forecasts(desk / "demo" / "store", first=SESSIONS[-1])
-    newest = forecasts[forecasts.status == "ok"]
-    scores = frames.read_scores(desk / "demo" / "store", horizons=1)
-    scores = scores.assign(month=scores.target_date.dt.strftime("%Y-%m"))
-    ours, garch = (scores[scores.model == name] for name in ("forecaster", "garch_t"))
-    at = {ticker: rows.iloc[0] for ticker, rows in newest[newest.horizon == 1].groupby("ticker")}
-    risk = {ticker: row.last_close - row.lower_98 for ticker, row in at.items()}
-    fan = ["target_date", "lower_95", "lower_80", "prediction", "upper_80", "upper_95"]
-    hit = ["ticker", "realised_close", "lower_95", "upper_95", "covered_95"]
-    return {
-        "today": [
-            [t, row.target_date, row.prediction, row.lower_95, row.upper_95]
-            for t, row in at.items()
-        ],
-        "fan": newest[newest.ticker == "SPY"][fan].to_numpy().tolist(),
-        "hits": ours[ours.target_date == str(SESSIONS[-1])][hit].to_numpy().tolist(),
-        "coverage": [
-            [month, len(rows), np.mean(rows.covered_80), np.mean(rows.covered_95)]
-            for month, rows in ours.groupby("month")
-        ],
-        "skill": [
-            [month, 1 - rows.crps.mean() / garch[garch.month == month].crps.mean()]
-            for month, rows in ours.groupby("month")
-        ],
-        "risk": [[100 * risk["SPY"], 100 * at["SPY"].last_close * at["SPY"].es_975]],
-        "positions": [
-            [ticker, shares * at[ticker].last_close, shares * risk[ticker]]
-            for ticker, shares in (("SPY", 100), ("QQQ", 40))
-        ],
-    }
-
-
-def comparable(answers: Answers) -> dict[str, list[Any]]:
-    """Return rows in an order of their own, numbers to ten digits."""
-    digits = {
-        name: [
-            [float(f"{v:.10g}") if isinstance(v, float) else plain(v) for v in row] for row in rows
-        ]
-        for name, rows in answers.items()
-    }
-    return {name: sorted(rows, key=str) for name, rows in digits.items()}
 
 
 def ask(python: str | Path, programs: list[str], desk: Path, **environ: str) -> Answers:
@@ -126,7 +88,7 @@ PANDAS = blocks("reading.md", "pandas", "python")
 
 @pytest.mark.parametrize("python", [sys.executable, OTHER], ids=["pandas 2", "pandas 3"])
 def test_pandas(python: str | Path, desk: Path) -> None:
-    assert comparable(ask(python, PANDAS, desk)) == comparable(expected(desk))
+    assert comparable(ask(python, PANDAS, desk)) == comparable(expected(desk / "demo" / "store"))
 
 
 def test_days_of_a_file_are_objects_in_pandas_and_no_text_is_one(desk: Path) -> None:
@@ -161,7 +123,7 @@ def test_duckdb(desk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with duckdb.connect() as connection:
         answered = ask_duckdb(connection, block)
     assert set(answered) == set(NAMES)
-    assert comparable(answered) == comparable(expected(desk))
+    assert comparable(answered) == comparable(expected(desk / "demo" / "store"))
 
 
 def test_athena_s_views(desk: Path, tmp_path: Path) -> None:
@@ -172,12 +134,12 @@ def test_athena_s_views(desk: Path, tmp_path: Path) -> None:
     with connect(desk / "demo" / "store", *catalog, day) as connection:
         answered = ask_duckdb(connection, block, partial(to_duckdb, today=day))
     assert set(answered) == set(NAMES)
-    assert comparable(answered) == comparable(expected(desk))
+    assert comparable(answered) == comparable(expected(desk / "demo" / "store"))
 
 
 def test_polars(desk: Path) -> None:
     polars = blocks("readers.md", "Polars", "python")
-    assert comparable(ask(OTHER, polars, desk)) == comparable(expected(desk))
+    assert comparable(ask(OTHER, polars, desk)) == comparable(expected(desk / "demo" / "store"))
 
 
 @pytest.mark.slow
@@ -185,7 +147,9 @@ def test_pyspark(desk: Path) -> None:
     if shutil.which("java") is None:
         pytest.skip("expected java for Spark, got none: install openjdk-17-jre-headless")
     spark = blocks("readers.md", "PySpark", "python")
-    assert comparable(ask(OTHER, spark, desk, **SPARK)) == comparable(expected(desk))
+    assert comparable(ask(OTHER, spark, desk, **SPARK)) == comparable(
+        expected(desk / "demo" / "store")
+    )
 
 
 @pytest.fixture(scope="module")
@@ -203,7 +167,7 @@ def test_awswrangler_from_files(bucket: S3, desk: Path) -> None:
     _, reading = blocks("readers.md", "awswrangler", "python")
     away = {**bucket.environ, "FORECASTER_STORE": f"s3://{BUCKET}/store"}
     answered = ask(OTHER, [reading, *PANDAS[1:]], desk, **away)
-    assert comparable(answered) == comparable(expected(desk))
+    assert comparable(answered) == comparable(expected(desk / "demo" / "store"))
 
 
 def test_the_answers_know_what_a_reader_may_trip_over(desk: Path) -> None:
@@ -218,7 +182,7 @@ def test_the_answers_know_what_a_reader_may_trip_over(desk: Path) -> None:
         "GROUP BY ticker, target_date, origin_date, horizon, model HAVING count(*) > 1"
     ).fetchall()
     assert {row[0] for row in twice} == {"SPY"}
-    answers = expected(desk)
+    answers = expected(desk / "demo" / "store")
     assert [row[0] for row in answers["coverage"]] == ["2025-01", "2025-02"]
     assert 0 < answers["coverage"][0][2] < 1
     assert len(answers["today"]) == len(answers["hits"]) == 2

@@ -128,6 +128,15 @@ def table(name: str, folder: str) -> dict[str, Any]:
     }
 
 
+def view(name: str) -> dict[str, Any]:
+    """Rows of a view; what it says in words of its own is read in test_catalog."""
+    logical = "".join(map(str.title, name.split("_"))) + "View"
+    rows = {"Name": name, "TableType": "VIRTUAL_VIEW", "ViewExpandedText": "/* Presto View */"}
+    return {f"{logical}.DatabaseName": "Catalog"} | {
+        f"{logical}.TableInput.{path}": value for path, value in rows.items()
+    }
+
+
 def alarm(
     name: str, metric: str, dimensions: Any, condition: str, period: str, missing: str
 ) -> dict[str, Any]:
@@ -299,6 +308,9 @@ ROWS: dict[str, Any] = {
     **table("BaselinesTable", "baselines"),
     **table("ScoresTable", "scores"),
     **table("BarsTable", "bars"),
+    **view("latest_forecasts"),
+    **view("track_record"),
+    **view("coverage_by_month"),
     "Workgroup.Name": "financial-forecaster-dev",
     "Workgroup.RecursiveDeleteOption": True,
     "Workgroup.Tags": TAGS,
