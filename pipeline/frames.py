@@ -11,24 +11,28 @@ from __future__ import annotations
 import warnings
 from collections.abc import Collection
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.adapters.exchange_calendar import ExchangeCalendar
 from pipeline.adapters.pandas_frames import read_bars, read_vix, to_frame
 from pipeline.adapters.parquet_tables import ParquetTables
-from pipeline.errors import StoreError
+from pipeline.errors import ConfigError, StoreError
 from pipeline.forecasting.bundle import load_bundle
 from pipeline.forecasting.model import Model
 from pipeline.jobs.forecast_own import forecast_own
+from pipeline.ports import ObjectStore
 from pipeline.record.chain import find_head
 from pipeline.record.manifest import Mode
+from pipeline.views.fan import read_fans
 from pipeline.views.rows import Selection, read_rows
 from pipeline.views.selection import Day, select
 from pipeline.wiring import DEFAULT_BUNDLE, open_store
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
 
 LIVE = (Mode.LIVE.value,)
 UNNAMED = "unnamed"
@@ -107,9 +111,7 @@ def read_scores(
     ticker text, origin_date and target_date datetime64[us], horizon int32, model and mode text,
     in_sample bool, realised_close, realised_return, error, pit, crps, interval_score_80,
     interval_score_95 float64, covered_50 ... covered_98 bool, lower_95, upper_95 float64,
-    model_version text
-
-    The other parameters and what is raised are those of `read_forecasts`.
+    model_version text; the rest is as for `read_forecasts`
     """
     wanted = select(first, last, tickers, horizons, modes)
     return _read(store, "scores", replace(wanted, in_sample=in_sample))
@@ -151,8 +153,6 @@ def forecast(
         When no forecast can be made of the bars; `reason` says why in a word.
     ConfigError
         When the last bar is not of a session of the exchange.
-    BundleMismatch
-        When the bundle cannot be used.
     """
     raw = read_bars(frame, ticker, UNNAMED)
     index = None if vix is None else read_vix(vix)
@@ -163,8 +163,38 @@ def forecast(
     return to_frame(columns)
 
 
-def _read(location: str | Path, name: str, wanted: Selection) -> pd.DataFrame:
+def plot_fan(store: str | Path, ticker: str, ax: Axes | None = None) -> Axes:
+    """Draw a ticker's last 60 sessions, the interval issued for each, and the newest fan.
+
+    Parameters
+    ----------
+    ax : where to draw; None for a new figure, which a notebook shows
+
+    Raises as `read_forecasts` does; RequestError too where there is no forecast of the ticker, and
+    ConfigError where there is no matplotlib.
+    """
+    opened, session = _open(store)
+    name = ticker.strip().upper()
+    (fan,) = read_fans(opened, ParquetTables(), session, [name])
+    try:
+        from matplotlib import pyplot as plt  # noqa: PLC0415
+
+        from pipeline.adapters.fan_figure import draw_fan  # noqa: PLC0415
+    except ModuleNotFoundError as exc:
+        raise ConfigError(f"expected matplotlib, which draws pictures, got: {exc}") from exc
+    axes = plt.figure(figsize=(9, 5), layout="constrained").add_subplot() if ax is None else ax
+    return draw_fan(fan.past, fan.ahead, axes, title=f"{name}, from the close of {session}")
+
+
+def _open(location: str | Path) -> tuple[ObjectStore, date]:
+    """Return a store and its newest session."""
     store = open_store(str(location))
-    if find_head(store) is None:
+    head = find_head(store)
+    if head is None:
         raise StoreError(f"expected published forecasts in {location}, found none")
+    return store, head.manifest.session
+
+
+def _read(location: str | Path, name: str, wanted: Selection) -> pd.DataFrame:
+    store, _ = _open(location)
     return to_frame(read_rows(store, ParquetTables(), name, wanted))

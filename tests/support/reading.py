@@ -125,4 +125,13 @@ def blocks(document: str, section: str, language: str) -> list[str]:
     """Return the blocks of a language in a section of a document."""
     text = (ROOT / "docs" / document).read_text("utf-8")
     part = text.partition(f"\n## {section}\n")[2].partition("\n## ")[0]
-    return re.findall(rf"^```{language}\n(.*?)^```", part, re.DOTALL | re.MULTILINE)
+    return read_blocks(part, language)
+
+
+def read_blocks(text: str, language: str) -> list[str]:
+    """Return the blocks of a language in a text."""
+    return [
+        body
+        for name, body in re.findall(r"^```(\w*)\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+        if name == language
+    ]

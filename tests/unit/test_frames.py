@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -9,6 +10,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
 
 from pipeline import frames
 from pipeline.adapters.exchange_calendar import ExchangeCalendar
@@ -175,3 +178,28 @@ def test_bars_of_no_name_have_none() -> None:
     assert set(frames.forecast(frame_of(simulated()["ABC"])).ticker) == {"unnamed"}
     with pytest.raises(RequestError, match="expected a pandas DataFrame of bars"):
         frames.forecast([1.0, 2.0])  # type: ignore[arg-type]
+
+
+def test_a_fan_is_drawn_where_it_is_told(store: Path) -> None:
+    own = frames.plot_fan(store, "abc")
+    assert "ABC" in own.get_title(loc="left") + own.get_title()
+    assert "2026-11-20" in own.get_title(loc="left") + own.get_title()
+    there = Figure().add_subplot()
+    assert frames.plot_fan(str(store), "ABC", ax=there) is there
+    assert there.collections or there.lines
+    plt.close("all")
+
+
+def test_a_fan_of_nobody_is_refused(store: Path, tmp_path: Path) -> None:
+    with pytest.raises(RequestError, match="XYZ: expected a ticker of 2026-11-20, which are ABC"):
+        frames.plot_fan(store, "XYZ")
+    with pytest.raises(StoreError, match="expected published forecasts in"):
+        frames.plot_fan(tmp_path, "ABC")
+
+
+def test_without_matplotlib_a_fan_says_what_is_missing(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(ConfigError, match="expected matplotlib, which draws pictures, got"):
+        frames.plot_fan(store, "ABC")

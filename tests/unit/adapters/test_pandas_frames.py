@@ -29,7 +29,9 @@ def flat(raw: RawBars = RAW) -> pd.DataFrame:
 
 def side_by_side(*, by: str = "Price") -> pd.DataFrame:
     """Return bars of two tickers as yfinance's download() has them."""
-    both = pd.concat({"QQQ": flat(OTHER), "SPY": flat()}, axis="columns", names=["Ticker", "Price"])
+    both = pd.concat(
+        {"QQQ": flat(OTHER), "SPY": flat()}, axis="columns", names=["Ticker", "Price"], sort=False
+    )
     return both.swaplevel(axis="columns").sort_index(axis="columns") if by == "Price" else both
 
 
@@ -117,14 +119,14 @@ REFUSED = {
     ),
     "no close": (lambda: flat().drop(columns="Close"), InvalidBars, "missing Close"),
     "a column twice": (
-        lambda: pd.concat([flat(), flat()[["Open"]]], axis="columns"), InvalidBars, "got Open twice"
+        lambda: flat()[["Open", *flat().columns]], InvalidBars, "got Open twice"
     ),
     "words for numbers": (lambda: flat().assign(High="much"), InvalidBars, "numbers in High"),
     "another ticker": (
         lambda: side_by_side().drop(columns="SPY", level="Ticker"), RequestError, "one of QQQ, got"
     ),
     "levels of something else": (
-        lambda: pd.concat({"a": flat()[["Volume"]]}, axis="columns"), RequestError, "named Open"
+        lambda: side_by_side().drop(columns="Close", level="Price"), RequestError, "named Open"
     ),
     "nothing": (lambda: flat()[:0], InvalidBars, "no row"),
 }  # fmt: skip
