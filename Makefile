@@ -49,7 +49,7 @@ check-days: $(VENV)/.dev ## The tests of what asks for today, on other days
 		-k "not s3 and not columns and not terminal and not load" $(DAY_TESTS) $(PYTEST_ARGS); done
 
 .PHONY: test
-test: $(VENV)/.dev $(VENV)-lambda/.made $(VENV)-cloud/.made node_modules/.made ## Every test; those that lack something here say what
+test: $(VENV)/.dev $(VENV)-lambda/.made $(VENV)-cloud/.made $(VENV)-readers/.made node_modules/.made ## Every test; those that lack something here say what
 	$(BIN)/pytest $(PYTEST_ARGS)
 
 .PHONY: format
@@ -160,7 +160,7 @@ audit: ## Look the locks up in the databases of known vulnerabilities
 
 .PHONY: clean
 clean: ## Remove what was made here, environments included
-	rm -rf $(VENV) $(VENV)-lambda $(VENV)-cloud node_modules .serverless .cache $(DEMO) out .mypy_cache .ruff_cache \
+	rm -rf $(VENV) $(VENV)-lambda $(VENV)-cloud $(VENV)-readers node_modules .serverless .cache $(DEMO) out .mypy_cache .ruff_cache \
 		.hypothesis .import_linter_cache
 
 # ONNX Runtime has no wheel for Intel Macs, which an x86_64 Python on Apple silicon is too, nor for musl.
@@ -210,6 +210,13 @@ $(VENV)-lambda/.made: infra/image-requirements.txt tests/e2e/make_lambda_env.sh 
 $(VENV)-cloud/.made: tests/e2e/cloud-requirements.txt | $(BIN)/python
 	@$(PYTHON) -m venv $(VENV)-cloud
 	$(VENV)-cloud/bin/pip install -q --disable-pip-version-check -r $<
+	@touch $@
+
+# Readers of the store that the project does without, and the project's own parts with the other pandas.
+$(VENV)-readers/.made: pyproject.toml tests/readers/requirements.txt tests/readers/pandas.txt | $(VENV)/.dev
+	$(BIN)/uv venv -q --clear --python $(BIN)/python $(VENV)-readers
+	$(BIN)/uv pip install -q --python $(VENV)-readers/bin/python --override tests/readers/pandas.txt \
+		-r pyproject.toml -r tests/readers/requirements.txt
 	@touch $@
 
 node_modules/.made: package-lock.json

@@ -60,7 +60,7 @@ def publish(
     state = writer.write_state(_next_state(part, bundle, scored, rescored))
     stamp = _stamp(part, bundle, writer.objects)
     forecast = forecaster.forecast(usable, vintage.bars.get(VIX)).calibrate(state.calibration)
-    unfit = _find_unfit(forecast)
+    unfit = find_unfit(forecast)
     fit = forecast.where(np.array([ticker not in unfit for ticker in forecast.tickers], bool))
     forecasts = writer.write_table(
         "forecasts", build_forecast_columns(fit, withheld | unfit, stamp)
@@ -108,10 +108,10 @@ def find_unpublished(
         return withheld
     state = start_part(prior, forecaster.bundle.manifest, expected[-1], 0)
     forecast = forecaster.forecast(usable, vintage.bars.get(VIX)).calibrate(state.calibration)
-    return withheld | _find_unfit(forecast)
+    return withheld | find_unfit(forecast)
 
 
-def _find_unfit(forecast: Forecast) -> dict[str, Reason]:
+def find_unfit(forecast: Forecast) -> dict[str, Reason]:
     """Return why what the model answered of a ticker is not published."""
     tickers = np.array(forecast.tickers, object)
     plausible = forecast.plausible & (forecast.sigma > 0).all(axis=1)

@@ -47,6 +47,24 @@ class Cloud:
             **{**given, **keys},
         )
 
+    def ask_athena(self, sql: str) -> list[list[str]]:
+        """Return what Athena answers, in the deployed workgroup and database."""
+        athena = self.client("athena")
+        started = athena.start_query_execution(
+            QueryString=sql,
+            WorkGroup=NAME,
+            QueryExecutionContext={"Database": NAME.replace("-", "_")},
+        )["QueryExecutionId"]
+
+        def ended() -> Any:
+            execution = athena.get_query_execution(QueryExecutionId=started)["QueryExecution"]
+            return execution if execution["Status"]["State"] in ("SUCCEEDED", "FAILED") else None
+
+        status = eventually(ended)["Status"]
+        assert status["State"] == "SUCCEEDED", status
+        answered = athena.get_query_results(QueryExecutionId=started)["ResultSet"]["Rows"]
+        return [[cell.get("VarCharValue", "") for cell in row["Data"]] for row in answered[1:]]
+
     def serverless(self, command: str, **params: str) -> subprocess.CompletedProcess[str]:
         """Run a command of the framework on stage dev, with the simulated market."""
         return serverless(command, stage="dev", params={**PARAMS, **params}, environ=self.environ)

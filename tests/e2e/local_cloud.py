@@ -9,6 +9,7 @@ ministack 1.5.33 does not do of what we deploy is added below, each in one place
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import sys
@@ -132,6 +133,61 @@ def deploy_queries_and_budgets() -> None:
     }
 
 
+def read_views_and_rows_files() -> None:
+    """Answer from views, and know a row's file as "$path", as Athena does."""
+    from ministack.services import athena, glue
+
+    rewritten, related, nothing = (
+        athena._rewrite_data_paths,
+        athena._table_relation,
+        athena._empty_relation,
+    )
+
+    def expand(query: str, database: str) -> str:
+        for ref in sorted(athena._table_references(query), key=lambda ref: ref.start, reverse=True):
+            table = glue._tables.get(f"{ref.database or database}/{ref.table}") or {}
+            if table.get("TableType") == "VIRTUAL_VIEW":
+                text = table["ViewOriginalText"].removeprefix("/* Presto View: ")
+                sql = json.loads(base64.b64decode(text.removesuffix(" */")))["originalSql"]
+                alias = "" if ref.aliased else f" AS {ref.table}"
+                query = f"{query[: ref.start]}({sql}){alias}{query[ref.end :]}"
+        return query
+
+    async def rewrite(query: str, database: str, catalog: str | None = None) -> Any:
+        return await rewritten(expand(query, database), database, catalog)
+
+    def relate(table: dict[str, Any], files: list[str]) -> str:
+        reading = related(table, files).removesuffix(")")
+        return (
+            f'(SELECT * EXCLUDE (filename), filename AS "$path" FROM {reading}, filename = true))'
+        )
+
+    def relate_nothing(table: dict[str, Any]) -> str:
+        path = {"Name": "$path", "Type": "string"}
+        return str(nothing({**table, "PartitionKeys": [*table["PartitionKeys"], path]}))
+
+    athena._rewrite_data_paths = rewrite
+    athena._table_relation, athena._empty_relation = relate, relate_nothing
+
+
+def keep_results_where_they_are_said_to_be() -> None:
+    """Write an answer of Athena's under the name that is told, not under one more."""
+    from ministack.services import athena
+
+    saved = athena._save_query_results
+
+    async def save(query_id: str) -> None:
+        results = athena._executions[query_id]["ResultConfiguration"]
+        told = results["OutputLocation"]
+        results["OutputLocation"] = told.removesuffix(f"{query_id}.csv")
+        try:
+            await saved(query_id)
+        finally:
+            results["OutputLocation"] = told
+
+    athena._save_query_results = save
+
+
 def write_once() -> None:
     """Lock buckets as templates say, and tell their policies what S3 tells of a write."""
     from ministack.core import iam_actions
@@ -196,6 +252,8 @@ def main(port: int) -> None:
         retry_as_the_alias_says()
         fill_in_the_schedule_s_input()
         deploy_queries_and_budgets()
+        read_views_and_rows_files()
+        keep_results_where_they_are_said_to_be()
         write_once()
         count_loopback_as_tls()
         told = " ".join(f"{name}={value}" for name, value in variables(port).items())

@@ -77,25 +77,6 @@ def published(cloud: Cloud) -> dict[str, Any]:
     return columns
 
 
-def rows(cloud: Cloud, sql: str) -> list[list[str]]:
-    """What Athena answers, in the deployed workgroup and database."""
-    athena = cloud.client("athena")
-    started = athena.start_query_execution(
-        QueryString=sql,
-        WorkGroup=NAME,
-        QueryExecutionContext={"Database": NAME.replace("-", "_")},
-    )["QueryExecutionId"]
-
-    def ended() -> Any:
-        execution = athena.get_query_execution(QueryExecutionId=started)["QueryExecution"]
-        return execution if execution["Status"]["State"] in ("SUCCEEDED", "FAILED") else None
-
-    status = eventually(ended)["Status"]
-    assert status["State"] == "SUCCEEDED", status
-    answered = athena.get_query_results(QueryExecutionId=started)["ResultSet"]["Rows"]
-    return [[cell.get("VarCharValue", "") for cell in row["Data"]] for row in answered[1:]]
-
-
 def test_the_schedule_fires_by_itself_and_parquet_lands_in_the_bucket(cloud: Cloud) -> None:
     s3, scheduler = cloud.client("s3"), cloud.client("scheduler")
     for key in keys(cloud):
@@ -122,11 +103,8 @@ def test_the_queries_that_wait_in_athena_answer_from_what_was_published(cloud: C
         (query := athena.get_named_query(NamedQueryId=one)["NamedQuery"])["Name"]: query
         for one in athena.list_named_queries(WorkGroup=NAME)["NamedQueryIds"]
     }
-    # This cloud's Athena does not know a row's file; test_catalog asks by it, of files that do.
     answers = {
-        name.removeprefix(f"{NAME}-"): rows(
-            cloud, query["QueryString"].replace('"$path"', "target_date")
-        )
+        name.removeprefix(f"{NAME}-"): cloud.ask_athena(query["QueryString"])
         for name, query in waiting.items()
     }
     forecasts = published(cloud)

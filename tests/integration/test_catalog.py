@@ -8,16 +8,15 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import duckdb
 import pyarrow as pa
 import pytest
-import sqlglot
 
 from pipeline.adapters.exchange.calendar import ExchangeCalendar
 from pipeline.adapters.folder_store import FolderObjects
 from pipeline.adapters.parquet_tables import SCHEMAS
 from pipeline.adapters.simulated_bars import SimulatedMarket
 from pipeline.wiring import daily_job, open_store
+from tests.support.athena import connect, document_of, tables_of, to_duckdb
 from tests.support.packaged import package, template
 from tests.support.records import run
 
@@ -37,11 +36,21 @@ BASELINES = pa.schema([*SCHEMAS["forecasts"], pa.field("model", pa.string(), nul
 
 
 @pytest.fixture(scope="module")
-def tables(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def deployed(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The packaged template."""
+    return template(package(tmp_path_factory.mktemp("packaged")))
+
+
+@pytest.fixture(scope="module")
+def tables(deployed: Any) -> dict[str, Any]:
     """The deployed tables by name."""
-    resources = template(package(tmp_path_factory.mktemp("packaged")))["Resources"].values()
-    found = [one["Properties"]["TableInput"] for one in resources if one["Type"].endswith("Table")]
-    return {table["Name"]: table for table in found}
+    return tables_of(deployed)
+
+
+@pytest.fixture(scope="module")
+def views(deployed: Any) -> dict[str, Any]:
+    """The deployed views by name."""
+    return tables_of(deployed, "VIRTUAL_VIEW")
 
 
 class Written(NamedTuple):
@@ -123,12 +132,9 @@ def test_the_projection_covers_every_file_and_each_in_one_place(
 def test_the_queries_are_athena_s_sql_and_run_on_what_was_written(
     query: Path, tables: dict[str, Any], written: Written
 ) -> None:
-    sql = on_the_day(query.read_text(), written.now.date())
-    with duckdb.connect() as connection:
-        for name, table in tables.items():
-            files = sorted(map(str, (written.store / name).rglob("*.parquet")))
-            columns = [*table["StorageDescriptor"]["Columns"], *table["PartitionKeys"]]
-            connection.execute(_view(name, files, columns))
+    assert "current_date" in query.read_text()
+    sql = to_duckdb(query.read_text(), written.now.date())
+    with connect(written.store, tables, {}, written.now.date()) as connection:
         answered = connection.execute(sql).fetchall()
     if query.stem == "latest-forecasts":
         newest = max(written.sessions)
@@ -139,22 +145,52 @@ def test_the_queries_are_athena_s_sql_and_run_on_what_was_written(
         assert len(answered) == 100
 
 
-def on_the_day(athena: str, today: date) -> str:
-    """Return a query of Athena's as DuckDB's, on which it is the given day."""
-    (sql,) = sqlglot.transpile(athena, read="athena", write="duckdb")
-    assert "CURRENT_DATE" in sql
-    return sql.replace("CURRENT_DATE", f"DATE '{today}'")
+def test_a_view_says_what_athena_s_own_would(views: dict[str, Any]) -> None:
+    assert set(views) == {"latest_forecasts", "track_record", "coverage_by_month"}
+    for view in views.values():
+        assert view["Parameters"] == {"presto_view": "true", "comment": "Presto View"}
+        assert view["ViewExpandedText"] == "/* Presto View */"
+        assert view["PartitionKeys"] == []
+        assert view["StorageDescriptor"]["SerdeInfo"]
+        document = document_of(view)
+        assert document["catalog"] == "awsdatacatalog"
+        assert document["schema"] == "financial_forecaster_dev"
+        assert len(view["ViewOriginalText"]) < 131072
 
 
-def _view(name: str, files: list[str], columns: list[dict[str, str]]) -> str:
-    if files:
-        reading = f"read_parquet({files}, hive_types = {{'month': VARCHAR}}, filename = true)"
-        source = f'SELECT *, filename AS "$path" FROM {reading}'
-    else:
-        kinds = {"string": "VARCHAR"}
-        nothing = (
-            f"CAST(NULL AS {kinds.get(one['Type'], one['Type'])}) AS {one['Name']}"
-            for one in columns
-        )
-        source = f'SELECT {", ".join(nothing)}, CAST(NULL AS VARCHAR) AS "$path" WHERE false'
-    return f"CREATE VIEW {name} AS {source}"
+# As Hive names a type, as Trino does, and as DuckDB does of the query's own columns.
+VIEW_TYPES = {
+    ("string", "varchar", "VARCHAR"),
+    ("int", "integer", "INTEGER"),
+    ("bigint", "bigint", "BIGINT"),
+    ("double", "double", "DOUBLE"),
+    ("boolean", "boolean", "BOOLEAN"),
+    ("date", "date", "DATE"),
+    ("timestamp", "timestamp(3)", "TIMESTAMP"),
+}
+
+
+def test_a_view_s_columns_are_those_of_its_query(
+    tables: dict[str, Any], views: dict[str, Any], written: Written
+) -> None:
+    """Athena calls a view stale of which one is not."""
+    with connect(written.store, tables, views, written.now.date()) as connection:
+        for name, view in views.items():
+            described = connection.execute(f"DESCRIBE {name}").fetchall()
+            hive = view["StorageDescriptor"]["Columns"]
+            trino = document_of(view)["columns"]
+            names = [column["Name"] for column in hive]
+            assert names == [column["name"] for column in trino] == [row[0] for row in described]
+            for one, other, row in zip(hive, trino, described, strict=True):
+                assert (one["Type"], other["type"], row[1].partition("_")[0]) in VIEW_TYPES, row
+
+
+def test_views_are_of_what_was_written(
+    tables: dict[str, Any], views: dict[str, Any], written: Written
+) -> None:
+    with connect(written.store, tables, views, written.now.date()) as connection:
+        newest = connection.execute("SELECT DISTINCT origin_date FROM latest_forecasts").fetchall()
+        scored = connection.execute("SELECT count(*) FROM scores WHERE NOT in_sample").fetchone()
+        record = connection.execute("SELECT count(*) FROM track_record").fetchone()
+    assert newest == [(max(written.sessions),)]
+    assert record == scored

@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 import re
-import runpy
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from pipeline.adapters.exchange.calendar import ExchangeCalendar
-from pipeline.adapters.simulated_bars import SimulatedMarket
-from pipeline.wiring import daily_job, open_store
 from tests.support.packaged import package, template
-from tests.support.records import run
 
 ROOT = Path(__file__).resolve().parents[2]
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text()
 READING = (ROOT / "docs" / "reading.md").read_text()
 NAME = "financial-forecaster-dev-"
-EVENING = datetime(2026, 11, 20, 23, 30, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
@@ -77,25 +70,3 @@ def test_costs_add_up_and_a_first_stage_stays_below_35_cents() -> None:
         stated = float(total[column].strip("*"))
         assert sum(float(row[column]) for row in items) == pytest.approx(stated)
     assert float(total[0].strip("*")) < 0.35
-
-
-@pytest.mark.parametrize("library", ["duckdb", "pandas"])
-def test_the_programs_in_reading_md_run_and_print_every_ticker(
-    library: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    calendar, bundle = ExchangeCalendar(), ROOT / "models" / "default"
-    store = str(tmp_path / "demo" / "store")
-    source = SimulatedMarket(calendar)
-    job = daily_job(("SPY", "QQQ"), source, calendar, store=open_store(store), bundle=bundle)
-    run(job, EVENING)
-    programs = re.findall(r"^```python\n(.*?)^```", READING, re.DOTALL | re.MULTILINE)
-    (program,) = [one for one in programs if one.startswith(f"import {library}")]
-    (tmp_path / "program.py").write_text(program)
-    monkeypatch.chdir(tmp_path)
-    runpy.run_path("program.py")
-    printed = capsys.readouterr().out
-    assert "QQQ" in printed
-    assert "SPY" in printed

@@ -6,7 +6,8 @@ import json
 import re
 from typing import Any
 
-from tests.support.packaged import DIGEST, IMAGE, ROOT
+from tests.support.packaged import DIGEST, IMAGE
+from tests.support.template_catalog import CATALOG, TAGS
 from tests.support.template_store import BUCKET, OBJECTS, STORE, VIEWS
 
 LIVE_URL = "OnDemandLambdaFunction.Arn:live"
@@ -14,7 +15,6 @@ LOGS = "arn:aws:logs:us-east-1:123456789012:log-group:/aws/lambda/financial-fore
 DIGESTS = "arn:aws:sns:us-east-1:123456789012:financial-forecaster-dev-digests"
 SIGNING_KEY = "arn:aws:ssm:us-east-1:123456789012:parameter/financial-forecaster/dev/signing-key"
 FUNCTIONS = "arn:aws:lambda:us-east-1:123456789012:function:financial-forecaster-dev"
-TAGS = [{"Key": "service", "Value": "financial-forecaster"}, {"Key": "stage", "Value": "dev"}]
 
 
 def assumed_by(service: str, **condition: Any) -> dict[str, Any]:
@@ -104,30 +104,6 @@ def schedule(name: str, expression: str, function: str = "Daily") -> dict[str, A
     }
 
 
-def table(name: str, folder: str) -> dict[str, Any]:
-    """Rows of a table; its columns are compared with the schema of the files elsewhere."""
-    projection = "TableInput.Parameters.projection"
-    return {
-        f"{name}.{path}": value
-        for path, value in {
-            "DatabaseName": "Catalog",
-            "TableInput.Name": folder,
-            "TableInput.TableType": "EXTERNAL_TABLE",
-            "TableInput.PartitionKeys": [{"Name": "month", "Type": "string"}],
-            f"{projection}\\.enabled": "true",
-            f"{projection}\\.month\\.type": "date",
-            f"{projection}\\.month\\.format": "yyyy-MM",
-            f"{projection}\\.month\\.range": "2010-01,NOW",
-            f"{projection}\\.month\\.interval": "1",
-            f"{projection}\\.month\\.interval\\.unit": "MONTHS",
-            "TableInput.StorageDescriptor.Location": f"s3://{BUCKET}/store/{folder}/",
-            "TableInput.StorageDescriptor.SerdeInfo.SerializationLibrary": (
-                "org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe"
-            ),
-        }.items()
-    }
-
-
 def alarm(
     name: str, metric: str, dimensions: Any, condition: str, period: str, missing: str
 ) -> dict[str, Any]:
@@ -153,15 +129,6 @@ def alarm(
             "TreatMissingData": missing,
             "AlarmActions": ["Alarms"],
         }.items()
-    }
-
-
-def query(name: str, file: str) -> dict[str, Any]:
-    return {
-        f"{name}.Name": f"financial-forecaster-dev-{file}",
-        f"{name}.Database": "Catalog",
-        f"{name}.WorkGroup": "Workgroup",
-        f"{name}.QueryString": (ROOT / "infra" / "queries" / f"{file}.sql").read_text(),
     }
 
 
@@ -293,28 +260,7 @@ ROWS: dict[str, Any] = {
     "DeadLettersPolicy.Queues": ["DeadLetters"],
     "DeadLettersPolicy.PolicyDocument.Statement.0.Effect": "Deny",
     "DeadLettersPolicy.PolicyDocument.Statement.0.Condition.Bool.aws:SecureTransport": "false",
-    # The store as tables.
-    "Catalog.DatabaseInput.Name": "financial_forecaster_dev",
-    **table("ForecastsTable", "forecasts"),
-    **table("BaselinesTable", "baselines"),
-    **table("ScoresTable", "scores"),
-    **table("BarsTable", "bars"),
-    "Workgroup.Name": "financial-forecaster-dev",
-    "Workgroup.RecursiveDeleteOption": True,
-    "Workgroup.Tags": TAGS,
-    "Workgroup.WorkGroupConfiguration.EnforceWorkGroupConfiguration": True,
-    "Workgroup.WorkGroupConfiguration.BytesScannedCutoffPerQuery": 1024**3,
-    "Workgroup.WorkGroupConfiguration.ResultConfiguration.OutputLocation": (
-        f"s3://{BUCKET}/athena/"
-    ),
-    "Workgroup.WorkGroupConfiguration.ResultConfiguration.EncryptionConfiguration"
-    ".EncryptionOption": "SSE_S3",
-    **query("LatestForecastsQuery", "latest-forecasts"),
-    **query("BesideBaselinesQuery", "beside-baselines"),
-    **query("CoverageQuery", "coverage"),
-    **query("SkillQuery", "skill"),
-    **query("WithheldQuery", "withheld"),
-    **query("BarsOfARunQuery", "bars-of-a-run"),
+    **CATALOG,
     # Who is told, of what.
     **alarm(
         *("NoForecast", "financial-forecaster:session_complete", OF_DAILY),
