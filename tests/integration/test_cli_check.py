@@ -137,8 +137,12 @@ def test_many_files_are_summed_up(forecaster: Forecaster, bars: Path) -> None:
     for at in range(30):
         shutil.copy(bars / "SPY.csv", bars / f"T{at}.csv")
     (bars / "T7.csv").write_text("no bars")
+    lines = (bars / "T8.csv").read_text().splitlines()
+    (bars / "T8.csv").write_text("\n".join(lines[:5] + lines[6:]))
     answer = forecaster("check", "--bars", bars)
     assert "34 of 35 usable" in answer.out
+    assert "sessions without a bar" in answer.out
+    assert "1 sessions" not in answer.out
     assert "2024-03-20" not in answer.out
     assert "unreadable" in answer.out
     assert "and 28 more" in answer.out

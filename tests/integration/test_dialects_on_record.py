@@ -94,14 +94,14 @@ def test_forecasts_are_those_of_the_same_bars_as_yahoo_exports_them(
     assert forecaster("verify", "--store", "b").code == 0
 
 
-def test_a_ticker_that_could_not_be_read_has_no_dialect(
-    forecaster: Forecaster, mixed: Path
-) -> None:
+def test_a_part_notes_the_files_that_it_was_made_from(forecaster: Forecaster, mixed: Path) -> None:
     text = (mixed / "QQQ.csv").read_text()
     (mixed / "QQQ.csv").write_text(text.replace("$", "%", 1))
+    lines = (mixed / "DIA.csv").read_text().splitlines()
+    (mixed / "DIA.csv").write_text("\n".join(lines[:5] + lines[6:]))  # a session is missing
     assert forecaster("run", "--bars", mixed, "--as-of", SESSION).code == 1
     assert [note["tickers"] for note in notes()] == [["SPY"], ["DIA"], ["^VIX"]]
     (mixed / "QQQ.csv").write_text(text)
-    assert forecaster("run", "--bars", mixed, "--as-of", SESSION).code == 0
+    assert forecaster("run", "--bars", mixed, "--as-of", SESSION).code == 1
     assert [note["tickers"] for note in notes(part=1)] == [["QQQ"], ["^VIX"]]
     assert forecaster("verify", "--deep").code == 0
