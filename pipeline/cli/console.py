@@ -73,12 +73,8 @@ def print_json(document: Mapping[str, Any]) -> None:
 
 
 def print_text(text: str) -> None:
-    """Print text for machines as it is; whoever reads may go away before its end."""
-    try:
-        sys.stdout.write(text)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        _console().on_broken_pipe()
+    """Print text for machines as it is."""
+    sys.stdout.write(text)
 
 
 @contextmanager
