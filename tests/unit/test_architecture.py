@@ -113,6 +113,7 @@ VENDORS = {
     "botocore": "clients.py errors.py",
     "urllib3": "errors.py",
     "cryptography": "ed25519.py",
+    "matplotlib": "fan_figure.py notebook_axes.py",
     "jinja2": "render.py",  # It touches nothing outside: the page's room is its adapter.
 }
 
