@@ -13,7 +13,7 @@ from collections.abc import Collection
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pipeline.adapters.exchange.calendar import ExchangeCalendar
 from pipeline.adapters.pandas_frames import read_bars, read_vix, to_frame
@@ -32,7 +32,6 @@ from pipeline.wiring import DEFAULT_BUNDLE, open_store
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.axes import Axes
 
 LIVE = (Mode.LIVE.value,)
 UNNAMED = "unnamed"
@@ -163,12 +162,12 @@ def forecast(
     return to_frame(columns)
 
 
-def plot_fan(store: str | Path, ticker: str, ax: Axes | None = None) -> Axes:
+def plot_fan(store: str | Path, ticker: str, ax: Any = None) -> Any:
     """Draw a ticker's last 60 sessions, the interval issued for each, and the newest fan.
 
     Parameters
     ----------
-    ax : where to draw; None for a new figure, which a notebook shows
+    ax : matplotlib's axes, which are returned; None for those of a new figure, as a notebook shows
 
     Raises as `read_forecasts` does; RequestError too where there is no forecast of the ticker, and
     ConfigError where there is no matplotlib.
@@ -177,12 +176,11 @@ def plot_fan(store: str | Path, ticker: str, ax: Axes | None = None) -> Axes:
     name = ticker.strip().upper()
     (fan,) = read_fans(opened, ParquetTables(), session, [name])
     try:
-        from matplotlib import pyplot as plt  # noqa: PLC0415
-
         from pipeline.adapters.fan_figure import draw_fan  # noqa: PLC0415
+        from pipeline.adapters.notebook_axes import new_axes  # noqa: PLC0415
     except ModuleNotFoundError as exc:
         raise ConfigError(f"expected matplotlib, which draws pictures, got: {exc}") from exc
-    axes = plt.figure(figsize=(9, 5), layout="constrained").add_subplot() if ax is None else ax
+    axes = new_axes() if ax is None else ax
     return draw_fan(fan.past, fan.ahead, axes, title=f"{name}, from the close of {session}")
 
 

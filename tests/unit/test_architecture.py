@@ -114,7 +114,7 @@ VENDORS = {
     "urllib3": "errors.py",
     "cryptography": "ed25519.py",
     "openpyxl": "excel_workbook.py",
-    "matplotlib": "fan_figure.py",
+    "matplotlib": "fan_figure.py notebook_axes.py",
     "jinja2": "render.py",  # It touches nothing outside: the page's room is its adapter.
 }
 

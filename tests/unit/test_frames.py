@@ -201,5 +201,6 @@ def test_without_matplotlib_a_fan_says_what_is_missing(
     store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
+    monkeypatch.delitem(sys.modules, "pipeline.adapters.fan_figure", raising=False)
     with pytest.raises(ConfigError, match="expected matplotlib, which draws pictures, got"):
         frames.plot_fan(store, "ABC")
