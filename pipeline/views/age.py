@@ -1,7 +1,8 @@
 """Age: whether published forecasts are old, by the sessions after theirs and a reader's clock.
 
 A view cannot know when it is read, and who serves it has no calendar. So it carries the days of
-the next sessions; one counts as over at midnight UTC after its day, when its run is due.
+the next sessions; one counts as over at 3:00 UTC after its day: by then its run is due on every
+exchange, whose last close is that of those around the clock, at midnight.
 """
 
 from __future__ import annotations
@@ -53,4 +54,4 @@ def show_age(page: bytes, now: datetime) -> bytes:
 
 
 def _end(session: date) -> datetime:
-    return datetime.combine(session + timedelta(days=1), time(tzinfo=UTC))
+    return datetime.combine(session + timedelta(days=1), time(3, tzinfo=UTC))

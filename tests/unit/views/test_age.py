@@ -15,7 +15,7 @@ from pipeline.views.age import count_sessions_behind, describe_age, mark_page, s
 from tests.support.records import CALENDAR, SESSIONS, evening, run_days
 
 NEXT = (date(2024, 12, 30), date(2024, 12, 31), date(2025, 1, 2))
-OVER = datetime(2024, 12, 31, tzinfo=UTC)  # midnight after the first
+OVER = datetime(2024, 12, 31, 3, tzinfo=UTC)  # after the first, New York's evening
 SECOND = timedelta(seconds=1)
 
 
@@ -30,7 +30,7 @@ SECOND = timedelta(seconds=1)
         (OVER + timedelta(days=400), 3),
     ],
 )
-def test_a_session_counts_as_over_at_midnight_after_it(now: datetime, behind: int) -> None:
+def test_a_session_counts_as_over_three_hours_after_its_day(now: datetime, behind: int) -> None:
     assert count_sessions_behind(NEXT, now) == behind
 
 

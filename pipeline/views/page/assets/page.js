@@ -356,9 +356,9 @@
     save(`past-${data.session}.csv`, [heads, ...rows]);
   };
 
-  // A session is over at midnight UTC after its day, when its run is due.
+  // A session is over at 3:00 UTC after its day: by then its run is due on every exchange.
   const tellAge = () => {
-    const now = Date.now(), behind = data.next.filter((day) => Date.parse(`${day}T00:00:00Z`) + 864e5 <= now).length;
+    const now = Date.now(), behind = data.next.filter((day) => Date.parse(`${day}T00:00:00Z`) + 27 * 36e5 <= now).length;
     const times = data.tickers.map((t) => Date.parse(t.issued)).filter((time) => time <= now);
     if (times.length) {
       const hours = Math.floor((now - Math.max(...times)) / 36e5);
