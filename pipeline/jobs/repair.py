@@ -44,8 +44,8 @@ def repair(
 ) -> Repaired:
     """Put back what is damaged of the record, from `copies` or remade.
 
-    With `give_up`, accept as lost what cannot be had again. The views are then made again, which
-    leave out what is damaged.
+    With `give_up`, accept as lost what cannot be had again. Then the views are made anew, which
+    leave out what is still damaged.
 
     Raises
     ------
@@ -55,9 +55,8 @@ def repair(
     """
     repairer = _Repairer(store, tables, calendar, copies)
     repairer.run(now if give_up else None)
-    if repairer.done.healed or repairer.done.lost:
-        with suppress(DamagedObject):  # of the newest session: the next run makes them
-            refresh_views(store, tables)
+    with suppress(DamagedObject):  # of the newest session, without which there are no views
+        refresh_views(store, tables, anew=True)
     return repairer.done
 
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pipeline.encoding import to_json
 from pipeline.ports import ObjectStore, Tables
 from pipeline.record.chain import Link, find_head
-from pipeline.record.keys import DASHBOARD, HISTORY, LATEST, TRACK_RECORD
+from pipeline.record.grammar import list_keys
+from pipeline.record.keys import DASHBOARD, HISTORY, LATEST, LOSSES, TRACK_RECORD
 from pipeline.record.manifest import read_manifests
 from pipeline.record.state import read_state
 from pipeline.views.closes import read_bars
@@ -29,14 +30,22 @@ class Views:
     record: TrackRecord
 
 
-def refresh_views(store: ObjectStore, tables: Tables) -> TrackRecord | None:
+def refresh_views(store: ObjectStore, tables: Tables, *, anew: bool = False) -> TrackRecord | None:
     """Make every view show the newest session on the record, and return the track record.
+
+    What is made `anew` follows from the record alone; else the history that is there is believed
+    and added to, which costs the same after ten years.
 
     Writes, then looks again: of two runs at once, the one that writes last also looks last, so
     neither leaves behind a view without the other's part. What it writes is made once a head.
     """
+
+    def build(head: Link | None) -> Views | None:
+        known = find_believable(store, tables) if anew else read_history(store)
+        return build_views(store, tables, head, known)
+
     head = find_head(store)
-    views = build_views(store, tables, head, read_history(store))
+    views = build(head)
     while views is not None:
         stale = [key for key, view in views.objects.items() if store.read(key) != view]
         if not stale:
@@ -44,7 +53,7 @@ def refresh_views(store: ObjectStore, tables: Tables) -> TrackRecord | None:
         for key in stale:
             store.replace(key, views.objects[key])
         if (newest := find_head(store)) != head:
-            head, views = newest, build_views(store, tables, newest, read_history(store))
+            head, views = newest, build(newest)
     return None
 
 
@@ -70,3 +79,12 @@ def build_views(
         DASHBOARD: render_page(sources),
     }
     return Views(objects, record)
+
+
+def find_believable(store: ObjectStore, tables: Tables) -> History | None:
+    """Return the stored history where it may know of scores that were lost since, else None."""
+    head, stored = find_head(store), read_history(store)
+    if head is None or stored is None or not list_keys(store, LOSSES):
+        return None
+    readable = build_history(store, tables, head, stored.tickers)
+    return stored if stored.vouches_for(readable) else None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from datetime import date
 from typing import TypeVar
 
 import numpy as np
@@ -125,15 +126,17 @@ def read_width_changes(
 def _find_befores(store: ObjectStore, head: Link, tickers: set[str]) -> dict[str, RunManifest]:
     """Return the parts of earlier sessions that published tickers last, as far as can be read."""
     befores: dict[str, RunManifest] = {}
-    sessions = {head.manifest.session}
+    sessions = set[date]()
     with suppress(DamagedObject):
         for run in (link.manifest for link in walk_back(store, head)):
-            sessions.add(run.session)
-            if len(sessions) > LOOKED_BACK + 1 or tickers <= befores.keys():
-                break
             if run.session < head.manifest.session:
+                sessions.add(run.session)
+                if len(sessions) > LOOKED_BACK:
+                    break
                 new = tickers & run.published - befores.keys()
                 befores |= dict.fromkeys(new, run)
+            if tickers <= befores.keys():
+                break
     return befores
 
 

@@ -19,7 +19,7 @@ from pipeline.jobs.repair import repair
 from pipeline.jobs.verify import verify
 from pipeline.record import stored_model
 from pipeline.record.chain import find_head
-from pipeline.record.keys import CLAIMS, STORE, VIEWS
+from pipeline.record.keys import CLAIMS, HISTORY, STORE, VIEWS
 from pipeline.record.repairs import Loss, accept_loss
 from pipeline.views.history import read_history
 from pipeline.views.refresh import build_views, refresh_views
@@ -104,15 +104,21 @@ def test_what_a_run_writes_is_what_any_process_makes_of_the_store(
     for key in how:  # What can be remade is, all the same.
         accept_loss(store, Loss(key, sha256(store.objects[key]), LONG_AFTER))
     damage(store, how)
-    run_day(model(), store, SPAN[3], market())
+    try:
+        run_day(model(), store, SPAN[3], market())
+    except StoreError:
+        assert len(how) > 1  # What is lost together may need a person.
+        return
     assert views_of(store) == build_elsewhere(store)
 
 
 @settings(max_examples=40, deadline=None)
-@given(damage_of(4))
-def test_after_a_repair_all_bytes_come_again(how: dict[str, bool]) -> None:
+@given(damage_of(4), st.booleans())
+def test_after_a_repair_all_bytes_come_again(how: dict[str, bool], unknown: bool) -> None:
     store = MemoryObjects(objects(4))
     damage(store, how)
+    if unknown:
+        del store.objects[HISTORY]
     try:
         refresh_views(store, TABLES)  # as a run does that has nothing to publish
         assert views_of(store) == build_elsewhere(store)
