@@ -8,7 +8,6 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +26,6 @@ Ask = Callable[..., float]
 @pytest.fixture(scope="module")
 def desk(model: Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where the record was exported as the document says."""
-    if find_spec("pipeline.cli.export") is None:
-        pytest.skip("expected the command forecaster export, got none")
     folder = tmp_path_factory.mktemp("desk")
     lay_out(build(model), folder / "demo" / "store")
     (commands,) = blocks("readers.md", "Excel", "")
