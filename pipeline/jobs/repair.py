@@ -44,8 +44,8 @@ def repair(
 ) -> Repaired:
     """Put back what is damaged of the record, from `copies` or remade.
 
-    With `give_up`, accept as lost what cannot be had again. Then the views are made anew, which
-    leave out what is still damaged.
+    With `give_up`, accept as lost what cannot be had again. Once nothing is damaged any more,
+    the views are made anew, which leave out what is lost.
 
     Raises
     ------
@@ -55,8 +55,9 @@ def repair(
     """
     repairer = _Repairer(store, tables, calendar, copies)
     repairer.run(now if give_up else None)
-    with suppress(DamagedObject):  # of the newest session, without which there are no views
-        refresh_views(store, tables, anew=True)
+    if not repairer.done.damaged:
+        with suppress(DamagedObject):  # lost of the newest session: the next one has views again
+            refresh_views(store, tables, anew=True)
     return repairer.done
 
 

@@ -14,7 +14,7 @@ from pipeline.jobs.chain_check import Problem
 from pipeline.jobs.remake_check import Sample
 from pipeline.jobs.repair import Repaired, repair
 from pipeline.jobs.verify import Scope, verify
-from pipeline.record.keys import BUNDLES, CLAIMS, STORE, VIEWS, manifest_key, table_key
+from pipeline.record.keys import BUNDLES, CLAIMS, LATEST, STORE, VIEWS, manifest_key, table_key
 from pipeline.record.manifest import read_manifests
 from pipeline.record.repairs import read_loss
 from tests.support.fakes import MemoryObjects
@@ -133,3 +133,22 @@ def test_a_copy_whose_bytes_are_not_those_named_is_not_put_back(store: MemoryObj
     )
     assert (done.healed, set(done.damaged)) == ({}, {key})
     assert store.objects == before
+
+
+def test_once_a_loss_is_accepted_the_views_say_nothing_that_follows_from_it(
+    store: MemoryObjects,
+) -> None:
+    del store.objects[table_key("bars", SPAN[-2], 0)]
+    assert b"width_change" in store.objects[LATEST]
+    repaired(store, give_up=True)
+    assert b"width_change" not in store.objects[LATEST]
+    assert verify(store, TABLES, CALENDAR).findings == ()
+
+
+def test_views_of_a_session_that_is_lost_are_left_as_they_are(store: MemoryObjects) -> None:
+    lost = [table_key(name, SPAN[-1], 0) for name in ("bars", "forecasts")]
+    for key in lost:
+        del store.objects[key]
+    views = {key: store.objects[key] for key in VIEWS if key in store.objects}
+    assert set(repaired(store, give_up=True).lost) == set(lost)
+    assert views.items() <= store.objects.items()
