@@ -26,6 +26,7 @@ def test_only_the_store_must_be_named() -> None:
         bundle=ROOT / "models" / "default",
         tickers=("SPY", "QQQ", "DIA", "IWM"),
         bars="yahoo",
+        calendar="XNYS",
         lock="none",
         sse="none",
     )
@@ -37,11 +38,12 @@ def test_every_setting_is_read(tmp_path: Path) -> None:
         FORECASTER_BUNDLE=str(tmp_path),
         FORECASTER_TICKERS="SPY",
         FORECASTER_BARS="simulated",
+        FORECASTER_CALENDAR="24/7",
         FORECASTER_LOCK="compliance:10",
         FORECASTER_EVENTS="default",
         FORECASTER_SSE="kms:alias/mine",
     )
-    options = ("compliance:10", "kms:alias/mine")
+    options = ("24/7", "compliance:10", "kms:alias/mine")
     store = str(tmp_path / "store")
     assert settings == DailySettings(
         store, tmp_path, ("SPY",), "simulated", *options, events="default"
