@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from handlers.environment import (
     API_KEY,
@@ -84,9 +84,7 @@ class DailySettings:
                 "FORECASTER_TICKERS", unless_refused(parse_tickers), TICKERS, DEFAULT_TICKERS
             ),
             "bars": read("FORECASTER_BARS", parse_bars, SOURCES, YAHOO),
-            "calendar": read(
-                "FORECASTER_CALENDAR", matching(CALENDAR), CALENDARS, DEFAULT_CALENDAR
-            ),
+            "calendar": _read_calendar(read),
             "lock": read("FORECASTER_LOCK", matching(LOCK), LOCKS, NO_LOCK),
             "sse": read("FORECASTER_SSE", matching(SSE), SSES, NO_SSE),
             "signing_key": optional(
@@ -99,19 +97,31 @@ class DailySettings:
         return cls(**settings)
 
 
+def _read_calendar(read: Reader) -> Any:
+    return read("FORECASTER_CALENDAR", matching(CALENDAR), CALENDARS, DEFAULT_CALENDAR)
+
+
 @dataclass(frozen=True, slots=True)
 class VerifySettings:
-    """What the function that verifies the record is told: `store`, FORECASTER_STORE; required."""
+    """What the function that verifies the record is told.
+
+    Attributes
+    ----------
+    store : FORECASTER_STORE, s3://bucket/prefix or a folder; required
+    calendar : FORECASTER_CALENDAR, which the store's terms must name too
+    """
 
     store: str
+    calendar: str = DEFAULT_CALENDAR
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Self:
         """Return the settings in `environ`; raises one ConfigError that lists every problem."""
         read = Reader(environ)
         store = read("FORECASTER_STORE", parse_store, STORES)
+        calendar = _read_calendar(read)
         read.refuse_problems()
-        return cls(store)
+        return cls(store, calendar)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from handlers.telemetry.verify import count_verified, logger, metrics
 from pipeline.adapters.parquet_tables import ParquetTables
 from pipeline.errors import RecordDamaged
 from pipeline.jobs.verify import Scope, Verified, verify
-from pipeline.wiring import calendar_of, is_signed, open_store
+from pipeline.wiring import is_signed, open_calendar, open_store
 
 NAMED = 10  # findings in the error, which goes into a mail; the log has them all
 
@@ -23,7 +23,7 @@ def handler(event: Any, context: Any) -> dict[str, Any]:
     logger.set_correlation_id(find_correlation_id(event, context.aws_request_id))
     metrics.add_dimension("function", context.function_name)  # its name tells the stage
     try:
-        verified = verify(store, tables, calendar_of(store), Scope(is_signed=is_signed))
+        verified = verify(store, tables, calendar, Scope(is_signed=is_signed))
         count_verified(verified)
         answer = _to_answer(verified)
         logger.info("the record was verified", extra={"verified": answer})
@@ -63,3 +63,4 @@ def _require_intact(verified: Verified) -> None:
 
 settings = VerifySettings.from_env(os.environ)
 store, tables = open_store(settings.store), ParquetTables()
+calendar = open_calendar(settings.calendar)

@@ -63,6 +63,7 @@ def verify_command(
     public_key: PublicKey = None,
     deep: Deep = False,
     seed: Seed = None,
+    exchange: options.Exchange = None,
     stage: Stage = "dev",
     region: Region = "us-east-1",
     json: options.Json = False,
@@ -81,7 +82,7 @@ def verify_command(
         is_signed,
     )
     with phases_bar() as move:
-        verified = verify(opened, tables, options.open_calendar(store=opened), scope, move)
+        verified = verify(opened, tables, options.open_calendar(exchange, opened), scope, move)
     if not verified.manifests and not verified.findings:
         raise StoreError(f"expected a record in {store}, found none")
     if json:

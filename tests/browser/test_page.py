@@ -118,9 +118,9 @@ NEXT = datetime(2024, 12, 30, tzinfo=UTC)  # the session after that of the page
 @pytest.mark.parametrize(
     ("at", "said"),
     [
-        (NEXT + timedelta(hours=23), ""),
-        (NEXT + timedelta(days=1), "Old: 1 session is over since."),
-        (NEXT + timedelta(days=2), "Old: 2 sessions are over since."),
+        (NEXT + timedelta(hours=26), ""),
+        (NEXT + timedelta(days=1, hours=3), "Old: 1 session is over since."),
+        (NEXT + timedelta(days=2, hours=3), "Old: 2 sessions are over since."),
         (NEXT + timedelta(days=300), "Old: 5 or more sessions are over since."),
     ],
 )

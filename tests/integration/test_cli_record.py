@@ -284,10 +284,11 @@ def test_a_store_s_terms_are_checked(
         terms.unlink()
     else:
         terms.write_text(change(terms.read_text()))
-    answer = forecaster("verify", "--json")
+    answer = forecaster("verify", "--calendar", "XNYS", "--json")
     assert answer.code == 1
     named = {(one["problem"], one["key"]) for one in answer.document["findings"]}
     assert named == {("changed" if change else "missing", "store.json")}
+    assert forecaster("verify").code == 1  # by the exchange that the store says, if it says one
 
 
 def test_what_nobody_claims_is_listed_and_no_failure(forecaster: Forecaster, store: Path) -> None:
