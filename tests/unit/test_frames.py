@@ -139,7 +139,8 @@ def test_a_forecast_says_what_the_daily_run_would_note() -> None:
     with pytest.warns(UserWarning, match="ABC: older prices are not in cents"):
         frames.forecast(adjusted, "ABC")
     with pytest.warns(UserWarning, match="newest close of .VIX is of 2026-11-19"):
-        frames.forecast(frame_of(bars["ABC"]), "ABC", frame_of(bars[VIX])[:-1])
+        own = frames.forecast(frame_of(bars["ABC"]), "ABC", frame_of(bars[VIX])[:-1])
+    assert own.horizon.tolist() == [1, 2, 3, 4, 5]  # all the same
 
 
 REFUSED = {

@@ -102,7 +102,8 @@ def test_a_span_without_sessions_is_no_error() -> None:
 
 def test_a_few_bars_are_no_error() -> None:
     for n in range(1, 30):
-        find_all(RAW.tail(n), SESSIONS[-n:])
+        found = find_all(RAW.tail(n), SESSIONS[-n:])
+        assert (found.missing, found.suspicious) == ((), ())
 
 
 def test_patterns_without_end_are_counted_to_twenty() -> None:
