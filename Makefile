@@ -49,8 +49,11 @@ check-days: $(VENV)/.dev ## The tests of what asks for today, on other days
 		-k "not s3 and not columns and not terminal and not load" $(DAY_TESTS) $(PYTEST_ARGS); done
 
 .PHONY: test
-test: $(VENV)/.dev $(VENV)-lambda/.made $(VENV)-cloud/.made $(VENV)-readers/.made node_modules/.made ## Every test; those that lack something here say what
+test: environments ## Every test; those that lack something here say what
 	$(BIN)/pytest $(PYTEST_ARGS)
+
+.PHONY: environments
+environments: $(VENV)/.dev $(VENV)-lambda/.made $(VENV)-cloud/.made $(VENV)-readers/.made node_modules/.made ## All that tests need, side by side with -j
 
 .PHONY: format
 format: $(VENV)/.dev ## Format the code and mend what the linter can
