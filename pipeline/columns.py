@@ -12,6 +12,7 @@ from pipeline.bars import Flags
 from pipeline.errors import StoreError
 
 Columns = Mapping[str, NDArray[Any]]
+NO_ROWS = np.empty(0, np.int64)
 MOMENT = np.dtype("datetime64[ms]")  # in UTC
 
 
@@ -29,6 +30,20 @@ def take(table: Columns, rows: Sequence[int] | NDArray[np.int64]) -> dict[str, N
     """Return the rows of a table by their numbers, in that order."""
     numbers = np.asarray(rows, np.int64)
     return {name: column[numbers] for name, column in table.items()}
+
+
+def group_rows(values: NDArray[Any]) -> dict[Any, NDArray[np.int64]]:
+    """Return the rows of each value, increasing, values as they come; in linear time.
+
+    Rows of a value mostly lie together, so that runs of them are looked at and not rows.
+    """
+    if not len(values):
+        return {}
+    first = np.flatnonzero(np.append(True, values[1:] != values[:-1]))
+    runs: dict[Any, list[NDArray[np.int64]]] = {}
+    for start, end in zip(first.tolist(), [*first[1:].tolist(), len(values)], strict=True):
+        runs.setdefault(values[start], []).append(np.arange(start, end))
+    return {value: np.concatenate(of_value) for value, of_value in runs.items()}
 
 
 def check_columns(table: str, expected: Mapping[str, np.dtype[Any]], columns: Columns) -> None:

@@ -11,7 +11,7 @@ from msgspec import Meta
 
 from pipeline.bars import Floats
 from pipeline.baselines.names import ISSUED
-from pipeline.columns import Columns, where
+from pipeline.columns import Columns, group_rows, take, where
 from pipeline.evaluation.e_values import NO_EVIDENCE, largest_difference, place_bet
 from pipeline.evaluation.score_table import FORECASTER
 from pipeline.forecasting.levels import INTERVALS
@@ -103,9 +103,9 @@ def _add_session(track: RunningScores, scores: Columns, issued: Columns) -> Runn
     session = str(scores["target_date"][0])
     new = session > track.last_session
     tickers = dict(track.tickers)
-    for ticker in dict.fromkeys(scores["ticker"].tolist()):
-        rows = where(scores, scores["ticker"] == ticker)
-        tickers[ticker] = _add_ticker_scores(tickers.get(ticker, TickerScores()), rows, session)
+    for ticker, rows in group_rows(scores["ticker"]).items():
+        before = tickers.get(ticker, TickerScores())
+        tickers[ticker] = _add_ticker_scores(before, take(scores, rows), session)
     return RunningScores(
         first_session=min(track.first_session or session, session),
         last_session=max(track.last_session, session),

@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 
 from pipeline.baselines.names import ISSUED
-from pipeline.columns import Columns, where
+from pipeline.columns import Columns, group_rows, take
 from pipeline.evaluation.e_values import NO_EVIDENCE
 from pipeline.evaluation.score_table import FORECASTER
 from pipeline.grid import round_decimals, to_decimals
@@ -34,10 +34,9 @@ def correct_scores(
     """
     session = str(was["target_date"][0])
     tickers = dict(track.tickers)
-    for ticker in dict.fromkeys(was["ticker"].tolist()):
-        rows = was["ticker"] == ticker
+    for ticker, rows in group_rows(was["ticker"]).items():
         if ticker in tickers:
-            pair = where(was, rows), where(now, rows)
+            pair = take(was, rows), take(now, rows)
             tickers[ticker] = _correct_ticker(tickers[ticker], session, *pair)
     bets = [place_bets({}, scores["crps"], issued) for scores in (was, now)]
     wealth = {

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.bars import Bars, Flags, Floats
-from pipeline.columns import Columns, where
+from pipeline.columns import NO_ROWS, Columns, group_rows, where
 from pipeline.evaluation.score_table import SCORED_INTERVALS, score_rows
 from pipeline.forecasting.bundle import trained_until
 from pipeline.forecasting.levels import INTERVALS, LEVELS, MEDIAN
@@ -65,8 +65,10 @@ def score_realised(issued: Columns, bars: Sequence[Bars]) -> ScoredForecasts | N
     bars : of one vintage
     """
     close = np.full(len(issued["ticker"]), np.nan)
+    rows_of, published = group_rows(issued["ticker"]), issued["status"] == OK
     for ticker_bars in bars:
-        rows = np.flatnonzero((issued["ticker"] == ticker_bars.ticker) & (issued["status"] == OK))
+        rows = rows_of.get(ticker_bars.ticker, NO_ROWS)
+        rows = rows[published[rows]]
         close[rows] = _find_closes(
             ticker_bars, issued["origin_date"][rows], issued["target_date"][rows]
         )

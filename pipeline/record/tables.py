@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.bars import COLUMNS, Floats, RawBars
-from pipeline.columns import Columns, concatenate
+from pipeline.columns import Columns, concatenate, group_rows
 from pipeline.forecasting.forecast import Forecast
 from pipeline.forecasting.levels import INTERVALS, MEDIAN
 from pipeline.forecasting.tails import expected_shortfall
@@ -126,14 +126,13 @@ def bars_to_columns(bars: Sequence[RawBars]) -> Columns:
 
 def columns_to_bars(columns: Columns) -> dict[str, RawBars]:
     """Return the bars of each ticker of a bars table, rows in their order."""
-    names = columns["ticker"]
     return {
         ticker: RawBars(
             ticker=ticker,
-            session=columns["session"][names == ticker],
-            **{name: columns[name][names == ticker] for name in COLUMNS},
+            session=columns["session"][rows],
+            **{name: columns[name][rows] for name in COLUMNS},
         )
-        for ticker in dict.fromkeys(names.tolist())
+        for ticker, rows in group_rows(columns["ticker"]).items()
     }
 
 

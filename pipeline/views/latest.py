@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 
 from pipeline.bars import Floats
-from pipeline.columns import Columns, where
+from pipeline.columns import Columns, group_rows, take
 from pipeline.forecasting.levels import INTERVALS
 from pipeline.ports import ObjectStore, Tables
 from pipeline.record.issued import read_forecasts
@@ -51,9 +51,10 @@ def _build_tickers(parts: Sequence[CommittedPart]) -> dict[str, TickerForecast]:
     tickers = {}
     for run, forecasts, state in parts:
         gains = state.calibration.gains_of(list(run.tickers), run.horizons)
+        rows = group_rows(forecasts["ticker"])
         for row, ticker in enumerate(run.tickers):
-            rows = where(forecasts, forecasts["ticker"] == ticker)
-            tickers[ticker] = _build_ticker(rows, run, gains[row])
+            of_ticker = take(forecasts, rows[ticker])
+            tickers[ticker] = _build_ticker(of_ticker, run, gains[row])
     return tickers
 
 
