@@ -26,8 +26,13 @@ class _Line(Struct):
     method: str
 
 
+class _Authorizer(Struct):
+    iam: dict[str, Any] | None = None
+
+
 class _Context(Struct):
     http: _Line
+    authorizer: _Authorizer | None = None
 
 
 class _UrlEvent(Struct, rename="camel"):
@@ -49,7 +54,11 @@ class _DirectEvent(Struct, rename="camel"):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request. `direct` is an invocation by AWS's own API, which IAM has let in."""
+    """One request.
+
+    `direct` is an invocation by AWS's own API, which IAM has let in. `signed` is one by the URL, of
+    which AWS says in the event who signed it.
+    """
 
     method: str
     path: str
@@ -57,6 +66,7 @@ class Request:
     body: str = ""
     is_base64: bool = False
     direct: bool = False
+    signed: bool = False
 
     @classmethod
     def of(cls, event: Any) -> Request:
@@ -70,7 +80,8 @@ class Request:
         headers = {name.lower(): value for name, value in (sent.headers or {}).items()}
         method, path = sent.request_context.http.method, _clean_path(sent.raw_path)
         _refuse_surrogates(method, path, *headers, *headers.values())
-        return cls(method, path, headers, sent.body or "", sent.is_base64_encoded)
+        signed = bool(sent.request_context.authorizer and sent.request_context.authorizer.iam)
+        return cls(method, path, headers, sent.body or "", sent.is_base64_encoded, signed=signed)
 
     def json(self) -> bytes:
         """Return the body, if it may be JSON.
