@@ -11,6 +11,7 @@ AUDIT ?= pip-audit
 VERSION := $(shell awk -F '"' '/^version =/ {print $$2}' pyproject.toml)
 IMAGE ?= financial-forecaster:$(VERSION)
 STAGE ?= dev
+SERVICE := $(shell awk '/^service:/ {print $$2}' serverless.yml)
 # What is given with every deployment of a stage, kept in a file: --param=alarmEmail=... and so on.
 DEPLOY ?= $(shell cat deploy.$(STAGE) 2>/dev/null)
 CLOUD_PORT ?= 4566
@@ -123,11 +124,11 @@ deploy: $(VENV)/.demo node_modules/.made ## Deploy to AWS: make deploy STAGE=dev
 
 .PHONY: key
 key: $(VENV)/.demo ## Make an API key, kept in SSM; the next deployment takes it
-	@$(BIN)/forecaster api-key rotate --stage $(STAGE)
+	@$(BIN)/forecaster api-key rotate --service $(SERVICE) --stage $(STAGE)
 
 .PHONY: rollback
-rollback: $(VENV)/.demo ## Point the functions back to before the last deployment
-	@$(BIN)/forecaster rollback --stage $(STAGE)
+rollback: $(VENV)/.demo ## Say to which version the functions would go back, ask, and point them there: YES=1 for scripts
+	@$(BIN)/forecaster rollback --service $(SERVICE) --stage $(STAGE) $(if $(YES),--yes)
 
 .PHONY: remove
 remove: node_modules/.made ## Remove what was deployed; the bucket of the record stays

@@ -8,7 +8,7 @@ from functools import cache, partial
 from time import monotonic, perf_counter
 from typing import Any
 
-from handlers.environment import API_KEY
+from handlers.environment import API_KEY, IAM
 from handlers.http.messages import Request, Response
 from handlers.http.problems import NOT_PUBLISHED
 from handlers.http.routes import Service, to_problem_response
@@ -82,7 +82,7 @@ def _wire(settings: OnDemandSettings) -> Service:
     keys = settings.api_key_sha256 if settings.auth == API_KEY else None
     model = Model(load_bundle(settings.bundle))
     views = CachedViews(_read, monotonic, now=_now, patience=PATIENCE)
-    return Service(OnDemand(model, views), keys)
+    return Service(OnDemand(model, views), keys, signed_only=settings.auth == IAM)
 
 
 settings = OnDemandSettings.from_env(os.environ)

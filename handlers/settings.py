@@ -132,7 +132,7 @@ class OnDemandSettings:
     ----------
     store : FORECASTER_STORE, s3://bucket/prefix or a folder; required
     bundle : FORECASTER_BUNDLE, folder of the model bundle
-    auth : FORECASTER_AUTH, `api-key`, `iam` (AWS checks before the function is called) or `none`
+    auth : FORECASTER_AUTH, `api-key`, `iam` (AWS must name in the event who signed) or `none`
     api_key_sha256 : FORECASTER_API_KEY_SHA256, hex digests; required with `api-key`, else not read
     """
 

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from urllib.parse import unquote
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from handlers.http.problems import Refusal
 from pipeline.errors import InvalidBody, RequestError
@@ -26,8 +26,13 @@ class _Line(Struct):
     method: str
 
 
+class _Authorizer(Struct):
+    iam: dict[str, Any] | None = None
+
+
 class _Context(Struct):
     http: _Line
+    authorizer: _Authorizer | None = None
 
 
 class _UrlEvent(Struct, rename="camel"):
@@ -41,15 +46,24 @@ class _UrlEvent(Struct, rename="camel"):
 
 
 class _DirectEvent(Struct, rename="camel"):
-    """What is read of an event that somebody who invokes the function wrote."""
+    """What is read of an event that somebody who invokes the function wrote.
 
-    body: str
+    With a path it may be any request of the URL's, without a body too.
+    """
+
+    body: str | UnsetType = UNSET
+    path: str | UnsetType = UNSET
+    method: str = "POST"
     is_base64_encoded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request. `direct` is an invocation by AWS's own API, which IAM has let in."""
+    """One request.
+
+    `direct` is an invocation by AWS's own API, which IAM has let in. `signed` is one by the URL, of
+    which AWS says in the event who signed it.
+    """
 
     method: str
     path: str
@@ -57,6 +71,7 @@ class Request:
     body: str = ""
     is_base64: bool = False
     direct: bool = False
+    signed: bool = False
 
     @classmethod
     def of(cls, event: Any) -> Request:
@@ -64,13 +79,23 @@ class Request:
         if not isinstance(event, dict):
             raise RequestError(f"expected {EVENTS}, got {type(event).__name__}")
         if "requestContext" not in event:
-            direct = _read_event(event, _DirectEvent)
-            return cls("POST", "/predict", {}, direct.body, direct.is_base64_encoded, direct=True)
+            return cls._of_direct(_read_event(event, _DirectEvent))
         sent = _read_event(event, _UrlEvent)
         headers = {name.lower(): value for name, value in (sent.headers or {}).items()}
         method, path = sent.request_context.http.method, _clean_path(sent.raw_path)
         _refuse_surrogates(method, path, *headers, *headers.values())
-        return cls(method, path, headers, sent.body or "", sent.is_base64_encoded)
+        signed = bool(sent.request_context.authorizer and sent.request_context.authorizer.iam)
+        return cls(method, path, headers, sent.body or "", sent.is_base64_encoded, signed=signed)
+
+    @classmethod
+    def _of_direct(cls, sent: _DirectEvent) -> Request:
+        if sent.body is UNSET and sent.path is UNSET:
+            raise RequestError(f"expected {EVENTS}, got one without a body or a path")
+        body = "" if sent.body is UNSET else sent.body
+        path = "/predict" if sent.path is UNSET else _clean_path(sent.path)
+        method = sent.method
+        _refuse_surrogates(method, path)
+        return cls(method, path, {}, body, sent.is_base64_encoded, direct=True)
 
     def json(self) -> bytes:
         """Return the body, if it may be JSON.

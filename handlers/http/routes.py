@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from handlers.http.admission import require_signature
 from handlers.http.messages import Request, Response
 from handlers.http.page_policy import NOTHING, find_policy
 from handlers.http.problems import MEDIA_TYPE, Refusal, to_problem
@@ -64,13 +65,16 @@ Action = Callable[[Request], Content]
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """Everything that can be asked for. `keys` are digests; None lets everyone in."""
+    """Everything that can be asked for. `keys` are digests; None asks for no key."""
 
     on_demand: OnDemand
     keys: tuple[str, ...] | None
+    signed_only: bool = False
 
     def answer(self, request: Request) -> Response:
         """Return the answer; raises ForecasterError for what is refused."""
+        if self.signed_only:
+            require_signature(request)
         actions = self._actions(request.path)
         methods = (*actions, *(("HEAD",) if "GET" in actions else ()), "OPTIONS")
         allow = {"allow": ", ".join(methods)}

@@ -1,9 +1,10 @@
 'use strict';
 
 /**
- * Puts every function behind the alias `live`: a deployment publishes a version and moves the
- * alias to it, a rollback moves the alias back. The schedule, the URL, its permissions and the
- * destinations of failures follow the alias.
+ * Puts every function behind the alias `live`: the schedule, the URL, its permissions and the
+ * destinations of failures follow the alias. To which version it points is not the template's to
+ * say: what stands here never changes, so CloudFormation moves the alias neither forward nor, when
+ * something fails, back to what a rollback had left. live-version.js decides it.
  */
 class LiveAlias {
   constructor(serverless) {
@@ -23,12 +24,12 @@ class LiveAlias {
 
   compile() {
     const { Resources } = this.serverless.service.provider.compiledCloudFormationTemplate;
-    for (const [name, { targetAlias, versionLogicalId }] of this.functions()) {
+    for (const [name, { targetAlias }] of this.functions()) {
       Resources[targetAlias.logicalId] = {
         Type: 'AWS::Lambda::Alias',
         Properties: {
           FunctionName: { Ref: `${logical(name)}LambdaFunction` },
-          FunctionVersion: { 'Fn::GetAtt': [versionLogicalId, 'Version'] },
+          FunctionVersion: '$LATEST',
           Name: targetAlias.name,
         },
       };

@@ -9,8 +9,9 @@ from typing import Annotated
 import typer
 
 from pipeline.adapters.aws.deployment import Deployment
+from pipeline.adapters.aws.stack import SERVICE
 from pipeline.cli import console, options
-from pipeline.cli.deployment import Region
+from pipeline.cli.deployment import Region, Service
 from pipeline.errors import ConfigError
 from pipeline.wiring import SSM
 
@@ -37,6 +38,7 @@ def new(
     out: KeyFile = Path("forecaster.pem"),
     stage: Stage = None,
     region: Region = "us-east-1",
+    service: Service = SERVICE,
     json: options.Json = False,
 ) -> None:
     """Make a key pair: the private key signs, the public key is printed for you to keep.
@@ -51,7 +53,7 @@ def new(
         _write_private(out, pem)
         kept = str(out)
     else:
-        kept = SSM + Deployment(stage, region).store_signing_key(pem.decode())
+        kept = SSM + Deployment(stage, region, service).store_signing_key(pem.decode())
     if json:
         console.print_json({"public_key": public_key, "private_key": kept})
     else:

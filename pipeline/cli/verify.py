@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from pipeline.adapters.aws.cloudwatch_logs import read_log
-from pipeline.adapters.aws.deployment import SERVICE
+from pipeline.adapters.aws.stack import SERVICE
 from pipeline.cli import console, options, record_text
 from pipeline.cli.deployment import Region
 from pipeline.cli.plain import count

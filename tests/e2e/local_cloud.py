@@ -223,6 +223,22 @@ def write_once() -> None:
     iam_actions.s3_service_context, iam_actions.s3_additional_checks = tell, check
 
 
+def say_who_signed() -> None:
+    """Name the signer in the event of a URL that asks for signatures, as AWS does."""
+    from ministack.services import lambda_svc
+
+    built = lambda_svc._build_function_url_event
+
+    def build(*args: Any, anonymous: bool, **rest: Any) -> dict[str, Any]:
+        event: dict[str, Any] = built(*args, anonymous=anonymous, **rest)
+        if not anonymous:
+            signer = {"userArn": f"arn:aws:iam::{ACCOUNT}:root", "accountId": ACCOUNT}
+            event["requestContext"]["authorizer"] = {"iam": signer}
+        return event
+
+    lambda_svc._build_function_url_event = build
+
+
 def count_loopback_as_tls() -> None:
     """Answer as behind TLS: on loopback nobody listens in, and policies refuse plain HTTP."""
     from ministack import app
@@ -255,6 +271,7 @@ def main(port: int) -> None:
         read_views_and_rows_files()
         keep_results_where_they_are_said_to_be()
         write_once()
+        say_who_signed()
         count_loopback_as_tls()
         told = " ".join(f"{name}={value}" for name, value in variables(port).items())
         print(f"AWS is here: export {told}", file=sys.stderr, flush=True)

@@ -339,8 +339,15 @@ def test_a_rollback_points_back_and_the_next_deployment_forward(cloud: Cloud) ->
     assert cloud.serverless("deploy", tickers="SPY").returncode == 0
     second = alias(cloud, DAILY)
     assert int(second) > int(first)
-    back = cloud.make("rollback", "STAGE=dev")
-    assert back.stdout == f"{DAILY}: version {second} -> {first}\n"
+    asked = cloud.make("rollback", "STAGE=dev")
+    assert "--yes says it" in asked.stderr
+    assert alias(cloud, DAILY) == second
+    back = cloud.make("rollback", "STAGE=dev", "YES=1")
+    assert f"{DAILY}: version {second} -> {first}\n" in back.stdout, back.stdout + back.stderr
+    assert "FORECASTER_TICKERS SPY -> SPY,QQQ,DIA,IWM" in back.stdout
+    assert alias(cloud, DAILY) == first
+    failed = cloud.serverless("deploy", budgetUsd="many")
+    assert failed.returncode == 1
     assert alias(cloud, DAILY) == first
     assert cloud.serverless("deploy", tickers="SPY").returncode == 0
     assert alias(cloud, DAILY) == second

@@ -11,6 +11,7 @@ from pipeline.adapters.aws import clients
 from pipeline.adapters.aws.clients import Patience
 from pipeline.adapters.aws.cloudwatch_logs import read_log
 from pipeline.adapters.aws.deployment import Deployment
+from pipeline.adapters.aws.rollback import plan_rollback
 from pipeline.adapters.aws.s3_store import S3Objects
 from pipeline.adapters.aws.ssm_parameters import read_secret
 from pipeline.errors import DeploymentError, ForecasterError, StoreError
@@ -63,7 +64,7 @@ CALLS: dict[str, Callable[[], object]] = {
     "read a log": partial(read_log, "group", "phrase", "us-east-1"),
     "pause": lambda: deployment().pause(),
     "resume": lambda: deployment().resume(),
-    "roll back": lambda: deployment().rollback(),
+    "roll back": lambda: plan_rollback(deployment()),
     "store a key": lambda: deployment().store_key("key", "digest"),
 }
 FOREIGN = {

@@ -335,11 +335,18 @@ class TestKeys:
             assert secret not in told
             assert digest_key(secret) not in told
 
-    @pytest.mark.parametrize("auth", ["iam", "none"])
-    def test_by_choice_no_key_is_asked_for(self, cold_start: ColdStart, auth: str) -> None:
-        function = cold_start(FORECASTER_AUTH=auth)
+    def test_by_choice_no_key_is_asked_for(self, cold_start: ColdStart) -> None:
+        function = cold_start(FORECASTER_AUTH="none")
         answer = function.handler(url_event("POST", "/predict", WINDOW), LocalContext())
         assert answer["statusCode"] == 200
+
+    def test_with_iam_it_is_aws_that_must_name_who_signed(self, cold_start: ColdStart) -> None:
+        function = cold_start(FORECASTER_AUTH="iam")
+        event = url_event("POST", "/predict", WINDOW)
+        assert_problem(function.handler(event, LocalContext()), 403, "forbidden", "signed")
+        event["requestContext"]["authorizer"] = {"iam": {"userArn": "arn:aws:iam::1:user/n"}}
+        assert function.handler(event, LocalContext())["statusCode"] == 200
+        assert function.handler({"body": event["body"]}, LocalContext())["statusCode"] == 200
 
     @pytest.mark.parametrize("environ", [{}, {"FORECASTER_AUTH": "api-key"}])
     def test_without_keys_it_does_not_start(

@@ -1,0 +1,78 @@
+'use strict';
+// Runs deployments against a cloud in memory: scenarios as JSON in, what is live afterwards out.
+
+const LiveVersion = require('../../infra/plugins/live-version.js');
+
+class Cloud {
+  constructor({ live, published, auths = {}, url = 'NONE', broken = [], rights = true, routes = ['/'] }) {
+    Object.assign(this, { live, published, auths, url, broken, rights, routes });
+    this.names = ['daily', 'verify', 'onDemand'];
+    this.notes = {};
+    this.asked = [];
+  }
+  async liveVersions() {
+    return { ...this.live };
+  }
+  async publishedVersions() {
+    return { ...this.published };
+  }
+  async point(name, version, note) {
+    this.live[name] = version;
+    if (note !== undefined) this.notes[name] = note;
+  }
+  async fitUrl(name) {
+    this.url = this.auths[this.live[name]] === 'iam' ? 'AWS_IAM' : 'NONE';
+  }
+  async invoke(name, version, event) {
+    this.asked.push([name, version, event.path ?? '', event.body ?? '']);
+    if (this.broken.includes(name)) return { failed: true, answer: { errorType: 'Broken' } };
+    if (this.broken.includes('unreachable')) throw new Error('no way there');
+    if (event.path === '/openapi.json') {
+      const get = {}, post = { requestBody: { content: { 'application/json': { example: { a: 1 } } } } };
+      const paths = Object.fromEntries(this.routes.map((path) => [path, { get, post }]));
+      return { failed: false, answer: { statusCode: 200, body: JSON.stringify({ paths }) } };
+    }
+    const wrong = this.broken.find((status) => status.startsWith?.(`${event.path} `));
+    const [, statusCode, code] = wrong ? wrong.split(' ') : ['', '200', ''];
+    return { failed: false, answer: { statusCode: Number(statusCode), body: JSON.stringify({ code }) } };
+  }
+  async mayStart() {
+    return this.rights;
+  }
+  functionName(name) {
+    return `f-${name}`;
+  }
+}
+
+async function deploy({ url, fails, changes = {}, ...state }) {
+  const cloud = new Cloud({ url, ...state });
+  const service = {
+    custom: { name: 'f' },
+    getFunction: () => ({ environment: { FORECASTER_TICKERS: 'QQQ, SPY' } }),
+  };
+  const getProvider = () => ({ getRegion: () => 'us-east-1' });
+  const log = { notice() {}, warning() {} };
+  const { hooks } = new LiveVersion({ service, getProvider, classes: { Error } }, {}, { log }, cloud);
+  let error = '';
+  try {
+    await hooks['before:deploy:deploy']();
+    Object.assign(cloud, changes); // what CloudFormation does
+    Object.assign(cloud.live, changes.live);
+    if (fails) throw new Error('CloudFormation failed');
+    await hooks['after:deploy:deploy']();
+  } catch (thrown) {
+    error = thrown.message;
+    await hooks.error();
+  }
+  const { live, notes, asked } = cloud;
+  return { live, notes, asked, url: cloud.url, error };
+}
+
+async function main() {
+  const scenarios = JSON.parse(require('fs').readFileSync(0, 'utf8'));
+  const done = {};
+  for (const [name, scenario] of Object.entries(scenarios)) done[name] = await deploy(scenario);
+  console.log(JSON.stringify(done));
+}
+
+main();
