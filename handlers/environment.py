@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import ConfigError
-from pipeline.wiring import SIMULATED, SSM, YAHOO, open_store
+from pipeline.wiring import SSM, is_source, open_store
 
 STORES = "s3://bucket/prefix or a folder"
 BUNDLES = "the folder of a model bundle"
@@ -90,7 +90,7 @@ def parse_bundle(text: str) -> Path | None:
 
 
 def parse_bars(text: str) -> str | None:
-    return text if text in (YAHOO, SIMULATED) or Path(text).is_dir() else None
+    return text if is_source(text) else None
 
 
 def parse_signing_key(text: str) -> str | None:

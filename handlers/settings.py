@@ -51,7 +51,7 @@ class DailySettings:
     store : FORECASTER_STORE, s3://bucket/prefix or a folder; required
     bundle : FORECASTER_BUNDLE, folder of the model bundle
     tickers : FORECASTER_TICKERS, upper case, each once
-    bars : FORECASTER_BARS, `yahoo`, `simulated` or an existing folder
+    bars : FORECASTER_BARS, `yahoo`, `simulated`, a folder or file, or s3://bucket/prefix
     calendar : FORECASTER_CALENDAR, the exchange's code in exchange_calendars, like XNYS or 24/7
     lock : FORECASTER_LOCK, `none` or how S3 locks the record, as `governance:7`
     sse : FORECASTER_SSE, `none` or how S3 is told to encrypt what is written, as `kms:KEY`

@@ -20,12 +20,14 @@ from pipeline.errors import DataError, StaleBars, StoreError, UnreadableObject
 class Reading:
     """What a source answered: every ticker asked for is in exactly one of the first two maps.
 
-    `dialects` says of tickers whose files are not as Yahoo exports them how they were read.
+    `dialects` says of tickers whose files are not as Yahoo exports them how they were read,
+    `currencies` in what their prices are, where the source says it.
     """
 
     bars: Mapping[str, RawBars]
     failures: Mapping[str, DataError] = field(default_factory=dict)
     dialects: Mapping[str, str] = field(default_factory=dict)
+    currencies: Mapping[str, str] = field(default_factory=dict)
 
     def find_newest(self, tickers: Sequence[str]) -> date | None:
         """Return the newest session that the source has a close of, for any of the tickers."""

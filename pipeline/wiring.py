@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.adapters.aws.s3_options import NO_SSE, Lock, parse_sse
+from pipeline.adapters.aws.s3_options import LOCATION, NO_SSE, Lock, parse_sse
 from pipeline.bars import TICKER, VIX
 from pipeline.errors import ConfigError, StoreError
 
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 YAHOO = "yahoo"
 SIMULATED = "simulated"
 SSM = "ssm:"
-_S3 = re.compile(
-    r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?P<prefix>(/[^/.\\][^/\\]*)*/?)"
-)
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
 # In a wheel the bundle lies in this package, in a checkout and in the image beside it.
 _HERE = Path(__file__).resolve().parent
@@ -32,7 +29,7 @@ DEFAULT_BUNDLE = next(filter(Path.is_dir, _PLACES), _PLACES[-1])
 DEFAULT_TICKERS, DEFAULT_CALENDAR = "SPY,QQQ,DIA,IWM", "XNYS"
 # The model reads the VIX beside them, and does without where it is missing.
 DEFAULT_SYMBOLS = f"{DEFAULT_TICKERS},{VIX}"
-SOURCES = f"{YAHOO}, {SIMULATED} or an existing folder"
+SOURCES = f"{YAHOO}, {SIMULATED}, an existing folder or file of bars, or s3://bucket/prefix"
 
 
 def parse_tickers(text: str) -> tuple[str, ...]:
@@ -67,6 +64,12 @@ def calendar_of(store: ObjectStore) -> Calendar:
         return open_calendar()
 
 
+def is_source(spec: str) -> bool:
+    """Whether `spec` is of a kind of SOURCES; of S3 nothing is asked."""
+    exists = bool(spec.strip()) and Path(spec).exists()
+    return spec in (YAHOO, SIMULATED) or exists or LOCATION.fullmatch(spec) is not None
+
+
 def open_source(
     spec: str,
     calendar: Calendar,
@@ -74,7 +77,7 @@ def open_source(
     cache_dir: Path,
     remaining_seconds: Callable[[], float],
 ) -> BarSource:
-    """Return the source that `spec` names: `yahoo`, `simulated` or a folder of bars.
+    """Return the source that `spec` names: `yahoo`, `simulated`, or files of bars here or in S3.
 
     Parameters
     ----------
@@ -94,11 +97,15 @@ def open_source(
         from pipeline.adapters.simulated_bars import SimulatedMarket  # noqa: PLC0415
 
         return SimulatedMarket(calendar)
-    if not spec.strip() or not Path(spec).is_dir():
+    if not is_source(spec):
         raise ConfigError(f"bars: expected {SOURCES}, got {spec!r}")
     from pipeline.adapters.bar_folder.folder_bars import FolderBars  # noqa: PLC0415
+    from pipeline.adapters.bar_folder.places import open_objects, split_name  # noqa: PLC0415
 
-    return FolderBars(Path(spec))
+    if not LOCATION.fullmatch(spec):
+        return FolderBars(Path(spec))
+    prefix, name = split_name(spec)
+    return FolderBars(open_objects(open_store(prefix), name))
 
 
 def open_store(
@@ -115,7 +122,7 @@ def open_store(
         When `location` is neither, or is a folder, which can be neither locked nor encrypted.
     """
     encryption = parse_sse(sse)
-    if s3 := _S3.fullmatch(location):
+    if s3 := LOCATION.fullmatch(location):
         from pipeline.adapters.aws.clients import HURRIED, PATIENT  # noqa: PLC0415
         from pipeline.adapters.aws.s3_lists import check_bucket  # noqa: PLC0415
         from pipeline.adapters.aws.s3_store import S3Objects  # noqa: PLC0415
@@ -145,19 +152,13 @@ def open_signer(location: str) -> Signer:
 
     Raises ConfigError where there is no such file or key, DeploymentError where SSM gives none.
     """
-    from pipeline.adapters.ed25519 import Ed25519Signer  # noqa: PLC0415
+    from pipeline.adapters.ed25519 import Ed25519Signer, read_signer  # noqa: PLC0415
 
     if location.startswith(SSM):
         from pipeline.adapters.aws.ssm_parameters import read_secret  # noqa: PLC0415
 
         return Ed25519Signer(read_secret(location.removeprefix(SSM)).encode(), location)
-    try:
-        return Ed25519Signer(Path(location).read_bytes(), location)
-    except OSError as exc:
-        raise ConfigError(
-            f"key: expected a file with a private key or {SSM}/name, got {location!r}: "
-            f"{exc.strerror}"
-        ) from exc
+    return read_signer(Path(location), or_else=f"{SSM}/name")
 
 
 def is_signed(public_key: str, signature: bytes, data: bytes) -> bool:

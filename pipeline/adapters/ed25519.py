@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import (
@@ -49,6 +51,20 @@ def make_private_key() -> bytes:
     """Return a new private key in PEM."""
     key = Ed25519PrivateKey.generate()
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+
+def read_signer(path: Path, or_else: str) -> Ed25519Signer:
+    """Return what signs with the private key in a file; `or_else` says where else one may be.
+
+    Raises ConfigError where there is none.
+    """
+    try:
+        return Ed25519Signer(path.read_bytes(), str(path))
+    except OSError as exc:
+        raise ConfigError(
+            f"key: expected a file with a private key or {or_else}, got {str(path)!r}: "
+            f"{exc.strerror}"
+        ) from exc
 
 
 def is_signed(public_key: str, signature: bytes, data: bytes) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, TypeGuard
 
 import typer
 
@@ -16,6 +16,10 @@ from pipeline.errors import ConfigError
 from pipeline.jobs.check_bars import EARLIEST, check_bars
 from pipeline.jobs.clean_bars import Encode, write_clean
 from pipeline.jobs.fetch import to_csv
+
+if TYPE_CHECKING:
+    from pipeline.adapters.bar_folder.folder_bars import FolderBars
+    from pipeline.ports import BarSource
 
 ALL_TIME = (date(1700, 1, 1), date(2199, 12, 31))
 
@@ -59,9 +63,8 @@ def check(
         calendar = options.open_calendar(exchange)
         at = options.event_time("--as-of", as_of, calendar)
         source = options.open_bars(bars, calendar)
-        folder = Path(bars).is_dir()
-        names = options.parse_tickers(tickers) if tickers else _list_tickers(bars, folder=folder)
-        span = ALL_TIME if folder else (EARLIEST, calendar.last_closed(at))
+        names = options.parse_tickers(tickers) if tickers else _list_tickers(bars, source)
+        span = ALL_TIME if _is_files(source) else (EARLIEST, calendar.last_closed(at))
         checked = check_bars(source, calendar, names, span, at)
         files: list[str] = []
         if out is not None:
@@ -76,12 +79,16 @@ def check(
     checked.require_usable()
 
 
-def _list_tickers(bars: str, *, folder: bool) -> Sequence[str]:
-    if not folder:
-        raise ConfigError(f"--tickers: expected some for --bars {bars}, which has no list of them")
+def _is_files(source: BarSource) -> TypeGuard[FolderBars]:
     from pipeline.adapters.bar_folder.folder_bars import FolderBars  # noqa: PLC0415
 
-    if names := FolderBars(Path(bars)).list_tickers():
+    return isinstance(source, FolderBars)
+
+
+def _list_tickers(bars: str, source: BarSource) -> Sequence[str]:
+    if not _is_files(source):
+        raise ConfigError(f"--tickers: expected some for --bars {bars}, which has no list of them")
+    if names := source.list_tickers():
         return names
     raise ConfigError(f"--bars: expected a folder of CSV or Parquet files, got none in {bars}")
 

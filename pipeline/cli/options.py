@@ -51,7 +51,10 @@ def print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-Bars = Annotated[str, typer.Option(metavar="DIR|yahoo|simulated", help="Where bars come from.")]
+Bars = Annotated[
+    str,
+    typer.Option(metavar="DIR|FILE|s3://...|yahoo|simulated", help="Where bars come from."),
+]
 Store = Annotated[str, typer.Option(metavar="DIR|s3://...", help="Where forecasts are published.")]
 Lock = Annotated[
     str,

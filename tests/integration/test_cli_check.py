@@ -116,7 +116,7 @@ def test_a_file_that_is_not_named_for_its_ticker_is_to_be_renamed(
     [
         ("check --bars simulated", "--tickers: expected some for --bars simulated"),
         ("check --bars empty", "expected a folder of CSV or Parquet files, got none in empty"),
-        ("check --bars nowhere", "or an existing folder, got 'nowhere'"),
+        ("check --bars nowhere", "or s3://bucket/prefix, got 'nowhere'"),
         ("check --bars empty --format xml", "'xml' is not one of"),
     ],
 )

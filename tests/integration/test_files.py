@@ -346,7 +346,7 @@ def test_a_folder_that_cannot_be_listed_is_a_wrong_setting(tmp_path: Path) -> No
     with pytest.raises(ConfigError, match="expected a folder of bars at .*nowhere"):
         FolderBars(tmp_path / "nowhere")
     with pytest.raises(ConfigError, match=r"expected a folder of bars at .*SPY\.csv"):
-        FolderBars(write(tmp_path, HEADER))
+        FolderBars(write(tmp_path, HEADER, name="SPY.csv.gz"))
 
 
 @pytest.mark.real_bars

@@ -70,8 +70,8 @@ Forward = Callable[[Sent], Answer]
 Manner = Callable[[Sent, Forward], Answer]
 
 
-def refusal(status: int, code: str) -> Answer:
-    body = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>no</Message></Error>"
+def refusal(status: int, code: str, message: str = "no") -> Answer:
+    body = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>{message}</Message></Error>"
     return Answer(status, body.encode(), {"Content-Type": "application/xml"})
 
 

@@ -17,6 +17,10 @@ HINTS = {
     r"checksum|aws-chunked|content-?sha256|NotImplemented": "A server that knows no checksums is "
     "written to with AWS_REQUEST_CHECKSUM_CALCULATION=when_required in the environment "
     "(docs/operations.md#other-s3-servers)",
+    r"NoSuchBucket": "Mind the bucket's name, its account and its region",
+    r"kms:Decrypt": "Allow kms:Decrypt with the bucket's key (docs/sources.md#s3)",
+    r"AccessDenied.*(GetObject|ListObjects)": "Allow s3:GetObject of what lies there and "
+    "s3:ListBucket of its prefix (docs/sources.md#s3)",
     r"AccessDenied.*PutObject": "Where the bucket's policy demands encryption: --sse "
     "(docs/operations.md#other-s3-servers)",
 }

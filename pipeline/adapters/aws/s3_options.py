@@ -1,4 +1,4 @@
-"""What is said to S3 with each object: how long it is locked, and how it is encrypted."""
+"""Where in S3 objects lie, how long they are locked there, and how they are encrypted."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from datetime import datetime, timedelta
 
 from pipeline.errors import ConfigError
 
+LOCATION = re.compile(
+    r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?P<prefix>(/[^/.\\][^/\\]*)*/?)"
+)
 NO_LOCK = "none"
 LOCKS = f"{NO_LOCK}, governance:YEARS or compliance:YEARS, 1 to 99"
 LOCK = re.compile(rf"{NO_LOCK}|(?P<mode>governance|compliance):(?P<years>[1-9]\d?)")

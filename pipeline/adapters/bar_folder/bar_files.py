@@ -2,34 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
-from pathlib import Path
+from pathlib import PurePath
 
 import numpy as np
 
 from pipeline.adapters.bar_folder.columns import Sheet
 from pipeline.adapters.bar_folder.csv_file import CsvFile
-from pipeline.adapters.bar_folder.parquet_file import read_parquet
+from pipeline.adapters.bar_folder.layouts import find_header
+from pipeline.adapters.bar_folder.parquet_file import ParquetFile
+from pipeline.adapters.bar_folder.places import PARQUET, PLACE_ERRORS, Place
+from pipeline.adapters.bar_folder.text import decode_text
 from pipeline.bars import PRICES, RawBars
 from pipeline.errors import Reason, SourceUnavailable
 
 LARGEST = 32 * 2**20  # bytes of a file, as stored and as read; a century of days has 2 million
-# What a file that names its tickers begins with.
-BEGINS_OF_MANY = (b"Price,", b"Ticker,", b"<TICKER>", b",")
-CSV = ".csv"
+LARGEST_OF_MANY = 256 * 2**20  # the same of one that names tickers, as stored
+MOST_OF_MANY = 2**30  # and as read, of Parquet
+HEAD = 4096  # bytes at the beginning that tell whether a file names tickers
+# What the head of a CSV has that names its tickers, in lower case: as words, or at its beginning.
+WORDS_OF_MANY, BEGINS_OF_MANY = (b"ticker", b"symbol"), (b"price,", b",")
+BarFile = CsvFile | ParquetFile
 
 
 class BarFiles:
-    """The files of a folder during one reading: those of many tickers are read once."""
+    """The files of a place during one reading of some tickers: those of many are read once."""
 
-    def __init__(self, folder: Path, names: Sequence[str]) -> None:
-        self._folder, self._names = folder, names
-        self._opened: dict[Path, CsvFile] = {}
+    def __init__(self, place: Place, names: Sequence[str], tickers: Collection[str] = ()) -> None:
+        self._place, self._names = place, names
+        self._wanted = {ticker.removeprefix("^") for ticker in tickers}
+        self._opened: dict[str, tuple[BarFile, Mapping[str, str]]] = {}
 
-    def read(self, ticker: str, path: Path) -> tuple[RawBars, str]:
-        """Return a ticker's bars and the dialect of its file, empty for the plain one.
+    def read(self, ticker: str, name: str) -> tuple[RawBars, Sheet]:
+        """Return a ticker's bars, and the sheet of its file that says how it was read.
 
         Raises
         ------
@@ -37,48 +44,82 @@ class BarFiles:
             The one error of all that a file can have.
         """
         try:
-            if path.suffix.lower() == CSV:
-                file = self._opened.get(path) or CsvFile(_read_bytes(path))
-                sheet = file.read(_choose_name(ticker, file.tickers, path))
-            else:
-                sheet = read_parquet(_read_bytes(path), LARGEST)
-        except (OSError, ValueError) as exc:
-            raise SourceUnavailable(f"{path.name}: {exc!s:.500}", Reason.UNREADABLE) from exc
-        return _build_bars(ticker, sheet), sheet.dialect
+            file, names = self._open(name)
+            sheet = file.read(_choose_name(ticker, names, name))
+        except (*PLACE_ERRORS, ValueError) as exc:
+            raise SourceUnavailable(f"{name}: {exc!s:.500}", Reason.UNREADABLE) from exc
+        return _build_bars(ticker, sheet), sheet
 
-    def find_of_many(self, ticker: str) -> Sequence[Path]:
-        """Return the files that have a ticker among others."""
+    def find_of_many(self, ticker: str) -> Sequence[str]:
+        """Return the files that name a ticker themselves."""
         return self.of_many.get(ticker, self.of_many.get(ticker.removeprefix("^"), ()))
 
     @cached_property
-    def of_many(self) -> Mapping[str, Sequence[Path]]:
-        """Ticker -> the files of many tickers that have it."""
-        paths: dict[str, list[Path]] = {}
-        for path in (self._folder / name for name in self._names if name.lower().endswith(CSV)):
-            with suppress(OSError, ValueError):  # What is wrong is said to whom it is named for.
-                if path.is_file() and _begins_of_many(path):
-                    file = CsvFile(_read_bytes(path))
-                    if len(file.tickers) > 1:
-                        self._opened[path] = file
-                        for name in file.tickers:
-                            paths.setdefault(_strip_market(name), []).append(path)
-        return paths
+    def of_many(self) -> Mapping[str, Sequence[str]]:
+        """Ticker -> the files that name it themselves."""
+        names: dict[str, list[str]] = {}
+        for name in self._names:
+            with suppress(*PLACE_ERRORS, ValueError):  # What is wrong is said to whom it is of.
+                if _is_parquet(name) or _names_tickers(self._place.read(name, HEAD)):
+                    for ticker in self._open(name)[0].tickers:
+                        names.setdefault(_strip_market(ticker), []).append(name)
+        return names
+
+    def is_table(self, name: str) -> bool:
+        """Whether a file is bars at first sight: a text beside them may be a note."""
+        if _is_parquet(name):
+            return True
+        try:
+            find_header(decode_text(self._place.read(name, HEAD)[:HEAD].rpartition(b"\n")[0]))
+        except (*PLACE_ERRORS, ValueError):
+            return False
+        return True
+
+    def _open(self, name: str) -> tuple[BarFile, Mapping[str, str]]:
+        """Return a file, and what it calls each ticker that it names."""
+        if name in self._opened:
+            return self._opened[name]
+        file: BarFile
+        if _is_parquet(name):
+            data = self._read_bytes(name, LARGEST_OF_MANY)
+            file = ParquetFile(data, LARGEST, MOST_OF_MANY, self._is_wanted)
+        else:
+            of_many = _names_tickers(self._place.read(name, HEAD))
+            file = CsvFile(self._read_bytes(name, LARGEST_OF_MANY if of_many else LARGEST))
+        opened = file, _index_names(file.tickers)
+        if len(file.tickers) > 1:
+            self._opened[name] = opened
+        return opened
+
+    def _read_bytes(self, name: str, most: int) -> bytes:
+        data = self._place.read(name, most)
+        if len(data) > most:
+            raise ValueError(f"expected at most {most} bytes, got more")
+        return data
+
+    def _is_wanted(self, name: str) -> bool:
+        return any(alias.removeprefix("^") in self._wanted for alias in _list_aliases(name))
 
 
-def _begins_of_many(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(16).removeprefix(b"\xef\xbb\xbf").startswith(BEGINS_OF_MANY)
+def _is_parquet(name: str) -> bool:
+    return PurePath(name).suffix.lower() == PARQUET
 
 
-def _read_bytes(path: Path) -> bytes:
-    with path.open("rb") as file:
-        data = file.read(LARGEST + 1)
-    if len(data) > LARGEST:
-        raise ValueError(f"expected at most {LARGEST} bytes, got more")
-    return data
+def _names_tickers(head: bytes) -> bool:
+    begin = head[:HEAD].removeprefix(b"\xef\xbb\xbf").lower()
+    return begin.startswith(BEGINS_OF_MANY) or any(word in begin for word in WORDS_OF_MANY)
 
 
-def _choose_name(ticker: str, names: Sequence[str], path: Path) -> str:
+def _index_names(names: Sequence[str]) -> Mapping[str, str]:
+    """Return by ticker, without a caret, what a file calls it, the first where it is several."""
+    index: dict[str, str] = {}
+    for name in names:
+        for alias in _list_aliases(name):
+            index.setdefault(alias.removeprefix("^"), name)
+    return index
+
+
+def _choose_name(ticker: str, names: Mapping[str, str], file: str) -> str:
     """Return what a file calls a ticker, empty where it names none.
 
     Raises
@@ -88,14 +129,18 @@ def _choose_name(ticker: str, names: Sequence[str], path: Path) -> str:
     """
     if not names:
         return ""
-    wanted = ticker.removeprefix("^")
-    for name in names:
-        if wanted in (name.upper().removeprefix("^"), _strip_market(name).removeprefix("^")):
-            return name
+    if name := names.get(ticker.removeprefix("^")):
+        return name
     raise SourceUnavailable(
-        f"{path.name}: expected bars of {ticker}, got those of {', '.join(names[:5])}",
+        f"{file}: expected bars of {ticker}, got those of "
+        f"{', '.join([*dict.fromkeys(names.values())][:5])}",
         Reason.WRONG_INSTRUMENT,
     )
+
+
+def _list_aliases(name: str) -> tuple[str, str]:
+    """Return what the ticker may be called here that a file calls so."""
+    return name.upper(), _strip_market(name)
 
 
 def _strip_market(name: str) -> str:

@@ -6,7 +6,7 @@ and others are not read. A problem is a ValueError that says where, what was exp
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -17,6 +17,8 @@ from pipeline.bars import Floats, Sessions
 DATE = "Date"
 PRICES = ("Open", "High", "Low", "Close")
 NUMBERS = (*PRICES, "Volume", "Dividends", "Stock Splits")
+TICKER, CURRENCY = "Ticker", "Currency"
+ANYWHERE = {TICKER: ("ticker", "symbol"), CURRENCY: ("currency",)}
 HOLES = frozenset({"", "null", "nan"})
 # No exchange that we know is older; what lies beyond is no date but a mistake of units.
 EARLIEST, LATEST = np.datetime64("1700-01-01"), np.datetime64("2199-12-31")
@@ -29,13 +31,15 @@ NameRow = Callable[[int], str]  # a row's index -> where it is, in words
 class Sheet:
     """What was read of a file for a ticker: sessions, the columns of NUMBERS there are, and how.
 
-    `layout` names the layout, `assumed` says in words what else was found or taken for granted.
+    `layout` names the layout, `assumed` says in words what else was found or taken for granted;
+    `currency` is what a column of that name says, empty without one.
     """
 
     session: Sessions
     numbers: dict[str, Floats]
     layout: str = PLAIN_LAYOUT
     assumed: tuple[str, ...] = ()
+    currency: str = ""
 
     @property
     def dialect(self) -> str:
@@ -79,6 +83,22 @@ def _parse_day(cell: str | None, at: int, name_row: NameRow) -> date:
     if day is None or rest[:1] not in ("", " ", "T"):
         raise ValueError(f"{name_row(at)}, {DATE}: expected YYYY-MM-DD, got {text[:50]!r}")
     return day
+
+
+def match_anywhere(header: Sequence[str]) -> Iterator[tuple[str, int]]:
+    """Yield our columns that any layout may have beside its own, and where they are."""
+    lower = [name.lower() for name in header]
+    for ours, theirs in ANYWHERE.items():
+        if name := next((name for name in theirs if name in lower), None):
+            yield ours, lower.index(name)
+
+
+def choose_currency(cells: Iterable[str | None]) -> str:
+    """Return the one currency that cells name, empty for none; raises ValueError for several."""
+    names = sorted({cell.strip() for cell in cells if cell and cell.strip()})
+    if len(names) > 1:
+        raise ValueError(f"column {CURRENCY}: expected one, got {', '.join(names)[:50]}")
+    return names[0] if names else ""
 
 
 def check_days(days: Sessions) -> Sessions:

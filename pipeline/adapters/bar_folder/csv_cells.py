@@ -54,8 +54,9 @@ class Cells:
     find_line: Callable[[int], int]
 
     def select(self, rows: Any) -> Cells:
-        """Return the rows that a bool (n,) or a slice chooses."""
-        chosen = np.arange(len(self.rows))[rows]
+        """Return the rows that a bool (n,), a slice or indices choose."""
+        own = isinstance(rows, np.ndarray) and rows.dtype == np.int64
+        chosen = rows if own else np.arange(len(self.rows))[rows]
         columns = {at: column.take(pa.array(chosen)) for at, column in self.columns.items()}
         return Cells(columns, self.rows[rows], self.width, self.odd, self.find_line)
 
@@ -141,11 +142,6 @@ def equal(column: Any, text: str) -> Flags:
 def match(column: Any, pattern: str) -> Flags:
     """Return in which cells an expression is found, bool (n,)."""
     return np.asarray(pc.match_substring_regex(column, pattern))
-
-
-def list_distinct(column: Any) -> list[str]:
-    """Return the texts that cells have, empty ones left out."""
-    return [text for text in pc.unique(column).to_pylist() if text]
 
 
 def _find_line(text: str, mark: str, number: int) -> int:

@@ -7,9 +7,22 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
-from pipeline.adapters.bar_folder.columns import DATE, NUMBERS, Sheet, check_days
-from pipeline.adapters.bar_folder.csv_cells import Cells, equal, list_distinct, parse_cells
-from pipeline.adapters.bar_folder.csv_rows import count_lines, drop_unpriced, select_bars
+from pipeline.adapters.bar_folder.columns import (
+    CURRENCY,
+    DATE,
+    NUMBERS,
+    TICKER,
+    Sheet,
+    check_days,
+    choose_currency,
+)
+from pipeline.adapters.bar_folder.csv_cells import Cells, parse_cells
+from pipeline.adapters.bar_folder.csv_rows import (
+    count_lines,
+    drop_unpriced,
+    refuse_odd,
+    select_bars,
+)
 from pipeline.adapters.bar_folder.days import ISO, read_days
 from pipeline.adapters.bar_folder.dialects import (
     DIVIDENDS,
@@ -17,13 +30,13 @@ from pipeline.adapters.bar_folder.dialects import (
     PERIOD,
     PLAIN,
     SPLITS,
-    TICKER,
 )
 from pipeline.adapters.bar_folder.finish import finish
+from pipeline.adapters.bar_folder.groups import Rows, group_rows
 from pipeline.adapters.bar_folder.layouts import MARKS, find_header
 from pipeline.adapters.bar_folder.numbers import read_numbers, read_plain_numbers
 from pipeline.adapters.bar_folder.text import decode_text
-from pipeline.bars import Flags, Floats
+from pipeline.bars import Floats
 
 DAILY = ("D", "d")
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -77,17 +90,22 @@ class CsvFile:
             *left_out,
             ADJUSTED if adjusted else "",
         )
-        sheet = Sheet(check_days(days), numbers, layout, tuple(filter(None, facts)))
+        money = cells.columns[places[CURRENCY]].unique().to_pylist() if CURRENCY in places else ()
+        sheet = Sheet(
+            check_days(days), numbers, layout, tuple(filter(None, facts)), choose_currency(money)
+        )
         return finish(sheet, header.dialect)
 
     @cached_property
-    def _rows_of(self) -> Mapping[str, Flags]:
-        """Ticker -> its rows, where a column names tickers."""
+    def _rows_of(self) -> Mapping[str, Rows]:
+        """Ticker -> its rows, where a column names tickers; a repeated header is nobody's."""
         place = self._header.places.get("", {}).get(TICKER)
         if place is None:
             return {}
-        column = self._cells.columns[place]
-        return {name: equal(column, name) for name in list_distinct(column)}
+        rows = dict(group_rows(self._cells.columns[place]))
+        rows.pop(self._header.names[place], None)
+        refuse_odd(self._cells, rows)
+        return rows
 
     def _read_numbers(
         self, cells: Cells, places: Mapping[str, int], *, plain_days: bool

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -51,6 +51,18 @@ def count_lines(count: int, what: str) -> str:
 def drop_unpriced(cells: Cells, prices: Sequence[int]) -> Cells:
     """Return the rows that have any price or volume: others are sessions of other tickers."""
     return cells.select(~are_blank([cells.columns[at] for at in prices]))
+
+
+def refuse_odd(cells: Cells, tickers: Iterable[str]) -> None:
+    """Raise ValueError for a row of another width in a file whose rows begin with their tickers.
+
+    A note below the bars begins with no ticker; what stands between bars is none.
+    """
+    last: Any = cells.rows[-1] if len(cells.rows) else np.inf
+    known = tuple(tickers)
+    for row in cells.odd:
+        if row.number < last or row.text.lstrip("'\" ").startswith(known):
+            raise refuse_row(row, cells.width, cells.find_line)
 
 
 def _count_notes(kept: Cells) -> int:

@@ -9,11 +9,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from pipeline.adapters.bar_folder.columns import DATE, NUMBERS, PLAIN_LAYOUT, PRICES
+from pipeline.adapters.bar_folder.columns import (
+    DATE,
+    NUMBERS,
+    PLAIN_LAYOUT,
+    PRICES,
+    TICKER,
+    match_anywhere,
+)
 
 NEEDED = (DATE, *PRICES)
 VOLUME, DIVIDENDS, SPLITS = NUMBERS[len(PRICES) :]
-TICKER, PERIOD = "Ticker", "Period"
+PERIOD = "Period"
 SHOWN, WIDEST = 30, 300  # columns of a file that an error names, and that it looks at
 Names = tuple[str, ...]
 
@@ -44,7 +51,7 @@ class Dialect:
     def match(self, header: Sequence[str]) -> dict[str, int]:
         """Return where our columns are in a header; raises ValueError where one is there twice."""
         names = self._prepare(header)
-        places = {}
+        places = dict(match_anywhere(header))
         for ours, theirs in self.columns.items():
             if name := next((name for name in theirs if name in names), None):
                 places[ours] = names.index(name)
@@ -83,11 +90,7 @@ DOWNLOAD = Dialect(
 )
 DIALECTS = (
     PLAIN,
-    Dialect(
-        "Nasdaq.com export",
-        _columns("date,open,high,low,close/last,volume"),
-        point=True,
-    ),
+    Dialect("Nasdaq.com export", _columns("date,open,high,low,close/last,volume"), point=True),
     Dialect(
         "investing.com export",
         _columns("date,open,high,low,price,vol."),

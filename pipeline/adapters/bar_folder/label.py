@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from io import BytesIO
-from pathlib import Path
-
+from pipeline.adapters.bar_folder.places import Place
 from pipeline.adapters.bar_folder.text import decode_text
 from pipeline.bars import ORIGIN_FILE
 from pipeline.errors import ConfigError
@@ -12,31 +10,32 @@ from pipeline.errors import ConfigError
 LONGEST_LABEL = 500  # bytes of it, white space around it included
 
 
-def read_label(folder: Path) -> str:
-    """Return the label, `folder` without an origin.txt: a path does not say where bars come from.
+def read_label(place: Place) -> str:
+    """Return the label, the kind of place without an origin.txt: where it lies says nothing of it.
 
     Raises
     ------
     ConfigError
         When the file is no file, or holds no label.
-    OSError
+    OSError, StoreError
         When it cannot be read.
     """
-    path = folder / ORIGIN_FILE
-    if path.exists() and not path.is_file():
-        raise ConfigError(f"{path}: expected a text file, got something else")
-    with path.open("rb") if path.exists() else BytesIO(b"folder") as file:
-        return _parse_label(file.read(LONGEST_LABEL + 1), path)
+    if ORIGIN_FILE not in place.list_names():
+        return place.kind
+    if not place.is_file(ORIGIN_FILE):
+        where = f"{place.where}/{ORIGIN_FILE}"
+        raise ConfigError(f"{where}: expected a text file, got something else")
+    return _parse_label(place.read(ORIGIN_FILE, LONGEST_LABEL), f"{place.where}/{ORIGIN_FILE}")
 
 
-def _parse_label(data: bytes, path: Path) -> str:
+def _parse_label(data: bytes, where: str) -> str:
     try:
         label = decode_text(data).strip()
     except ValueError as exc:
-        raise ConfigError(f"{path}: {exc}") from exc
+        raise ConfigError(f"{where}: {exc}") from exc
     if not label or not label.isprintable() or len(data) > LONGEST_LABEL:
         raise ConfigError(
-            f"{path}: expected one line of up to {LONGEST_LABEL} bytes that names where the bars "
+            f"{where}: expected one line of up to {LONGEST_LABEL} bytes that names where the bars "
             f"come from, got {label[:50]!r}"
         )
     return label
