@@ -35,27 +35,45 @@ class TailRisk:
     es_shares: Floats
 
 
-def compute_gains(log_return: NDArray[np.float32], amounts: Floats) -> Floats:
-    """Return what each position gains, float64 (n_scenarios, n_tickers).
+@dataclass(frozen=True, slots=True, eq=False)
+class RankedGains:
+    """What a book gains in each scenario, the worst first.
+
+    Attributes
+    ----------
+    of_tickers : float64 (n_scenarios, n_tickers)
+    of_book : float64 (n_scenarios,), ascending
+    scenarios : int64 (n_scenarios,), their numbers
+    """
+
+    of_tickers: Floats
+    of_book: Floats
+    scenarios: NDArray[np.int64]
+
+    def quantile(self, level: float) -> float:
+        """Return a quantile of the gain, linear between scenarios as numpy and pandas have it."""
+        return _interpolate(self.of_book, level)
+
+
+def rank_gains(log_return: NDArray[np.float32], amounts: Floats) -> RankedGains:
+    """Return what a book gains in each scenario, to one horizon.
 
     Parameters
     ----------
-    log_return : float32 (n_scenarios, n_tickers), to one horizon
+    log_return : float32 (n_scenarios, n_tickers), to the horizon
     amounts : float64 (n_tickers,), value of each position at the origin, negative where short
     """
-    gains: Floats = amounts * np.expm1(log_return.astype(np.float64))
-    return gains
+    gains = amounts * np.expm1(log_return.astype(np.float64))
+    book = gains.sum(axis=1)
+    order = np.argsort(book, kind="stable")
+    return RankedGains(gains[order], book[order], order)
 
 
-def measure_tail(gains: Floats, level: float) -> TailRisk:
+def measure_tail(ranked: RankedGains, level: float) -> TailRisk:
     """Return VaR and ES of a book at a level, and each ticker's contribution.
 
     VaR is the quantile of the losses, linear between them as numpy, pandas and DuckDB have it; ES
     the mean of the worst scenarios, 1 less the level of them.
-
-    Parameters
-    ----------
-    gains : float64 (n_scenarios, n_tickers), as `compute_gains` returns them
 
     Notes
     -----
@@ -64,52 +82,46 @@ def measure_tail(gains: Floats, level: float) -> TailRisk:
     scenarios near it, which adds up exactly. Errors: of VaR Woodruff (1952), of ES Manistre and
     Hancock (2005), both as of independent draws.
     """
-    losses = -gains
-    book = losses.sum(axis=1)
-    order = np.argsort(book, kind="stable")
-    var = float(np.quantile(book, level))
+    losses, book = -ranked.of_tickers, -ranked.of_book
+    var = -ranked.quantile(1 - level)
     weights = _weigh_worst(len(book), level)
-    worst = order[len(book) - len(weights) :]
-    es_shares = weights @ losses[worst]
-    es = float(weights @ book[worst])
+    counted = len(weights)
+    es = float(weights @ book[:counted])
     return TailRisk(
         var=var,
-        var_error=_estimate_var_error(book[order], level),
+        var_error=_estimate_var_error(ranked, level),
         es=es,
-        es_error=_estimate_es_error(book[worst], weights, var, level),
-        var_shares=_attribute_var(losses, book, order, level, var),
-        es_shares=es_shares,
+        es_error=_estimate_es_error(book[:counted], weights, var, level),
+        var_shares=_attribute_var(losses, book, level, var),
+        es_shares=weights @ losses[:counted],
     )
 
 
-def find_worst(gains: Floats, n: int) -> NDArray[np.int64]:
-    """Return the numbers of the n scenarios in which a book loses most, the worst first."""
-    worst: NDArray[np.int64] = np.argsort(gains.sum(axis=1), kind="stable")[:n]
-    return worst
+def _interpolate(ascending: Floats, level: float) -> float:
+    place = min(max(level, 0.0), 1.0) * (len(ascending) - 1)
+    below = min(int(place), len(ascending) - 1)
+    above = min(below + 1, len(ascending) - 1)
+    low, high = float(ascending[below]), float(ascending[above])
+    return low + (place - below) * (high - low)
 
 
 def _weigh_worst(n: int, level: float) -> Floats:
-    """Return the weights of the worst scenarios, the mildest first: the mildest may count in part.
-
-    They add up to 1.
-    """
+    """Return the weights of the worst scenarios, which add up to 1; the last may count in part."""
     # A level is a decimal: 1000 x (1 - .975) is 25, not a hair more.
     tail = max(round(n * (1 - level), 9), 1.0)
     counted = int(np.ceil(tail))
     weights = np.ones(counted)
-    weights[0] = tail - (counted - 1)
+    weights[-1] = tail - (counted - 1)
     return weights / tail
 
 
-def _attribute_var(
-    losses: Floats, book: Floats, order: NDArray[np.int64], level: float, var: float
-) -> Floats:
+def _attribute_var(losses: Floats, book: Floats, level: float, var: float) -> Floats:
     """Return the expected loss of each ticker where the book loses VaR, float64 (n_tickers,)."""
     n = len(book)
     around = max(2, round(n * NEAR))
     # VaR lies between the two in the middle, or is one of them.
-    first = max(min(int((n - 1) * level) - (around - 2) // 2, n - around), 0)
-    near = order[first : first + around]
+    first = max(min(int((n - 1) * (1 - level)) - (around - 2) // 2, n - around), 0)
+    near = slice(first, first + around)
     centre = book[near].mean()
     away = book[near] - centre
     means: Floats = losses[near].mean(axis=0)
@@ -118,18 +130,18 @@ def _attribute_var(
         return means
     away /= widest  # whose squares are then no too small numbers
     slopes: Floats = (away @ (losses[near] - means)) / (away @ away)
-    return means + (var - centre) / widest * slopes
+    shares: Floats = means + (var - centre) / widest * slopes
+    return shares
 
 
-def _estimate_var_error(ascending: Floats, level: float) -> float:
+def _estimate_var_error(ranked: RankedGains, level: float) -> float:
     """Return half the distance between the quantiles a binomial deviation below and above."""
-    step = sqrt(level * (1 - level) / len(ascending))
-    below, above = np.quantile(ascending, [max(level - step, 0.0), min(level + step, 1.0)])
-    return float(above - below) / 2
+    step = sqrt(level * (1 - level) / len(ranked.of_book))
+    return (ranked.quantile(1 - level + step) - ranked.quantile(1 - level - step)) / 2
 
 
 def _estimate_es_error(worst: Floats, weights: Floats, var: float, level: float) -> float:
     """Return the standard error of a mean of worst losses whose number is drawn too."""
     mean = float(weights @ worst)
     spread = float(weights @ (worst - mean) ** 2)
-    return sqrt((spread + level * (mean - var) ** 2) * float(weights[-1]))
+    return sqrt((spread + level * (mean - var) ** 2) * float(weights[0]))

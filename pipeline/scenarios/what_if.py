@@ -55,7 +55,9 @@ def assume_bar(bars: RawBars, session: date, change: float, range_: float | None
     low = min(opened, close) - beyond * opened
     if low <= 0:
         most = 2 * (1 + min(change, 0.0)) + abs(change)
-        raise InvalidField("#/range", f"less than {most:g}, for the low is above 0", f"{range_ or 0:g}")
+        raise InvalidField(
+            "#/range", f"less than {most:g}, for the low is above 0", f"{range_ or 0:g}"
+        )
     high = max(opened, close) + beyond * opened
     return AssumedBar(session, opened, high, low, close, range_or_typical, range_ is None)
 

@@ -42,9 +42,7 @@ def build_scenario_view(
     cubes = [cube for run in runs if (cube := _read_part(store, tables, run, last_close))]
     cube = merge_cubes(cubes) if cubes else _build_empty(latest)
     absent = {
-        ticker: each.status
-        for ticker, each in latest.tickers.items()
-        if ticker not in cube.tickers
+        ticker: each.status for ticker, each in latest.tickers.items() if ticker not in cube.tickers
     }
     bars = _read_windows(store, tables, runs)
     return ScenarioView(cube, latest.source, runs[-1].model_version, bars, absent)

@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.bars import RawBars
+from pipeline.bars import PRICES, VIX, RawBars
 from pipeline.encoding import from_json
 from pipeline.errors import StoreError
 from pipeline.record.keys import SCENARIOS
@@ -24,6 +24,7 @@ from pipeline.scenarios.scenario_cube import ScenarioCube
 SCHEMA_VERSION = 1
 BAR_COLUMNS = ("open", "high", "low", "close", "volume")
 EXPECTED = "the scenarios of a session"
+LARGEST_RETURN = 10.0  # NaN is none either
 _WIDTH = 8  # bytes of a number, by which the first of them begins
 
 
@@ -51,7 +52,7 @@ class ScenarioView:
     cube : of the tickers that have scenarios; its origin is the session
     model_version : of the newest part
     bars : symbol -> the bars that one window needs, the VIX among them; of few tickers alone
-    absent : ticker -> status of those that have no scenarios, `ok` where it is forecast all the same
+    absent : ticker -> status of those without scenarios; `ok` where it is forecast all the same
     """
 
     cube: ScenarioCube
@@ -128,10 +129,23 @@ def _check(cube: ScenarioCube, bars: Mapping[str, RawBars]) -> None:
     priced = len(cube.last_close) == len(tickers) and bool(
         (np.isfinite(cube.last_close) & (cube.last_close > 0)).all()
     )
-    sessions = all(bool((np.diff(b.session.astype(np.int64)) > 0).all()) for b in bars.values())
+    sessions = all(_are_possible(each) for each in bars.values())
     drawn = not tickers or (len(cube.log_return) > 0 and len(cube.target_dates) > 0)
-    if not (ascending and priced and sessions and drawn and np.isfinite(cube.log_return).all()):
+    if not (
+        ascending
+        and priced
+        and sessions
+        and drawn
+        and (np.abs(cube.log_return) <= LARGEST_RETURN).all()
+    ):
         raise _refuse("tickers, days and numbers of scenarios", "others")
+
+
+def _are_possible(bars: RawBars) -> bool:
+    """Whether sessions ascend and prices are such; of the VIX only the close is read."""
+    prices = [bars.close] if bars.ticker == VIX else [getattr(bars, name) for name in PRICES]
+    ascending = bool((np.diff(bars.session.astype(np.int64)) > 0).all())
+    return ascending and all(bool((np.isfinite(p) & (p > 0)).all()) for p in prices)
 
 
 def _refuse(expected: str, received: str) -> StoreError:

@@ -35,7 +35,15 @@ from pipeline.forecasting.model import Model
 from pipeline.jobs.daily_job import DailyJob
 from pipeline.jobs.verify import verify
 from pipeline.ports import ObjectStore, Reading, WriteTimes
-from pipeline.record.keys import BUNDLES, DASHBOARD, HISTORY, LATEST, SCENARIOS, TRACK_RECORD, table_key
+from pipeline.record.keys import (
+    BUNDLES,
+    DASHBOARD,
+    HISTORY,
+    LATEST,
+    SCENARIOS,
+    TRACK_RECORD,
+    table_key,
+)
 from pipeline.record.manifest import RunManifest, read_manifests
 from pipeline.record.vintage import Vintage
 from tests.conftest import DEFAULT_BUNDLE

@@ -36,7 +36,9 @@ STORE: dict[str, Any] = {
     "Store.ObjectLockEnabled": True,
     # No rule drops a version of the record.
     "Store.LifecycleConfiguration.Rules": [
-        *map(forget, ("latest", "track-record", "history", "scenarios", "page", "mark"), OVERWRITTEN),
+        *map(
+            forget, ("latest", "track-record", "history", "scenarios", "page", "mark"), OVERWRITTEN
+        ),
         {
             "Id": "query-results",
             "Status": "Enabled",

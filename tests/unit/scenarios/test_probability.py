@@ -46,7 +46,9 @@ def test_wilsons_interval_is_that_of_the_books() -> None:
 
 
 @given(n=st.integers(1, 5000), data=st.data())
-def test_a_share_lies_within_its_limits_and_they_within_0_and_1(n: int, data: st.DataObject) -> None:
+def test_a_share_lies_within_its_limits_and_they_within_0_and_1(
+    n: int, data: st.DataObject
+) -> None:
     share = estimate_share(data.draw(st.integers(0, n)), n)
     assert 0 <= share.lower <= share.share <= share.upper <= 1
 

@@ -52,7 +52,9 @@ def test_a_range_less_than_the_way_or_down_to_nothing_is_refused(
 def test_the_forecast_is_that_of_the_bars_with_it_and_the_vix_held(model: Model) -> None:
     bar = assume_bar(SPY, NEXT, -0.03, 0.04)
     longer = raw_bars("SPY", 127, session=np.append(SPY.session, np.datetime64(NEXT)))
-    prices = {n: np.append(getattr(SPY, n), getattr(bar, n)) for n in ("open", "high", "low", "close")}
+    prices = {
+        n: np.append(getattr(SPY, n), getattr(bar, n)) for n in ("open", "high", "low", "close")
+    }
     days = np.append(INDEX.session, np.datetime64(NEXT))
     vix = replace(raw_bars(VIX, 127, session=days), close=np.append(INDEX.close, INDEX.close[-1]))
     expected = forecast([Bars.validate(replace(longer, **prices))], model, NEUTRAL, vix)
