@@ -82,18 +82,17 @@ def measure_tail(ranked: RankedGains, level: float) -> TailRisk:
     scenarios near it, which adds up exactly. Errors: of VaR Woodruff (1952), of ES Manistre and
     Hancock (2005), both as of independent draws.
     """
-    losses, book = -ranked.of_tickers, -ranked.of_book
     var = -ranked.quantile(1 - level)
-    weights = _weigh_worst(len(book), level)
-    counted = len(weights)
-    es = float(weights @ book[:counted])
+    weights = _weigh_worst(len(ranked.of_book), level)
+    worst = -ranked.of_book[: len(weights)]
+    es = float(weights @ worst)
     return TailRisk(
         var=var,
         var_error=_estimate_var_error(ranked, level),
         es=es,
-        es_error=_estimate_es_error(book[:counted], weights, var, level),
-        var_shares=_attribute_var(losses, book, level, var),
-        es_shares=weights @ losses[:counted],
+        es_error=_estimate_es_error(worst - es, weights, es - var, level),
+        var_shares=_attribute_var(ranked, level, var),
+        es_shares=-(weights @ ranked.of_tickers[: len(weights)]),
     )
 
 
@@ -115,21 +114,23 @@ def _weigh_worst(n: int, level: float) -> Floats:
     return weights / tail
 
 
-def _attribute_var(losses: Floats, book: Floats, level: float, var: float) -> Floats:
+def _attribute_var(ranked: RankedGains, level: float, var: float) -> Floats:
     """Return the expected loss of each ticker where the book loses VaR, float64 (n_tickers,)."""
-    n = len(book)
+    n = len(ranked.of_book)
     around = max(2, round(n * NEAR))
     # VaR lies between the two in the middle, or is one of them.
     first = max(min(int((n - 1) * (1 - level)) - (around - 2) // 2, n - around), 0)
-    near = slice(first, first + around)
-    centre = book[near].mean()
-    away = book[near] - centre
-    means: Floats = losses[near].mean(axis=0)
-    widest = float(np.abs(away).max())
-    if widest == 0.0:
-        return means
+    losses, book = (
+        -ranked.of_tickers[first : first + around],
+        -ranked.of_book[first : first + around],
+    )
+    centre, means = book.sum() / len(book), losses.sum(axis=0) / len(book)
+    away = book - centre
+    widest = max(-away.min(), away.max())
+    if widest <= 0.0:
+        return np.asarray(means)
     away /= widest  # whose squares are then no too small numbers
-    slopes: Floats = (away @ (losses[near] - means)) / (away @ away)
+    slopes: Floats = (away @ (losses - means)) / (away @ away)
     shares: Floats = means + (var - centre) / widest * slopes
     return shares
 
@@ -140,8 +141,9 @@ def _estimate_var_error(ranked: RankedGains, level: float) -> float:
     return (ranked.quantile(1 - level + step) - ranked.quantile(1 - level - step)) / 2
 
 
-def _estimate_es_error(worst: Floats, weights: Floats, var: float, level: float) -> float:
-    """Return the standard error of a mean of worst losses whose number is drawn too."""
-    mean = float(weights @ worst)
-    spread = float(weights @ (worst - mean) ** 2)
-    return sqrt((spread + level * (mean - var) ** 2) * float(weights[0]))
+def _estimate_es_error(away: Floats, weights: Floats, beyond: float, level: float) -> float:
+    """Return the standard error of a mean of worst losses whose number is drawn too.
+
+    `away` are these losses less their mean, which lies `beyond` VaR.
+    """
+    return sqrt((float(weights @ away**2) + level * beyond**2) * float(weights[0]))
