@@ -11,7 +11,8 @@ from typing import Any
 from handlers.environment import API_KEY, IAM
 from handlers.http.messages import Request, Response
 from handlers.http.problems import NOT_PUBLISHED
-from handlers.http.routes import Service, to_problem_response
+from handlers.http.responses import to_problem_response
+from handlers.http.routes import Service
 from handlers.settings import OnDemandSettings
 from handlers.telemetry.on_demand import SERVICE, Signals
 from handlers.telemetry.xray import Tracer

@@ -10,8 +10,11 @@ import msgspec
 
 from handlers.http import openapi_examples as examples
 from handlers.http.openapi_problems import PROBLEMS
+from handlers.http.openapi_questions import QUESTION_EXAMPLES, QUESTION_TYPES, build_questions
+from handlers.http.openapi_refs import example_refs, problem_refs, schema_ref
 from handlers.http.problems import MEDIA_TYPE, Problem
-from handlers.http.routes import HTML, JSON, OPENAPI, Health
+from handlers.http.responses import HTML, JSON
+from handlers.http.routes import OPENAPI, Health
 from pipeline.serving.answers import PredictAnswer
 from pipeline.serving.requests import TICKER, BarsRequest, DataRequest, TickerRequest
 from pipeline.views.documents import Latest
@@ -34,7 +37,7 @@ ANSWERS = (PredictAnswer, Latest, Health, Problem)
 def document() -> dict[str, Any]:
     """Return the document."""
     _, schemas = msgspec.json.schema_components(
-        (*REQUESTS, *ANSWERS), ref_template="#/components/schemas/{name}"
+        (*REQUESTS, *ANSWERS, *QUESTION_TYPES), ref_template="#/components/schemas/{name}"
     )
     schemes = {
         "ApiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
@@ -49,7 +52,7 @@ def document() -> dict[str, Any]:
         "components": {
             "schemas": schemas,
             "securitySchemes": schemes,
-            "examples": _examples(),
+            "examples": _examples() | QUESTION_EXAMPLES,
             "responses": {f"Problem{status}": _problem(status) for status in PROBLEMS},
         },
     }
@@ -75,6 +78,7 @@ def _paths() -> dict[str, Any]:
         "/predict": {
             "post": _predict("predict", "Forecast from a window, from bars or of a ticker")
         },
+        **{path: {"post": operation} for path, operation in build_questions().items()},
         "/": {
             "get": _get("dashboard", "The page of the record", None, "<!doctype html>", HTML),
             "post": _predict("predictAtRoot", "The same as POST /predict"),
@@ -94,17 +98,20 @@ def _paths() -> dict[str, Any]:
 
 def _predict(name: str, summary: str) -> dict[str, Any]:
     body = {
-        "schema": {"oneOf": [_ref(kind) for kind in REQUESTS]},
-        "examples": _example_refs("ticker", "data", "bars"),
+        "schema": {"oneOf": [schema_ref(kind) for kind in REQUESTS]},
+        "examples": example_refs("ticker", "data", "bars"),
     }
-    answer = {"schema": _ref(PredictAnswer), "examples": _example_refs("published", "computed")}
+    answer = {
+        "schema": schema_ref(PredictAnswer),
+        "examples": example_refs("published", "computed"),
+    }
     return {
         "operationId": name,
         "summary": summary,
         "requestBody": {"required": True, "content": {JSON: body}},
         "responses": {
             "200": {"description": "The forecast", "content": {JSON: answer}},
-            **_problems(400, 401, 404, 413, 415, 422, 503),
+            **problem_refs(400, 401, 404, 413, 415, 422, 503),
         },
     }
 
@@ -112,7 +119,7 @@ def _predict(name: str, summary: str) -> dict[str, Any]:
 def _get(
     name: str, summary: str, kind: type | None = None, example: Any = None, media: str = JSON
 ) -> dict[str, Any]:
-    content: dict[str, Any] = {"schema": _ref(kind) if kind else {"type": "object"}}
+    content: dict[str, Any] = {"schema": schema_ref(kind) if kind else {"type": "object"}}
     if media == HTML:
         content["schema"] = {"type": "string"}
     if example is not None:
@@ -130,7 +137,7 @@ def _get(
                 "content": {media: content},
             },
             "304": {"description": "Not changed since the ETag in If-None-Match"},
-            **_problems(401, 404, 503),
+            **problem_refs(401, 404, 503),
         },
     }
 
@@ -140,26 +147,14 @@ def _open(operation: dict[str, Any]) -> dict[str, Any]:
     return {**operation, "security": [], "responses": responses}
 
 
-def _problems(*statuses: int) -> dict[str, Any]:
-    return {str(status): {"$ref": f"#/components/responses/Problem{status}"} for status in statuses}
-
-
 def _problem(status: int) -> dict[str, Any]:
     description, error = PROBLEMS[status]
-    content = {"schema": _ref(Problem), "example": examples.problem(error)}
+    content = {"schema": schema_ref(Problem), "example": examples.problem(error)}
     response: dict[str, Any] = {"description": description, "content": {MEDIA_TYPE: content}}
     if status == 503:
         seconds = {"schema": {"type": "integer"}, "description": "Seconds to wait"}
         response["headers"] = {"Retry-After": seconds}
     return response
-
-
-def _ref(kind: type) -> dict[str, str]:
-    return {"$ref": f"#/components/schemas/{kind.__name__}"}
-
-
-def _example_refs(*names: str) -> dict[str, Any]:
-    return {name: {"$ref": f"#/components/examples/{name}"} for name in names}
 
 
 def _examples() -> dict[str, Any]:

@@ -4,34 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
-from typing import NamedTuple
 
 import msgspec
 
 from handlers.http.admission import require_signature
 from handlers.http.messages import Request, Response
-from handlers.http.page_policy import NOTHING, find_policy
-from handlers.http.problems import MEDIA_TYPE, Refusal, to_problem
+from handlers.http.page_policy import find_policy
+from handlers.http.problems import Refusal
+from handlers.http.responses import (
+    ALWAYS,
+    HTML,
+    NOT_KEPT,
+    Content,
+    answer_conditionally,
+    build_response,
+)
 from pipeline.record.keys import DASHBOARD, LATEST, TRACK_RECORD
 from pipeline.serving.api_keys import is_accepted, read_password
 from pipeline.serving.cached_views import answer_from_latest
 from pipeline.serving.on_demand import OnDemand
 from pipeline.serving.requests import parse_request
 
-JSON, HTML = "application/json", "text/html; charset=utf-8"
 OPENAPI = Path(__file__).with_name("openapi.json")
 OF_TICKER = "/forecasts/"
+QUESTIONS = ("/risk", "/probability", "/what-if")
 # Whoever looks for a sign of life, or for how to ask, needs no key.
 OPEN = ("/health", "/openapi.json")
-# No cookies are involved: any page may ask, if it has a key.
-ALWAYS = {
-    "access-control-allow-origin": "*",
-    "access-control-expose-headers": "Age, Cache-Status, ETag, Retry-After",
-    "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
-}
 CHALLENGE = 'ApiKey header="X-API-Key"'
 # A browser that is asked so asks its user; the password is the key.
 BROWSER_CHALLENGE = f'Basic realm="financial-forecaster", charset="UTF-8", {CHALLENGE}'
@@ -39,18 +38,6 @@ PREFLIGHT = {
     "access-control-allow-headers": "Content-Type, If-None-Match, X-API-Key",
     "access-control-max-age": "86400",
 }
-# What is read may be kept for a minute by who asked, and then asked for by its ETag.
-UNAVAILABLE = "store_unavailable"
-KEPT, NOT_KEPT = {"cache-control": "private, max-age=60"}, {"cache-control": "no-store"}
-
-
-class Content(NamedTuple):
-    """What there is to say; `age` is that of a kept view, in seconds, while the store is away."""
-
-    body: bytes
-    media_type: str = JSON
-    policy: str = NOTHING
-    age: float | None = None
 
 
 class Health(msgspec.Struct, frozen=True):
@@ -85,8 +72,8 @@ class Service:
             return Response(204, headers={**ALWAYS, **PREFLIGHT, **allow, **allowed})
         self._require_key(request)
         if request.method == "POST":
-            return _build_response(actions["POST"](request), NOT_KEPT)
-        return _answer_conditionally(request, actions["GET"](request))
+            return build_response(actions["POST"](request), NOT_KEPT)
+        return answer_conditionally(request, actions["GET"](request))
 
     def _actions(self, path: str) -> Mapping[str, Action]:
         if path.startswith(OF_TICKER):
@@ -94,6 +81,7 @@ class Service:
         actions: Mapping[str, Mapping[str, Action]] = {
             "/": {"GET": self._dashboard, "POST": self._predict},
             "/predict": {"POST": self._predict},
+            **dict.fromkeys(QUESTIONS, {"POST": self._question}),
             "/forecasts": {"GET": self._forecasts},
             "/track-record": {"GET": self._track_record},
             "/health": {"GET": self._health},
@@ -119,6 +107,12 @@ class Service:
     def _predict(self, request: Request) -> Content:
         asked = parse_request(request.json())
         return Content(msgspec.json.encode(self.on_demand.predict(asked)))
+
+    def _question(self, request: Request) -> Content:
+        # Not at the top: who asks for a forecast does not wait for what answers of risk.
+        from handlers.http.questions import answer_question  # noqa: PLC0415
+
+        return Content(answer_question(self.on_demand, request.path, request.json()))
 
     def _ticker(self, request: Request) -> Content:
         ticker = request.path.removeprefix(OF_TICKER).upper()
@@ -157,40 +151,3 @@ def _find_key(request: Request) -> str:
 
 def _is_read(request: Request) -> bool:
     return request.method in ("GET", "HEAD")
-
-
-def to_problem_response(error: Exception) -> tuple[Response, str]:
-    """Return the answer to a request that raised `error`, and the problem's code."""
-    problem, headers = to_problem(error)
-    content = Content(msgspec.json.encode(problem), MEDIA_TYPE)
-    response = _build_response(content, {**NOT_KEPT, **headers}, problem.status)
-    return response, problem.code
-
-
-def _answer_conditionally(request: Request, content: Content) -> Response:
-    """Return a GET's answer, without its body where the caller has it or asks only for the head."""
-    if content.age is not None:
-        response = _answer_from_kept(content, content.age)
-        return Response(200, headers=response.headers) if request.method == "HEAD" else response
-    etag = f'"{sha256(content.body).hexdigest()[:32]}"'
-    response = _build_response(content, {**KEPT, "etag": etag})
-    etags = request.headers.get("if-none-match", "")
-    if etags.strip() == "*" or etag in [
-        known.strip().removeprefix("W/") for known in etags.split(",")
-    ]:
-        return Response(304, headers=response.headers)
-    return Response(200, headers=response.headers) if request.method == "HEAD" else response
-
-
-def _answer_from_kept(content: Content, age: float) -> Response:
-    """Return an answer that says that it is an old one (RFC 9111, 9211), for nobody to keep."""
-    if content.media_type == JSON:
-        document = msgspec.json.decode(content.body, type=dict[str, msgspec.Raw])
-        content = content._replace(body=msgspec.json.encode(document | {UNAVAILABLE: True}))
-    status = {"age": f"{age:.0f}", "cache-status": "forecaster; hit; detail=store-unavailable"}
-    return _build_response(content, {**NOT_KEPT, **status})
-
-
-def _build_response(content: Content, headers: Mapping[str, str], status: int = 200) -> Response:
-    kind = {"content-type": content.media_type, "content-security-policy": content.policy}
-    return Response(status, content.body, {**ALWAYS, **kind, **headers})

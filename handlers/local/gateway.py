@@ -14,7 +14,7 @@ from time import monotonic
 from typing import Any
 
 from handlers.http.messages import Response
-from handlers.http.routes import to_problem_response
+from handlers.http.responses import to_problem_response
 from handlers.local.framing import PatientReader, read_body, read_head
 from handlers.local.invoke import LocalContext
 from pipeline.encoding import to_line

@@ -45,7 +45,7 @@ _FORMS = {
     Kind.LOSS: rf"losses/{_SHA256}\.json",
     Kind.BUNDLE: rf"bundles/(?P<session>{_DAY})-[0-9a-f]{{12}}/"
     r"(?:manifest\.[0-9a-f]{12}\.json|model\.onnx)",
-    Kind.VIEW: r"(?:latest|track_record|history|announced)\.json|index\.html",
+    Kind.VIEW: r"(?:latest|track_record|history|announced)\.json|scenarios\.bin|index\.html",
 }
 _KINDS = {kind: re.compile(form) for kind, form in _FORMS.items()}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 from typing import Annotated, Any
 
@@ -79,7 +80,7 @@ def answer_from_forecast(forecast: Forecast, model_version: str, calibrated: boo
     """
     origin = forecast.origin_date[0].item()
     return build_answer(
-        _build_horizons(forecast),
+        build_horizons(forecast),
         last_close=float(forecast.last_close[0]),
         calibrated=calibrated,
         model_version=model_version,
@@ -87,13 +88,21 @@ def answer_from_forecast(forecast: Forecast, model_version: str, calibrated: boo
     )
 
 
-def _build_horizons(forecast: Forecast) -> tuple[HorizonForecast, ...]:
+def build_horizons(forecast: Forecast, targets: Sequence[date] = ()) -> tuple[HorizonForecast, ...]:
+    """Return the horizons of a forecast of one ticker, the first of them with their target dates.
+
+    Raises
+    ------
+    NonFiniteOutput
+        When a price is past the end of all numbers.
+    """
     prices, sigmas = forecast.prices[0], forecast.sigma[0].tolist()
     if not np.isfinite(prices).all():
         raise NonFiniteOutput("expected a finite forecast, got NaN or infinity")
     return tuple(
         HorizonForecast(
             horizon=horizon,
+            target_date=targets[horizon - 1] if horizon <= len(targets) else UNSET,
             prediction=of_horizon[MEDIAN],
             sigma=sigma,
             intervals={

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from threading import Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec import UNSET
@@ -15,11 +15,14 @@ from msgspec import UNSET
 from pipeline.encoding import from_json
 from pipeline.errors import NotFound, NotPublished, StoreError
 from pipeline.forecasting.levels import INTERVALS
-from pipeline.record.keys import DASHBOARD, LATEST, TRACK_RECORD, VIEWS
+from pipeline.record.keys import DASHBOARD, LATEST, SCENARIOS, TRACK_RECORD, VIEWS
 from pipeline.record.notes import select_notes
 from pipeline.serving.answers import PredictAnswer, build_answer
 from pipeline.views.age import show_age, with_age
 from pipeline.views.documents import Latest, TickerForecast
+
+if TYPE_CHECKING:
+    from pipeline.views.scenario_view import ScenarioView
 
 COVERAGES = set(map(str, INTERVALS))
 
@@ -113,6 +116,14 @@ class CachedViews:
         """Return the scored record in JSON; raises NotPublished before it is first written."""
         record: bytes = self._read(TRACK_RECORD, _check_object)
         return record
+
+    def scenarios(self) -> ScenarioView:
+        """Return what questions are answered from; raises NotPublished before the first run."""
+        # Not at the top: only who is asked for risk needs it.
+        from pipeline.views.scenario_view import parse_scenarios  # noqa: PLC0415
+
+        view: ScenarioView = self._read(SCENARIOS, parse_scenarios)
+        return view
 
     def dashboard(self) -> bytes | None:
         """Return the page of the record, None where the store has none."""

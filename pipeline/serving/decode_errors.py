@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 import msgspec
@@ -25,11 +26,34 @@ WORDS = {
     "`array`": "an array",
     "`date`": "a date",
 }
-KINDS = "only data with or without ticker, bars with or without vix and ticker, or ticker"
 SHOWN = 60
+BOM = b"\xef\xbb\xbf"  # what some editors and shells put before UTF-8
+
+T = TypeVar("T")
 
 
-def to_refusal(error: Exception, body: bytes) -> RequestError:
+def decode_body(body: bytes, decode: Callable[[bytes], T], fields: str) -> T:
+    """Return what is in a body of JSON; `fields` says which may be in it.
+
+    Raises
+    ------
+    InvalidBody
+        When it is empty, no JSON, or nested too deep.
+    InvalidField
+        When a field is missing, unknown or not as it should be.
+    """
+    body = body.removeprefix(BOM)
+    if not body.strip():
+        raise InvalidBody("expected a JSON body, got none")
+    try:
+        return decode(body)
+    except RecursionError as exc:
+        raise InvalidBody("expected JSON, got one that is nested too deep") from exc
+    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+        raise to_refusal(exc, body, fields) from exc
+
+
+def to_refusal(error: Exception, body: bytes, fields: str) -> RequestError:
     """Return a decoder's error as one that names the field, what was expected and what came."""
     if not isinstance(error, msgspec.ValidationError):
         return _refuse_not_finite(body) or InvalidBody(f"expected JSON in UTF-8, got: {error}")
@@ -37,10 +61,10 @@ def to_refusal(error: Exception, body: bytes) -> RequestError:
     what, path = (match["what"], match["path"] or "") if match else (str(error), "")
     steps = [int(i) if i else name for i, name in _STEP.findall(path)]
     if unknown := _UNKNOWN.fullmatch(what):
-        return InvalidField(_to_pointer([*steps, unknown["name"]]), KINDS, "one more field")
+        return InvalidField(to_pointer([*steps, unknown["name"]]), fields, "one more field")
     if missing := _MISSING.fullmatch(what):
-        return InvalidField(_to_pointer([*steps, missing["name"]]), "this field", "none")
-    pointer = _to_pointer(steps)
+        return InvalidField(to_pointer([*steps, missing["name"]]), "this field", "none")
+    pointer = to_pointer(steps)
     return InvalidField(pointer, _describe_expected(what, pointer), _describe_received(body, steps))
 
 
@@ -54,7 +78,7 @@ def describe_value(value: Any) -> str:
     return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
 
 
-def _to_pointer(steps: list[int | str]) -> str:
+def to_pointer(steps: Sequence[int | str]) -> str:
     """Return RFC 6901's fragment for the steps into a document."""
     names = (str(step)[:SHOWN].replace("~", "~0").replace("/", "~1") for step in steps)
     return "#" + "".join(f"/{quote(name)}" for name in names)
@@ -91,7 +115,7 @@ def _refuse_not_finite(body: bytes) -> RequestError | None:
     try:
         steps = _find_not_finite(json.loads(body))
         # Half a character in a name, which this decoder takes, is a ValueError of the pointer.
-        pointer = None if steps is None else _to_pointer(steps)
+        pointer = None if steps is None else to_pointer(steps)
     except (ValueError, RecursionError):
         return None
     if pointer is None:

@@ -10,10 +10,10 @@ import msgspec
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from pipeline import bars
-from pipeline.errors import InvalidBody, InvalidField
+from pipeline.errors import InvalidField
 from pipeline.forecasting.features import FEATURE_NAMES, LOOKBACK
 from pipeline.forecasting.windows import MIN_SESSIONS
-from pipeline.serving.decode_errors import to_refusal
+from pipeline.serving.decode_errors import decode_body
 
 # Callers may write it in lower case.
 TICKER = f"^{bars.TICKER.replace('A-Z', 'A-Za-z')}$"
@@ -109,7 +109,7 @@ _STYLE = msgspec.json.Decoder(_RequestKind)
 _DATA = msgspec.json.Decoder(DataRequest)
 _BARS = msgspec.json.Decoder(BarsRequest)
 _TICKER = msgspec.json.Decoder(TickerRequest)
-BOM = b"\xef\xbb\xbf"  # what some editors and shells put before UTF-8
+KINDS = "only data with or without ticker, bars with or without vix and ticker, or ticker"
 
 
 def parse_request(body: bytes) -> Request:
@@ -122,15 +122,11 @@ def parse_request(body: bytes) -> Request:
     InvalidField
         When a field is missing, unknown or not as it should be.
     """
-    body = body.removeprefix(BOM)
-    if not body.strip():
-        raise InvalidBody("expected a JSON body, got none")
-    try:
-        request: Request = _select_decoder(_STYLE.decode(body)).decode(body)
-    except RecursionError as exc:
-        raise InvalidBody("expected JSON, got one that is nested too deep") from exc
-    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
-        raise to_refusal(exc, body) from exc
+    return decode_body(body, _decode, KINDS)
+
+
+def _decode(body: bytes) -> Request:
+    request: Request = _select_decoder(_STYLE.decode(body)).decode(body)
     return request
 
 

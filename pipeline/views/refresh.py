@@ -9,7 +9,7 @@ from pipeline.encoding import to_json
 from pipeline.ports import ObjectStore, Tables
 from pipeline.record.chain import Link, find_head
 from pipeline.record.grammar import list_keys
-from pipeline.record.keys import DASHBOARD, HISTORY, LATEST, LOSSES, TRACK_RECORD
+from pipeline.record.keys import DASHBOARD, HISTORY, LATEST, LOSSES, SCENARIOS, TRACK_RECORD
 from pipeline.record.manifest import read_manifests
 from pipeline.record.state import read_state
 from pipeline.views.closes import read_bars
@@ -18,6 +18,7 @@ from pipeline.views.history import History, build_history, read_history
 from pipeline.views.latest import build_latest, with_width_changes
 from pipeline.views.page.render import render_page
 from pipeline.views.page.sources import PageSources
+from pipeline.views.scenario_cubes import build_scenario_view
 from pipeline.views.track_record import build_track_record
 from pipeline.views.width_change import read_width_changes
 
@@ -71,11 +72,13 @@ def build_views(
     latest = with_width_changes(build_latest(store, tables, head.manifest.session), changes)
     record = build_track_record(read_state(store, head.manifest), head)
     history = build_history(store, tables, head, latest.tickers, known)
+    scenarios = build_scenario_view(store, tables, latest, runs)
     sources = PageSources(latest, record, history.tickers, read_bars(store, tables, runs), runs)
     objects = {
         LATEST: to_json(latest),
         TRACK_RECORD: to_json(record),
         HISTORY: history.encode(),
+        SCENARIOS: scenarios.encode(),
         DASHBOARD: render_page(sources),
     }
     return Views(objects, record)

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from handlers.http.messages import Request
-from handlers.http.routes import Service, to_problem_response
+from handlers.http.responses import to_problem_response
+from handlers.http.routes import Service
 from handlers.local.gateway import Gateway
 from pipeline.errors import ForecasterError
 from pipeline.forecasting.model import Model

@@ -43,7 +43,7 @@ def test_a_report_is_made_of_the_record_and_not_of_its_views(
     forecaster: Forecaster, filled: Path
 ) -> None:
     shutil.copytree(filled, "store")
-    for view in ("index.html", "history.json", "latest.json", "track_record.json"):
+    for view in ("index.html", "history.json", "latest.json", "scenarios.bin", "track_record.json"):
         Path("store", view).unlink()
     assert forecaster("report", "--out", "report.html").code == 0
     assert Path("report.html").read_bytes() == (filled / "index.html").read_bytes()

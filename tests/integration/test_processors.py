@@ -108,7 +108,7 @@ def test_every_object_has_equal_bytes(setting: Setting, here: Computed, tmp_path
 def test_the_sessions_have_all_that_is_published(here: Computed) -> None:
     kinds = {key.partition("/")[0] for key in here.objects}
     tables = {"bars", "forecasts", "baselines", "scores", "calibration", "runs", "answers"}
-    views = {"latest.json", "track_record.json", "history.json", "index.html"}
+    views = {"latest.json", "track_record.json", "history.json", "scenarios.bin", "index.html"}
     assert kinds == tables | views | {"bundles", "claims", "backfills", "store.json"}
 
 

@@ -96,6 +96,7 @@ def day_of(key: str, data: bytes) -> date:
         "history.json",
         "index.html",
         "latest.json",
+        "scenarios.bin",
         "store.json",
         "track_record.json",
     }

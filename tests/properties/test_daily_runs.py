@@ -35,7 +35,15 @@ from pipeline.forecasting.model import Model
 from pipeline.jobs.daily_job import DailyJob
 from pipeline.jobs.verify import verify
 from pipeline.ports import ObjectStore, Reading, WriteTimes
-from pipeline.record.keys import BUNDLES, DASHBOARD, HISTORY, LATEST, TRACK_RECORD, table_key
+from pipeline.record.keys import (
+    BUNDLES,
+    DASHBOARD,
+    HISTORY,
+    LATEST,
+    SCENARIOS,
+    TRACK_RECORD,
+    table_key,
+)
 from pipeline.record.manifest import RunManifest, read_manifests
 from pipeline.record.vintage import Vintage
 from tests.conftest import DEFAULT_BUNDLE
@@ -43,7 +51,7 @@ from tests.support.builders import raw_bars, weekdays
 from tests.support.fakes import Crash, FixedCalendar, MemoryObjects, ScriptedSource
 from tests.support.records import FORECAST, RememberingTables, run
 
-VIEWS = {DASHBOARD, HISTORY, LATEST, TRACK_RECORD}
+VIEWS = {DASHBOARD, HISTORY, LATEST, SCENARIOS, TRACK_RECORD}
 TICKERS = ("SPY", "QQQ", "DIA")
 DAYS = weekdays(360, "2024-12-31").tolist()
 SESSIONS = DAYS[-30:-10]

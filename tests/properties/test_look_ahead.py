@@ -16,7 +16,7 @@ from tests.support.fakes import MemoryObjects
 from tests.support.records import SESSIONS, backfilled, market, run_days
 
 SPAN = SESSIONS[-12:]
-VIEWS = ("history.json", "index.html", "latest.json", "track_record.json")
+VIEWS = ("history.json", "index.html", "latest.json", "scenarios.bin", "track_record.json")
 
 
 @cache

@@ -17,7 +17,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from handlers.http.messages import Request, Response
-from handlers.http.routes import Service, to_problem_response
+from handlers.http.responses import to_problem_response
+from handlers.http.routes import Service
 from pipeline.errors import ForecasterError
 from pipeline.forecasting.model import Model
 from pipeline.serving.cached_views import CachedViews

@@ -15,7 +15,7 @@ SCHEDULE = json.loads(EVENT_FILE.read_text())
 SCHEDULE_INPUT = json.loads((EVENTS / "schedule_input.json").read_text())
 FORECASTS = "forecasts/month=2024-12/2024-12-27.00.parquet"
 MANIFEST = "runs/2024-12-27.00.json"
-VIEWS = {"history.json", "index.html", "latest.json", "track_record.json"}
+VIEWS = {"history.json", "index.html", "latest.json", "scenarios.bin", "track_record.json"}
 _BUNDLE = load_bundle(Path(__file__).resolve().parents[2] / "models" / "default")
 KEYS = sorted(
     [

@@ -6,7 +6,7 @@ from typing import Any
 
 BUCKET = "financial-forecaster-dev-123456789012-us-east-1"
 OBJECTS = f"arn:aws:s3:::{BUCKET}"
-VIEWS = ("latest.json", "track_record.json", "history.json", "index.html")
+VIEWS = ("latest.json", "track_record.json", "history.json", "scenarios.bin", "index.html")
 OVERWRITTEN = (*VIEWS, "announced.json")
 BUT_VIEWS = [*(f"Store.Arn/store/{name}" for name in OVERWRITTEN), "Store.Arn/athena/*"]
 
@@ -36,7 +36,9 @@ STORE: dict[str, Any] = {
     "Store.ObjectLockEnabled": True,
     # No rule drops a version of the record.
     "Store.LifecycleConfiguration.Rules": [
-        *map(forget, ("latest", "track-record", "history", "page", "mark"), OVERWRITTEN),
+        *map(
+            forget, ("latest", "track-record", "history", "scenarios", "page", "mark"), OVERWRITTEN
+        ),
         {
             "Id": "query-results",
             "Status": "Enabled",

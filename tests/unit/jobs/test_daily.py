@@ -27,6 +27,7 @@ from pipeline.jobs.daily_job import DailyJob, with_mode
 from pipeline.jobs.daily_summary import Outcome
 from pipeline.jobs.verify import verify
 from pipeline.ports import Reading
+from pipeline.record.keys import VIEWS
 from tests.support.builders import raw_bars, weekdays
 from tests.support.fakes import Crash, FixedCalendar, MemoryObjects, ScriptedSource
 from tests.support.records import run
@@ -105,6 +106,7 @@ def test_objects_are_written_in_order_and_the_manifest_commits(model: Model) -> 
         "latest.json",
         "track_record.json",
         "history.json",
+        "scenarios.bin",
         "index.html",
     ]
 
@@ -229,7 +231,7 @@ def test_a_retry_publishes_what_was_missing_as_the_next_part(model: Model) -> No
     assert set(forecasts(store, FORECASTS.replace(".00.", ".01."))["ticker"]) == {"DIA", "IWM"}
     kept = {key: data for key, data in store.objects.items() if key in first}
     changed = {key for key in first if kept[key] != first[key]}
-    assert changed == {"history.json", "index.html", "latest.json", "track_record.json"}
+    assert changed == {*VIEWS}
 
 
 def test_a_part_after_the_first_holds_only_what_it_publishes(model: Model) -> None:
