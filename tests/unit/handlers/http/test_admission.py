@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 import pytest
 
 from handlers.http.messages import Request
-from handlers.http.routes import Service, to_problem_response
+from handlers.http.responses import to_problem_response
+from handlers.http.routes import Service
 from pipeline.errors import ForecasterError
 from pipeline.forecasting.model import Model
 from pipeline.serving.api_keys import digest_key
