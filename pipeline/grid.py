@@ -59,6 +59,17 @@ def format_price(price: float, currency: str | None = None) -> str:
     return f"{exact:,f}"
 
 
+def name_price(price: float, currency: str | None) -> str:
+    """Return a price and what it is in, where that is known."""
+    text = format_price(price, currency)
+    return f"{text} {currency}" if currency else text
+
+
+def format_interval(lower: float, upper: float, currency: str | None = None) -> str:
+    """Return two prices as an interval."""
+    return f"{format_price(lower, currency)} to {format_price(upper, currency)}"
+
+
 def round_digits(values: ArrayLike) -> Floats:
     """Return prices, or what else is no small difference of large numbers, with 9 digits.
 
