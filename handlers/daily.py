@@ -9,6 +9,7 @@ import tempfile
 from contextvars import ContextVar
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from pipeline.adapters.aws.eventbridge import EventBridgeBus
 from pipeline.adapters.aws.s3_options import parse_lock
 from pipeline.adapters.aws.sns_topic import SnsTopic
 from pipeline.jobs.announce import announce
+from pipeline.jobs.checked_source import CheckedSource
 from pipeline.jobs.daily import run
 from pipeline.jobs.daily_job import DailyJob
 from pipeline.jobs.daily_summary import RUN_ENDED, Summary
@@ -70,12 +72,15 @@ def _wire(settings: DailySettings) -> DailyJob:
     calendar = open_calendar(settings.calendar)
     cache = Path(tempfile.mkdtemp(prefix="forecaster-"))
     atexit.register(shutil.rmtree, cache, ignore_errors=True)
-    source = open_source(
-        settings.bars,
-        calendar,
+    opening = partial(
+        open_source,
+        calendar=calendar,
         cache_dir=cache,
         remaining_seconds=lambda: invocation.get().get_remaining_time_in_millis() / 1000,
     )
+    source = opening(settings.bars)
+    if settings.check_bars is not None:
+        source = CheckedSource(source, opening(settings.check_bars), settings.tickers)
     return daily_job(
         settings.tickers,
         TimedSource(source),

@@ -52,6 +52,8 @@ class DailySettings:
     bundle : FORECASTER_BUNDLE, folder of the model bundle
     tickers : FORECASTER_TICKERS, upper case, each once
     bars : FORECASTER_BARS, `yahoo`, `simulated`, a folder or file, or s3://bucket/prefix
+    check_bars : FORECASTER_CHECK_BARS, the same of a second source that must have the same last
+        close; None for `none`
     calendar : FORECASTER_CALENDAR, the exchange's code in exchange_calendars, like XNYS or 24/7
     lock : FORECASTER_LOCK, `none` or how S3 locks the record, as `governance:7`
     sse : FORECASTER_SSE, `none` or how S3 is told to encrypt what is written, as `kms:KEY`
@@ -65,6 +67,7 @@ class DailySettings:
     bundle: Path
     tickers: tuple[str, ...]
     bars: str
+    check_bars: str | None = None
     calendar: str = DEFAULT_CALENDAR
     lock: str = NO_LOCK
     sse: str = NO_SSE
@@ -84,6 +87,7 @@ class DailySettings:
                 "FORECASTER_TICKERS", unless_refused(parse_tickers), TICKERS, DEFAULT_TICKERS
             ),
             "bars": read("FORECASTER_BARS", parse_bars, SOURCES, YAHOO),
+            "check_bars": optional(read, "FORECASTER_CHECK_BARS", parse_bars, SOURCES),
             "calendar": _read_calendar(read),
             "lock": read("FORECASTER_LOCK", matching(LOCK), LOCKS, NO_LOCK),
             "sse": read("FORECASTER_SSE", matching(SSE), SSES, NO_SSE),

@@ -53,6 +53,7 @@ class Reason(StrEnum):
     WRONG_INSTRUMENT = "wrong_instrument"
     UNEXPLAINED_REVISION = "unexplained_revision"
     IMPLAUSIBLE_CLOSE = "implausible_close"
+    SOURCES_DISAGREE = "sources_disagree"
     NO_RANGES = "no_ranges"
     NOT_ENOUGH_HISTORY = "not_enough_history"
     NON_FINITE_OUTPUT = "non_finite_output"

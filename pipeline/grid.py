@@ -7,7 +7,9 @@ leaves one of these goes onto a decimal grid, far coarser than such a difference
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from decimal import ROUND_HALF_UP, Decimal
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -23,6 +25,11 @@ _UNITS = 1e10
 _LARGE = 1e5
 _BLOCK = 16384
 
+# In the smallest coin there is, prices have none; in hundredths of another coin they have tenths.
+_COINS = dict.fromkeys(("JPY", "KRW", "VND", "CLP", "ISK", "PYG", "UGX", "XAF", "XOF"), 0)
+_COINS |= dict.fromkeys(("GBp", "GBX", "ZAc", "ILA"), 1)
+_CENTS, _SIGNIFICANT = 2, 4
+
 Rounding = Callable[[ArrayLike], Floats]
 
 # Decades of prices: the power of ten that scales each is a float without rounding, so that one
@@ -35,6 +42,32 @@ _SCALES = np.array([float(f"1e{DIGITS - 1 - decade}") for decade in _DECADES])
 _SMALLEST = np.append(np.ldexp(1.0, np.arange(-1023, 1024)), np.inf)
 _FIRST = np.searchsorted(_EDGES, _SMALLEST, side="right") - 1
 _NEXT = np.append(_EDGES, np.inf)[_FIRST + 1]
+
+
+def format_price(price: float, currency: str | None = None) -> str:
+    """Return a price as its size and currency demand: 38,512 yen, 1,234.5 pence, 0.00001234.
+
+    Four digits at least, a price from 1 on never more than two decimals. page.js has its twin.
+    """
+    if not math.isfinite(price):
+        return str(price)
+    size = int(f"{abs(price):.3e}".partition("e")[2])
+    wanted = _SIGNIFICANT - 1 - size if price else 0
+    fewest = _COINS.get(currency or "", _CENTS)
+    decimals = max(fewest, min(wanted, _CENTS) if size >= 0 else wanted)
+    exact = Decimal(price).quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_UP)
+    return f"{exact:,f}"
+
+
+def name_price(price: float, currency: str | None) -> str:
+    """Return a price and what it is in, where that is known."""
+    text = format_price(price, currency)
+    return f"{text} {currency}" if currency else text
+
+
+def format_interval(lower: float, upper: float, currency: str | None = None) -> str:
+    """Return two prices as an interval."""
+    return f"{format_price(lower, currency)} to {format_price(upper, currency)}"
 
 
 def round_digits(values: ArrayLike) -> Floats:

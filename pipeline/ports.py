@@ -21,13 +21,16 @@ class Reading:
     """What a source answered: every ticker asked for is in exactly one of the first two maps.
 
     `dialects` says of tickers whose files are not as Yahoo exports them how they were read,
-    `currencies` in what their prices are, where the source says it.
+    `currencies` in what prices are, where the source says it. `second_closes` are the last
+    closes by `second_source`, which was asked too.
     """
 
     bars: Mapping[str, RawBars]
     failures: Mapping[str, DataError] = field(default_factory=dict)
     dialects: Mapping[str, str] = field(default_factory=dict)
     currencies: Mapping[str, str] = field(default_factory=dict)
+    second_source: str | None = None
+    second_closes: Mapping[str, float] = field(default_factory=dict)
 
     def find_newest(self, tickers: Sequence[str]) -> date | None:
         """Return the newest session that the source has a close of, for any of the tickers."""
@@ -83,11 +86,7 @@ class Calendar(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class WriteTimes:
-    """When objects were written, aware, by their keys; and whether the store vouches for it.
-
-    S3 notes the time itself. A folder's files have the time that whoever wrote them says, or of
-    their copying.
-    """
+    """When objects were written, aware, by their keys; whether the store vouches, as S3 does."""
 
     times: Mapping[str, datetime]
     vouched: bool

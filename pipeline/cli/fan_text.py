@@ -13,9 +13,10 @@ import numpy as np
 
 from pipeline.bars import Floats
 from pipeline.columns import Columns
+from pipeline.grid import format_price
 from pipeline.record.manifest import Mode
 from pipeline.views.fan import Fan
-from pipeline.views.page.words import MODES, format_price
+from pipeline.views.page.words import MODES
 
 HEIGHT = 18  # lines of prices
 AHEAD = 3  # columns a session to come

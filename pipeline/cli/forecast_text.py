@@ -22,6 +22,7 @@ from pipeline.cli.console import (
 from pipeline.cli.fan_text import STYLES, describe_fans, draw_fan, list_legend
 from pipeline.cli.plain import count, name_few
 from pipeline.columns import Columns, take, where
+from pipeline.grid import format_interval, format_price, name_price
 from pipeline.jobs.daily_summary import Outcome, Summary
 from pipeline.ports import ObjectStore, Tables
 from pipeline.views.fan import read_fans
@@ -50,9 +51,9 @@ def print_published(shown: SessionForecasts, store: str) -> None:
     print_line(f"Forecasts from the close of {shown.session}")
     n = len(shown.forecasts.get("ticker", ()))
     if n > MOST_ROWS:
-        _print_summary(shown.forecasts, store)
+        _print_summary(shown.forecasts, shown.currencies, store)
     elif n:
-        _print_forecasts(shown.rows())
+        _print_forecasts(shown.rows(), shown.currencies)
     else:
         print_lines("", "No forecasts.", "", style="yellow")
     for note in shown.notes:
@@ -83,19 +84,25 @@ def print_surprises(summary: Summary) -> None:
         print_line(f"Surprise  and {len(surprises) - FEW:,} more", "yellow")
 
 
-def _print_forecasts(rows: Sequence[Mapping[str, Any]]) -> None:
+def _print_forecasts(rows: Sequence[Mapping[str, Any]], currencies: Mapping[str, str]) -> None:
     numbers = ("Horizon", "Last close", "Prediction", "95 % interval", "80 % interval")
     table = new_table("Ticker", "Target date", numbers=numbers, spare=SPARE)
     for ticker, of_ticker in groupby(rows, lambda row: row["ticker"]):
         table.add_section()
+        currency = currencies.get(ticker)
         for row in of_ticker:
-            prices = (f"{row[name]:.2f}" for name in ("last_close", "prediction"))
-            within = (f"{row[f'lower_{c}']:.2f} to {row[f'upper_{c}']:.2f}" for c in (95, 80))
+            prices = (
+                name_price(row["last_close"], currency),
+                format_price(row["prediction"], currency),
+            )
+            within = (
+                format_interval(row[f"lower_{c}"], row[f"upper_{c}"], currency) for c in (95, 80)
+            )
             table.add_row(ticker, str(row["target_date"]), str(row["horizon"]), *prices, *within)
     print_whole(table)
 
 
-def _print_summary(forecasts: Columns, store: str) -> None:
+def _print_summary(forecasts: Columns, currencies: Mapping[str, str], store: str) -> None:
     """Print how many forecasts there are, and the tickers whose next session is least certain."""
     following = where(forecasts, forecasts["horizon"] == forecasts["horizon"].min())
     width = 100 * (following["upper_95"] - following["lower_95"]) / following["last_close"]
@@ -115,7 +122,9 @@ def _print_summary(forecasts: Columns, store: str) -> None:
     columns = (rows[name].tolist() for name in ("ticker", "last_close", "lower_95", "upper_95"))
     for ticker, close, low, high in zip(*columns, strict=True):
         percent = 100 * (high - low) / close
-        table.add_row(ticker, f"{close:.2f}", f"{low:.2f} to {high:.2f}", f"{percent:.2f}")
+        currency = currencies.get(ticker)
+        within = format_interval(low, high, currency)
+        table.add_row(ticker, name_price(close, currency), within, f"{percent:.2f}")
     print_whole(table)
     print_lines(
         f"One of them: forecaster show {following['ticker'][0]} --store {store}",

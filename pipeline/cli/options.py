@@ -55,6 +55,10 @@ Bars = Annotated[
     str,
     typer.Option(metavar="DIR|FILE|s3://...|yahoo|simulated", help="Where bars come from."),
 ]
+CheckBars = Annotated[
+    str | None,
+    typer.Option(metavar="SPEC", help="A second source that must have the same last close."),
+]
 Store = Annotated[str, typer.Option(metavar="DIR|s3://...", help="Where forecasts are published.")]
 Lock = Annotated[
     str,
@@ -146,6 +150,18 @@ def open_bars(spec: str, calendar: Calendar) -> BarSource:
         cache_dir=Path(typer.get_app_dir("financial-forecaster")) / "yahoo",
         remaining_seconds=lambda: end - time.monotonic(),
     )
+
+
+def open_checked(
+    spec: str, second: str | None, calendar: Calendar, tickers: Sequence[str]
+) -> BarSource:
+    """Return the source that `--bars` names, checked by that of `--check-bars`, if any."""
+    source = open_bars(spec, calendar)
+    if second is None:
+        return source
+    from pipeline.jobs.checked_source import CheckedSource  # noqa: PLC0415
+
+    return CheckedSource(source, open_bars(second, calendar), tickers)
 
 
 def open_published(location: str, sse: str = NO_SSE) -> tuple[ObjectStore, Tables]:

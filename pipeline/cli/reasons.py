@@ -16,6 +16,7 @@ from pipeline.errors import DataError, Reason, RequestError, StoreError
 from pipeline.ports import BarSource, ObjectStore, Reading
 from pipeline.record.chain import find_head
 from pipeline.record.forecast_bars import select_forecast_bars
+from pipeline.record.second_source import check_second_close
 from pipeline.record.state import read_state
 from pipeline.views.reasons import MEANINGS
 
@@ -109,7 +110,8 @@ class RememberingSource:
     def _error(self, ticker: str, expected: Sequence[date] | None) -> DataError | None:
         if expected and ticker in self._reading.bars:
             try:
-                select_forecast_bars(self._reading.bars[ticker], expected)
+                bars = select_forecast_bars(self._reading.bars[ticker], expected)
+                check_second_close(bars, self._reading.second_closes.get(ticker))
             except DataError as exc:
                 return exc
         return self._reading.failures.get(ticker)

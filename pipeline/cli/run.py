@@ -28,6 +28,7 @@ def register(app: typer.Typer) -> None:
 
 def run(
     bars: options.Bars = "yahoo",
+    check_bars: options.CheckBars = None,
     store: options.Store = "./store",
     bundle: options.Bundle = DEFAULT_BUNDLE,
     tickers: options.Tickers = options.DEFAULT_TICKERS,
@@ -44,7 +45,8 @@ def run(
         opened = open_store(store, lock=locked, sse=sse)
         calendar = options.open_calendar(exchange, opened)
         at = options.event_time("--as-of", as_of, calendar)
-        source = RememberingSource(options.open_bars(bars, calendar), names, opened)
+        opened_bars = options.open_checked(bars, check_bars, calendar, names)
+        source = RememberingSource(opened_bars, names, opened)
         job = daily_job(names, source, calendar, store=opened, bundle=bundle, key=key)
         summary = daily.run(job, at, options.now())
         shown = read_session(job.store, job.tables, summary.session)

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from pipeline.baselines.names import ISSUED, LABELS
 from pipeline.cli.console import new_table, print_line, print_whole
 from pipeline.cli.plain import count
+from pipeline.grid import format_interval, format_price
 from pipeline.record.manifest import Mode
 from pipeline.views.figures import CoverageShare
-from pipeline.views.page.words import MODES, format_interval, format_price
+from pipeline.views.page.words import MODES
 from pipeline.views.slice import IN_SAMPLE, Slice
 from pipeline.views.slice_figures import SliceFigures, WorstMiss
 

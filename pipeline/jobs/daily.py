@@ -31,7 +31,7 @@ from pipeline.record.prior import PriorRecord, read_prior_record
 from pipeline.record.publish import find_unpublished, is_recorded, publish
 from pipeline.record.signatures import with_signatures
 from pipeline.record.terms import check_terms, with_terms
-from pipeline.record.vintage import HISTORY_SESSIONS, ReadInfo, Vintage
+from pipeline.record.vintage import HISTORY_SESSIONS, ReadInfo, Vintage, select_currencies
 from pipeline.views.realised import read_realised
 from pipeline.views.refresh import refresh_views
 from pipeline.views.track_record import select_headline
@@ -169,6 +169,9 @@ def _read_vintage(job: DailyJob, tickers: Sequence[str], part: _Part, now: datet
         mode=job.mode,
         issued_at=now.astimezone(UTC),
         dialects={symbol: text for symbol, text in reading.dialects.items() if symbol in bars},
+        currencies=select_currencies(reading.currencies, tickers),
+        second_source=reading.second_source,
+        second_closes=reading.second_closes,
     )
     return Vintage(bars, info)
 

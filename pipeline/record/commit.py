@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -10,10 +10,11 @@ from pipeline.columns import Columns
 from pipeline.encoding import sha256, to_json
 from pipeline.errors import Overtaken
 from pipeline.record.chain import Link
-from pipeline.record.manifest import OK, SCHEMA_VERSION, Correction, RunManifest
-from pipeline.record.notes import find_notes, note_corrected, note_dialects, note_filled
+from pipeline.record.manifest import OK, SCHEMA_VERSION, Correction, RunManifest, reasons_of
+from pipeline.record.notes import Note, find_notes, note_corrected, note_dialects, note_filled
 from pipeline.record.part import PartInputs, Write
 from pipeline.record.revisions import find_revisions
+from pipeline.record.second_source import note_second_source
 
 
 def commit(manifest: RunManifest, write: Write) -> Link:
@@ -65,12 +66,22 @@ def build_manifest(
         healed=part.prior.repairs.healed,
         lost=part.prior.repairs.lost,
         filled_bars=info.filled,
+        currencies={
+            ticker: code for ticker, code in info.currencies.items() if ticker in published
+        },
         notes=(
             *find_notes(part.vintage.bars, published, covariates, part.expected),
             *note_filled(info.filled),
             *note_dialects(info.dialects),
+            *_note_second_source(part, tickers),
         ),
     )
+
+
+def _note_second_source(part: PartInputs, statuses: Mapping[str, str]) -> Iterator[Note]:
+    info, bars = part.vintage.info, part.vintage.bars
+    reasons = {**dict.fromkeys(statuses, ""), **reasons_of(statuses)}
+    return note_second_source(info.second_source, info.second_closes, bars, reasons)
 
 
 def with_corrections(

@@ -17,12 +17,7 @@ from pipeline.encoding import Horizons, Moment, Number, from_json, sha256
 from pipeline.errors import DamagedObject, StoreError
 from pipeline.ports import ObjectStore
 from pipeline.record.grammar import list_keys
-from pipeline.record.keys import (
-    calibration_key,
-    manifest_key,
-    session_prefix,
-    table_key,
-)
+from pipeline.record.keys import calibration_key, manifest_key, session_prefix, table_key
 from pipeline.record.notes import Note
 from pipeline.record.objects import read_required
 from pipeline.record.revisions import Revision
@@ -69,7 +64,8 @@ class RunManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_
     `revisions` a ticker to what its source changed since the vintage before, by column.
     `previous` is the sha256 of the manifest before, which lies under `previous_key`; both None
     where the record begins. `healed` and `lost` map the keys of earlier objects to sha256: those
-    that were damaged and remade, and those that the part had to do without.
+    that were damaged and remade, and those that the part had to do without. What the source says
+    that a ticker's prices are in is in `currencies`.
     """
 
     schema_version: int
@@ -90,6 +86,7 @@ class RunManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_
     filled_bars: Mapping[str, tuple[date, ...]] = {}
     notes: tuple[Note, ...] = ()
     corrected: Mapping[str, tuple[Correction, ...]] = {}
+    currencies: Mapping[str, str] = {}
 
     @property
     def published(self) -> set[str]:

@@ -29,6 +29,8 @@ class NoteCode(StrEnum):
     FILLED_BARS = "filled_bars"
     CORRECTED_SCORES = "corrected_scores"
     FILE_DIALECT = "file_dialect"
+    SOURCES_DISAGREE = "sources_disagree"
+    NOT_CHECKED = "not_checked"
 
 
 class Note(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,11 +21,14 @@ from pipeline.ports import ObjectStore, Tables
 from pipeline.record.forecast_bars import check_revisions, select_forecast_bars
 from pipeline.record.manifest import Mode, RunManifest
 from pipeline.record.objects import read_verified
+from pipeline.record.second_source import check_second_close
 from pipeline.record.tables import bars_to_columns, columns_to_bars
 
 # What the baselines see, and some to spare for sessions that are missing.
 HISTORY_SESSIONS = BASELINE_SESSIONS + 20
 Ticker = Annotated[str, Meta(pattern=rf"^{TICKER}\Z")]
+# As USD, USDT, GBp: pence, and GBX, which says the same.
+CURRENCY = "[A-Za-z]{3,5}"
 EARLIEST, LATEST = np.datetime64("1900-01-01"), np.datetime64("2199-12-31")
 
 
@@ -35,7 +39,8 @@ class ReadInfo(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     tickers without bars to their reason; `issued_at` is when the run that read began: whoever
     goes on with this vintage issues at that time. `filled` are the sessions, by symbol, whose bars
     the source had lost and an earlier vintage had. `dialects` says by symbol how a file was read
-    that is not as Yahoo exports it.
+    that is not as Yahoo exports it, `currencies` by ticker in what its prices are, where the source
+    said it. `second_closes` are those of the session by `second_source`, if one was asked.
     """
 
     asked: tuple[str, ...]
@@ -46,6 +51,9 @@ class ReadInfo(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     issued_at: Moment
     filled: Mapping[str, tuple[date, ...]] = {}
     dialects: Mapping[str, str] = {}
+    currencies: Mapping[Ticker, str] = {}
+    second_source: str | None = None
+    second_closes: Mapping[Ticker, float] = {}
 
     def __post_init__(self) -> None:
         """Raise ValueError, which a decoder shows as its own, for a ticker that is there twice."""
@@ -102,11 +110,14 @@ class Vintage:
         """Return the vintage of these tickers alone, covariates kept."""
         others = set(self.info.tickers) - set(tickers)
         kept = {symbol: bars for symbol, bars in self.bars.items() if symbol not in others}
-        filled = {symbol: days for symbol, days in self.info.filled.items() if symbol in kept}
-        dialects = {symbol: text for symbol, text in self.info.dialects.items() if symbol in kept}
-        info = msgspec.structs.replace(
-            self.info, tickers=tuple(tickers), failures={}, filled=filled, dialects=dialects
-        )
+        by_symbol = ("filled", "dialects", "currencies", "second_closes")
+        said = {
+            name: {
+                symbol: said for symbol, said in getattr(self.info, name).items() if symbol in kept
+            }
+            for name in by_symbol
+        }
+        info = msgspec.structs.replace(self.info, tickers=tuple(tickers), failures={}, **said)
         return Vintage(kept, info)
 
     def usable(
@@ -128,10 +139,17 @@ class Vintage:
             try:
                 bars = select_forecast_bars(self.bars[ticker], expected)
                 check_revisions(bars, prior.get(ticker))
+                check_second_close(bars, self.info.second_closes.get(ticker))
                 usable.append(bars)
             except DataError as exc:
                 withheld[ticker] = exc.reason
         return usable, withheld
+
+
+def select_currencies(said: Mapping[str, str], tickers: Sequence[str]) -> dict[str, str]:
+    """Return in what the tickers' prices are, of what a source said: words that can be a code."""
+    codes = {ticker: said[ticker] for ticker in tickers if ticker in said}
+    return {ticker: code for ticker, code in codes.items() if re.fullmatch(CURRENCY, code)}
 
 
 def read_vintage(store: ObjectStore, tables: Tables, run: RunManifest) -> Vintage:

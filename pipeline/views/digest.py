@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from itertools import islice
 
 from pipeline.columns import where
+from pipeline.grid import format_interval, name_price
 from pipeline.views.realised import RealisedClose
 from pipeline.views.session import SessionForecasts
 
@@ -30,11 +31,13 @@ def _describe_next(session: SessionForecasts) -> list[str]:
     if not session.forecasts:
         return []
     rows = where(session.forecasts, session.forecasts["horizon"] == 1)
+    currencies = session.currencies
     names = ("ticker", "target_date", "lower_95", "upper_95", "last_close")
     return _cut(
         [
-            f"{ticker}: 95 % interval of the close of {target} {lower:.2f} to {upper:.2f}, "
-            f"last close {last:.2f}"
+            f"{ticker}: 95 % interval of the close of {target} "
+            f"{format_interval(lower, upper, currencies.get(ticker))}, "
+            f"last close {name_price(last, currencies.get(ticker))}"
             for ticker, target, lower, upper, last in zip(
                 *(rows[name].tolist() for name in names), strict=True
             )

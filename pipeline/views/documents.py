@@ -62,11 +62,16 @@ class WidthChange(Struct, frozen=True):
     ]
 
 
+Currency = Annotated[
+    str, Meta(description="of the prices, as the source calls it: USD, or GBp for pence")
+]
+
+
 class TickerForecast(Struct, frozen=True, omit_defaults=True):
     """What latest.json says of a ticker: a forecast, or only why it is withheld.
 
     `gains` are those by which the forecast was calibrated, per horizon and level; `width_change` is
-    there where it is known.
+    there where it is known, and so is `currency`.
     """
 
     status: str
@@ -76,6 +81,7 @@ class TickerForecast(Struct, frozen=True, omit_defaults=True):
     horizons: tuple[HorizonForecast, ...] = ()
     gains: Gains | None = None
     width_change: WidthChange | None = None
+    currency: Currency | None = None
 
 
 class Latest(Struct, frozen=True, omit_defaults=True):

@@ -71,6 +71,7 @@ def _build_ticker(rows: Columns, run: RunManifest, gains: Floats) -> TickerForec
         horizons=tuple(_build_horizon(rows, row) for row in range(len(rows["horizon"]))),
         # Horizon by level: what an answer from bars needs to equal the published forecast.
         gains=tuple(map(tuple, gains.tolist())),
+        currency=run.currencies.get(rows["ticker"][0]),
     )
 
 

@@ -30,6 +30,10 @@ MEANINGS: Mapping[str, str] = {
     Reason.IMPLAUSIBLE_CLOSE: (
         "a close is beyond 10 sigmas of the forecast; it counts if a run an hour later sees it too"
     ),
+    Reason.SOURCES_DISAGREE: (
+        "the second source has another last close, by more than .2 %; run again once they "
+        "agree, or without --check-bars if the second is wrong"
+    ),
     Reason.NO_RANGES: "open, high, low and close are one price: intervals would be too narrow",
     Reason.NOT_ENOUGH_HISTORY: "too few bars for one window",
     Reason.NON_FINITE_OUTPUT: "the model answered no finite number",

@@ -65,6 +65,11 @@ class SessionForecasts:
             *notes,
         ]
 
+    @property
+    def currencies(self) -> Mapping[str, str]:
+        """Ticker -> what its prices are in, where the source says it."""
+        return {ticker: code for run in self.runs for ticker, code in run.currencies.items()}
+
     def only(self, tickers: Container[str]) -> SessionForecasts:
         """Return the same of some tickers' forecasts alone."""
         kept = [ticker in tickers for ticker in self.forecasts.get("ticker", ())]

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import math
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from pipeline.grid import round_decimals, round_digits, to_decimals
+from pipeline.grid import format_price, round_decimals, round_digits, to_decimals
 
 
 @pytest.mark.parametrize(
@@ -39,3 +43,19 @@ def test_a_price_has_nine_digits(price: float, published: float) -> None:
 def test_a_return_has_ten_decimals(number: float, published: float) -> None:
     assert round_decimals(number) == published
     assert to_decimals(number) == published
+
+
+PRICES = json.loads((Path(__file__).parents[1] / "golden" / "prices.json").read_text())
+
+
+@pytest.mark.parametrize(("price", "currency", "text"), PRICES)
+def test_prices_are_shown_as_their_size_and_currency_demand(
+    price: float, currency: str | None, text: str
+) -> None:
+    """The page's script is held to the same file."""
+    assert format_price(price, currency) == text
+
+
+@pytest.mark.parametrize("price", [math.nan, math.inf, -math.inf])
+def test_what_is_no_price_is_shown_as_it_is(price: float) -> None:
+    assert format_price(price) == str(price)

@@ -85,7 +85,7 @@ class YahooBars:
                     del failures[ticker]
                 except DataError as error:
                     failures[ticker] = error
-        return Reading(bars, failures)
+        return Reading(bars, failures, currencies=reader.currencies)
 
     def _may_retry(self, ticker: str, failure: DataError, attempt: int) -> bool:
         attempts = self.index_attempts if ticker.startswith("^") else self.attempts
@@ -101,12 +101,16 @@ class YahooBars:
 
 
 class _Reader:
-    """Reads ticker after ticker; nothing that one of them raises reaches the next."""
+    """Reads ticker after ticker; nothing that one of them raises reaches the next.
+
+    `currencies` are what Yahoo says that prices are in, of the tickers read so far.
+    """
 
     def __init__(self, timeout: float, zone: str, first: date, last: date) -> None:
         self._first, self._last = first, last
         self._timeout, self._zone = timeout, zone
         self._other_caches = [use_fresh_cache, use_no_cache]
+        self.currencies: dict[str, str] = {}
 
     def read(self, ticker: str) -> RawBars:
         """Return a ticker's bars; raises DataError."""
@@ -135,6 +139,8 @@ class _Reader:
         client = ChartClient(self._timeout, self._zone)
         frame = self._fetch_history(client, ticker)
         check_instrument(ticker, client.meta, self._zone)
+        if client.meta.currency:
+            self.currencies[ticker] = client.meta.currency
         return _to_raw_bars(ticker, frame)
 
     def _fetch_history(self, client: ChartClient, ticker: str) -> Any:

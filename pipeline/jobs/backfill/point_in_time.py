@@ -14,7 +14,7 @@ from pipeline.jobs.daily_job import DailyJob
 from pipeline.ports import Reading
 from pipeline.record.manifest import Mode
 from pipeline.record.revisions import split_factor_since
-from pipeline.record.vintage import ReadInfo, Vintage
+from pipeline.record.vintage import ReadInfo, Vintage, select_currencies
 
 
 class PointInTimeVintages:
@@ -40,6 +40,7 @@ class PointInTimeVintages:
             mode=Mode.BACKFILL,
             issued_at=self._issued_at,
             dialects={s: text for s, text in self.reading.dialects.items() if s in bars},
+            currencies=select_currencies(self.reading.currencies, self._tickers),
         )
         return Vintage(bars, info)
 

@@ -36,6 +36,7 @@ def build_data(sources: PageSources) -> Mapping[str, Any]:
             "t": ticker,
             "withheld": _explain(forecast),
             "last": forecast.last_close,
+            "currency": forecast.currency,
             "model": forecast.model_version,
             "issued": forecast.issued_at.isoformat(),
             "fan": [_fan_row(horizon) for horizon in forecast.horizons],

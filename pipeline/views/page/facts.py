@@ -8,6 +8,7 @@ from datetime import date
 from msgspec import Struct
 
 from pipeline.forecasting.bundle import trained_until
+from pipeline.grid import format_interval, name_price
 from pipeline.record.manifest import Mode, reason_of
 from pipeline.views.documents import TickerForecast
 from pipeline.views.page import words
@@ -103,9 +104,9 @@ def _build_tile(sources: PageSources, ticker: str) -> Tile:
     close = forecast.last_close
     return Tile(
         ticker=ticker,
-        last_close=None if close is None else words.format_price(close),
+        last_close=None if close is None else name_price(close, forecast.currency),
         verdict=words.judge(newest) if newest else words.Verdict.NONE,
-        verdict_text=words.describe_verdict(newest, sources.latest.session),
+        verdict_text=words.describe_verdict(newest, sources.latest.session, forecast.currency),
         following=_describe_next(sources, ticker, forecast),
         withheld=None if reason is None else describe_reason(reason),
     )
@@ -121,7 +122,7 @@ def _describe_next(
     change, why = _describe_change(sources, ticker, forecast)
     return NextInterval(
         target_date=first.target_date or sources.latest.session,
-        interval=words.format_interval(*limits),
+        interval=format_interval(*limits, forecast.currency),
         width=words.describe_width(*limits, forecast.last_close),
         change=change,
         why=why,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from html import escape
 
 from pipeline.forecasting.levels import INTERVALS
+from pipeline.grid import format_price
 from pipeline.views.documents import HorizonForecast
 
 WIDTH, HEIGHT = 320, 170
@@ -15,7 +16,12 @@ OPACITY = 0.2  # of each interval; they lie on one another
 Points = Sequence[tuple[float, float]]
 
 
-def draw_fan(ticker: str, last_close: float, horizons: Sequence[HorizonForecast]) -> str:
+def draw_fan(
+    ticker: str,
+    last_close: float,
+    horizons: Sequence[HorizonForecast],
+    currency: str | None = None,
+) -> str:
     """Return the SVG of a ticker's prediction intervals from its last close on."""
     widest = [price for forecast in horizons for price in forecast.intervals[str(max(INTERVALS))]]
     low, high = min([last_close, *widest]), max([last_close, *widest])
@@ -38,7 +44,10 @@ def draw_fan(ticker: str, last_close: float, horizons: Sequence[HorizonForecast]
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img"><title>{escape(title)}</title>'
         f"<g>{''.join(bands)}</g>"
         f'<polyline points="{_join_points([*map(place, steps, medians)])}"/>'
-        + "".join(_draw_price(price, place(0, price)[1]) for price in (low, last_close, high))
+        + "".join(
+            _draw_price(format_price(price, currency), place(0, price)[1])
+            for price in (low, last_close, high)
+        )
         + "".join(_draw_day(str(h.target_date), place(h.horizon, low)[0]) for h in horizons)
         + "</svg>"
     )
@@ -48,8 +57,8 @@ def _join_points(points: Points) -> str:
     return " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
 
 
-def _draw_price(price: float, y: float) -> str:
-    return f'<text x="{LEFT - 6}" y="{y + 3.5:.1f}" text-anchor="end">{price:.2f}</text>'
+def _draw_price(price: str, y: float) -> str:
+    return f'<text x="{LEFT - 6}" y="{y + 3.5:.1f}" text-anchor="end">{price}</text>'
 
 
 def _draw_day(target_date: str, x: float) -> str:

@@ -17,11 +17,12 @@ from typing import Any
 
 import msgspec
 
+from pipeline.grid import format_price
 from pipeline.views.page.data import build_data, list_past, list_quantiles
 from pipeline.views.page.facts import list_facts
 from pipeline.views.page.fan_chart import draw_fan
 from pipeline.views.page.sources import PageSources
-from pipeline.views.page.words import format_price, judge
+from pipeline.views.page.words import judge
 
 HERE = Path(__file__).parent
 STATIC_SESSIONS = 60  # of the past where scripts are off

@@ -7,6 +7,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from math import log
 
+from pipeline.grid import format_interval, format_price
 from pipeline.record.manifest import Mode
 from pipeline.views.history import PastForecast
 from pipeline.views.width_words import compare_width
@@ -34,15 +35,6 @@ class Verdict(StrEnum):
     NONE = "none"
 
 
-def format_price(price: float) -> str:
-    """Return a price in cents, and below 1 in hundredths of them."""
-    return f"{price:.2f}" if abs(price) >= 1 else f"{price:.4f}"
-
-
-def format_interval(lower: float, upper: float) -> str:
-    return f"{format_price(lower)} to {format_price(upper)}"
-
-
 def format_moment(moment: datetime) -> str:
     return f"{moment:%Y-%m-%d %H:%M} UTC"
 
@@ -58,13 +50,13 @@ def judge(row: PastForecast) -> Verdict:
     return Verdict.BELOW if row.realised_close < row.lower_95 else Verdict.INSIDE
 
 
-def describe_verdict(row: PastForecast | None, session: date) -> str:
+def describe_verdict(row: PastForecast | None, session: date, currency: str | None = None) -> str:
     """Return how the newest forecast that was realised has fared."""
     if row is None:
         return "No forecast of it has been realised yet."
-    interval = format_interval(row.lower_95, row.upper_95)
+    interval = format_interval(row.lower_95, row.upper_95, currency)
     day = "Closed" if row.target_date == session else f"On {row.target_date} it closed"
-    close, place = format_price(row.realised_close), judge(row)
+    close, place = format_price(row.realised_close, currency), judge(row)
     surprise = f": {SURPRISE}" if row.surprise else ""
     return (
         f"{day} at {close}, {place} the 95 % interval {interval}{surprise}."

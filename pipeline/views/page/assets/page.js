@@ -8,7 +8,16 @@
   const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
   const FEW = 12;
 
-  const price = (value) => (Math.abs(value) >= 1 ? value.toFixed(2) : value.toFixed(4));
+  // As the record's format_price: in the smallest coin there are no decimals, of hundredths one.
+  const COINS = new Map([..."JPY KRW VND CLP ISK PYG UGX XAF XOF".split(" ").map((name) => [name, 0]),
+    ..."GBp GBX ZAc ILA".split(" ").map((name) => [name, 1])]);
+  const formatPrice = (value, currency) => {
+    const size = Number(Math.abs(value).toExponential(3).split("e")[1]), wanted = value === 0 ? 0 : 3 - size;
+    const decimals = Math.max(COINS.get(currency) ?? 2, size >= 0 ? Math.min(wanted, 2) : wanted);
+    const [whole, rest] = value.toFixed(decimals).split(".");
+    return whole.replace(/\B(?=(\d{3})+$)/g, ",") + (rest ? `.${rest}` : "");
+  };
+  const price = (value) => formatPrice(value, state.ticker.currency);
   const interval = (low, high) => `${price(low)} to ${price(high)}`;
   const minute = (iso) => `${iso.slice(0, 10)} ${iso.slice(11, 16)} UTC`;
   const shortDay = (iso) => `${Number(iso.slice(8))} ${MONTHS[Number(iso.slice(5, 7)) - 1]}`;
