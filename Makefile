@@ -12,8 +12,9 @@ VERSION := $(shell awk -F '"' '/^version =/ {print $$2}' pyproject.toml)
 IMAGE ?= financial-forecaster:$(VERSION)
 STAGE ?= dev
 SERVICE := $(shell awk '/^service:/ {print $$2}' serverless.yml)
-# What is given with every deployment of a stage, kept in a file: --param=alarmEmail=... and so on.
-DEPLOY ?= $(shell cat deploy.$(STAGE) 2>/dev/null)
+# What is given with every deployment of a stage: --param=alarmEmail=... and so on. Without it the
+# file deploy.STAGE says it, here and in GitHub: infra/deploy.sh.
+DEPLOY ?=
 CLOUD_PORT ?= 4566
 
 .DEFAULT_GOAL := help
@@ -120,7 +121,7 @@ mlflow: $(VENV)/.dev ## Open MLflow's pages on the runs of training, at http://1
 
 .PHONY: deploy
 deploy: $(VENV)/.demo node_modules/.made ## Deploy to AWS: make deploy STAGE=dev DEPLOY="--param=alarmEmail=..."
-	npx --no-install serverless deploy --stage $(STAGE) $(DEPLOY)
+	@DEPLOY="$(DEPLOY)" infra/deploy.sh $(STAGE)
 
 .PHONY: key
 key: $(VENV)/.demo ## Make an API key, kept in SSM; the next deployment takes it
@@ -132,7 +133,7 @@ rollback: $(VENV)/.demo ## Say to which version the functions would go back, ask
 
 .PHONY: remove
 remove: node_modules/.made ## Remove what was deployed; the bucket of the record stays
-	npx --no-install serverless remove --stage $(STAGE) $(DEPLOY)
+	npx --no-install serverless remove --stage $(STAGE) $(or $(DEPLOY),$$(grep -v '^ *\#' deploy.$(STAGE) 2>/dev/null))
 	@echo "The bucket of the record stays; to come back to it: make deploy DEPLOY=--param=storage=kept"
 
 .PHONY: cloud

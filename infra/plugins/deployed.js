@@ -1,6 +1,10 @@
 'use strict';
 
-const { CloudFormationClient, DescribeStacksCommand } = require('@aws-sdk/client-cloudformation');
+const {
+  CloudFormationClient,
+  DescribeStacksCommand,
+  GetTemplateCommand,
+} = require('@aws-sdk/client-cloudformation');
 const { GetRoleCommand, IAMClient, SimulatePrincipalPolicyCommand } = require('@aws-sdk/client-iam');
 const {
   AddPermissionCommand,
@@ -37,6 +41,18 @@ class Deployed {
       if (alias) versions[name] = alias.FunctionVersion;
     }
     return versions;
+  }
+
+  /** The template of the stack, nothing where there is none. */
+  async template() {
+    const client = new CloudFormationClient(await this.config());
+    const StackName = this.provider.naming.getStackName();
+    try {
+      return JSON.parse((await client.send(new GetTemplateCommand({ StackName }))).TemplateBody);
+    } catch (error) {
+      if (error.name !== 'ValidationError') throw error;
+      return undefined;
+    }
   }
 
   /** Version that the stack published of each function; none where there is no whole stack. */

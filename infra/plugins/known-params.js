@@ -1,20 +1,65 @@
 'use strict';
 
+const fs = require('node:fs');
+const path = require('node:path');
+
 // Comes from SSM unless it is given, so it has no default.
 const WITHOUT_DEFAULT = ['apiKeySha256'];
+const ARN = (service) => new RegExp(`^(|arn:aws[a-z-]*:${service}:.+)$`);
+const ANY_WORD = /^\S+$/;
+const WHOLE = (least, most) => (value) => /^\d+$/.test(value) && least <= +value && +value <= most;
+const calendars = fs.readFileSync(path.join(__dirname, '..', 'calendars.yml'), 'utf8');
+const LOG_DAYS = [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653];
 
-/** Refuses a `--param` that serverless.yml does not know: a slip would go unnoticed. */
+// What each parameter may be, in words and as a test; a list names all that there are.
+const VALUES = {
+  image: ['build', 'prebuilt'],
+  imageUri: ['nothing or repository@sha256:...', /^(|\S+@sha256:[0-9a-f]{64})$/],
+  storage: ['new', 'kept'],
+  lock: ['governance', 'compliance', 'none'],
+  lockYears: ['1 to 99', WHOLE(1, 99)],
+  sse: ['none', 'aes256', 'kms'],
+  kmsKey: ['nothing or the ARN of a key', ARN('kms')],
+  signing: ['none', 'ssm'],
+  tickers: ['tickers joined by commas', /^[A-Za-z0-9.^=-]+(,\s*[A-Za-z0-9.^=-]+)*$/],
+  bars: ['a source of bars', ANY_WORD],
+  calendar: ['a code in infra/calendars.yml', (value) => calendars.includes(`\n"${value}":`)],
+  auth: ['api-key', 'iam', 'none'],
+  concurrency: ['reserved', 'shared'],
+  alarmEmail: ['nothing or an address', /^(|[^\s@]+@[^\s@]+)$/],
+  digest: ['none', 'mail'],
+  budgetUsd: ['a number above 0', (value) => /^\d+(\.\d+)?$/.test(value) && Number(value) > 0],
+  logDays: [`any of ${LOG_DAYS.join(', ')}`, (value) => LOG_DAYS.includes(Number(value))],
+  apiKeySha256: ['SHA-256 digests joined by commas', /^[0-9a-f]{64}(\s*,\s*[0-9a-f]{64})*$/i],
+};
+
+/** Refuses a `--param` that serverless.yml does not know or that has a value it cannot have. */
 class KnownParams {
   constructor(serverless, options) {
-    const known = [...Object.keys(serverless.configurationInput.params.default), ...WITHOUT_DEFAULT];
-    const given = [options.param ?? []].flat().map((pair) => pair.split('=')[0]);
-    const unknown = given.filter((name) => !known.includes(name));
-    if (unknown.length) {
-      throw new serverless.classes.Error(
-        `--param: expected any of ${known.join(', ')}, got ${unknown.join(', ')}`,
-      );
+    const { params } = serverless.configurationInput;
+    const refuse = (message) => {
+      throw new serverless.classes.Error(`--param: ${message}`);
+    };
+    const known = [...Object.keys(params.default), ...WITHOUT_DEFAULT];
+    const given = [options.param ?? []].flat().map((pair) => pair.split(/=(.*)/s).slice(0, 2));
+    const unknown = given.map(([name]) => name).filter((name) => !known.includes(name));
+    if (unknown.length) refuse(`expected any of ${known.join(', ')}, got ${unknown.join(', ')}`);
+    const written = { ...params.default, ...params[options.stage] };
+    for (const [name, value] of [...Object.entries(written), ...given]) {
+      const expected = findExpected(name, String(value));
+      if (expected) refuse(`${name}: expected ${expected}, got ${JSON.stringify(value)}`);
     }
   }
 }
 
+/** What a parameter must be, in words, where the value is something else. */
+function findExpected(name, value) {
+  const rule = VALUES[name];
+  if (!rule) return '';
+  const [words, test] = rule;
+  if (typeof test === 'string') return rule.includes(value) ? '' : `any of ${rule.join(', ')}`;
+  return (test instanceof RegExp ? test.test(value) : test(value)) ? '' : words;
+}
+
 module.exports = KnownParams;
+module.exports.VALUES = VALUES;

@@ -24,6 +24,8 @@ from uuid import uuid4
 
 from tests.e2e.runtimes import ACCOUNT, REGION, Runtimes, variables
 
+REFUSED = 404.0  # USD; the budget of which AWS on this machine makes nothing
+
 
 def run_functions_here(runtimes: Runtimes) -> None:
     """Execute functions of images in the emulator, with the concurrency of the template."""
@@ -120,6 +122,8 @@ def deploy_queries_and_budgets() -> None:
         return made(athena._create_named_query, props)["NamedQueryId"], {}
 
     def budget(_logical_id: str, props: dict[str, Any], _stack: str) -> tuple[str, dict[str, Any]]:
+        if float(props["Budget"]["BudgetLimit"]["Amount"]) == REFUSED:
+            raise ValueError("a resource that cannot be made, which fails the stack's update")
         made(budgets._create_budget, {"AccountId": ACCOUNT, **props})
         return props["Budget"]["BudgetName"], {}
 

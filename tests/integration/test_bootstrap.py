@@ -1,8 +1,9 @@
-"""The template that is made once by hand: a registry, and a role for GitHub and nobody else."""
+"""What is made once by hand: a registry, and a role for each stage, for GitHub and nobody else."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from fnmatch import fnmatch
 from pathlib import Path
@@ -12,13 +13,14 @@ import pytest
 from cfnlint.decode import decode
 from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 
-TEMPLATE = Path(__file__).resolve().parents[2] / "infra" / "bootstrap.yml"
+INFRA = Path(__file__).resolve().parents[2] / "infra"
 NAMES = {
     "AWS::Partition": "aws",
     "AWS::AccountId": "123456789012",
     "Service": "financial-forecaster",
     "Database": "financial_forecaster",
     "Repository": "owner/name",
+    "Stage": "dev",
 }
 
 
@@ -36,13 +38,16 @@ def substituted(value: Any) -> Any:
     return {str(key): substituted(each) for key, each in value.items()}
 
 
-FUNCTIONS = "arn:aws:lambda:*:123456789012:function:financial-forecaster-*"
-TREE = substituted(decode(str(TEMPLATE))[0])
-RESOURCES = TREE["Resources"]
+ALL_FUNCTIONS = "arn:aws:lambda:*:123456789012:function:financial-forecaster-*"
+ACCOUNT, STAGE = (
+    substituted(decode(str(INFRA / f"{name}.yml"))[0]) for name in ("bootstrap", "deploy-role")
+)
+RESOURCES = ACCOUNT["Resources"]
 IMAGES = RESOURCES["Images"]["Properties"]
-ROLE = RESOURCES["DeployRole"]["Properties"]
+OF_STAGE = STAGE["Resources"]
+ROLE = OF_STAGE["DeployRole"]["Properties"]
 POLICIES = {
-    name: RESOURCES[name]["Properties"]["PolicyDocument"] for name in ("Deploys", "Resources")
+    name: OF_STAGE[name]["Properties"]["PolicyDocument"] for name in ("Deploys", "Resources")
 }
 LIFECYCLE = json.loads(IMAGES["LifecyclePolicy"]["LifecyclePolicyText"])["rules"]
 (TRUST,) = ROLE["AssumeRolePolicyDocument"]["Statement"]
@@ -51,12 +56,15 @@ PROPERTIES = {
     "a tag never changes": (IMAGES["ImageTagMutability"], "IMMUTABLE"),
     "images are encrypted": (IMAGES["EncryptionConfiguration"], {"EncryptionType": "AES256"}),
     "images outlive the stack": (RESOURCES["Images"]["DeletionPolicy"], "Retain"),
-    "old images of each stage go": (
+    "what is used stays, by a rule before those by which others go": (
         [
             (rule["selection"].get("tagPrefixList"), rule["selection"]["countNumber"])
             for rule in LIFECYCLE
         ],
-        [(["prod-"], 4), (["dev-"], 2), (None, 1)],
+        [
+            *((["keep-prod-"], 100), (["keep-dev-"], 50)),
+            *((["prod-"], 4), (["dev-"], 2), (None, 1)),
+        ],
     ),
     "only Lambda pulls, for functions of this account": (
         IMAGES["RepositoryPolicyText"]["Statement"],
@@ -66,7 +74,7 @@ PROPERTIES = {
                 "Effect": "Allow",
                 "Principal": {"Service": "lambda.amazonaws.com"},
                 "Action": ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
-                "Condition": {"ArnLike": {"aws:SourceArn": FUNCTIONS}},
+                "Condition": {"ArnLike": {"aws:SourceArn": ALL_FUNCTIONS}},
             }
         ],
     ),
@@ -74,18 +82,18 @@ PROPERTIES = {
         (TRUST["Action"], TRUST["Principal"]),
         (
             "sts:AssumeRoleWithWebIdentity",
-            {"Federated": {"Fn::If": ["NoProvider", {"Ref": "GitHub"}, {"Ref": "ProviderArn"}]}},
+            {
+                "Federated": "arn:aws:iam::123456789012:oidc-provider/"
+                "token.actions.githubusercontent.com"
+            },
         ),
     ),
-    "of this repository's two environments only": (
+    "of this repository's environment of the stage only": (
         TRUST["Condition"],
         {
             "StringEquals": {
                 "token.actions.githubusercontent.com:aud": "sts.amazonaws.com",
-                "token.actions.githubusercontent.com:sub": [
-                    "repo:owner/name:environment:dev",
-                    "repo:owner/name:environment:prod",
-                ],
+                "token.actions.githubusercontent.com:sub": "repo:owner/name:environment:dev",
             }
         },
     ),
@@ -126,7 +134,11 @@ NAMELESS = {
 }
 
 
-def test_every_permission_is_for_what_has_the_service_s_name() -> None:
+# Of this stage, and of no other whose name begins as this one's.
+OURS = re.compile(r"financial[-_]forecaster[-_/]dev(?![a-z0-9*])")
+
+
+def test_every_permission_is_for_what_has_the_service_s_and_the_stage_s_name() -> None:
     for statement in statements():
         assert statement["Effect"] == "Allow"
         actions, resources = set(listed(statement["Action"])), listed(statement["Resource"])
@@ -134,11 +146,9 @@ def test_every_permission_is_for_what_has_the_service_s_name() -> None:
             assert actions <= NAMELESS
             continue
         for resource in resources:
-            if resource == {"Fn::GetAtt": ["Images", "Arn"]}:
+            if resource.endswith((":catalog", ":repository/financial-forecaster")):
                 continue
-            assert "financial-forecaster" in resource.replace("_", "-") or resource.endswith(
-                ":catalog"
-            )
+            assert OURS.search(resource), resource
 
 
 def test_no_service_is_given_as_a_whole() -> None:
@@ -154,14 +164,34 @@ def test_it_can_neither_read_the_record_nor_the_key_nor_change_its_own_role() ->
             assert all("-serverlessdeploymentbuck*" in resource for resource in resources)
         if any(action.startswith("ssm:") for action in actions):
             assert resources == [
-                "arn:aws:ssm:*:123456789012:parameter/financial-forecaster/*/api-key-sha256"
+                "arn:aws:ssm:*:123456789012:parameter/financial-forecaster/dev/api-key-sha256"
             ]
         if any(action.startswith("iam:") for action in actions):
             assert [resource.rpartition("/")[2] for resource in resources] == [
-                "financial-forecaster-dev-*",
-                "financial-forecaster-prod-*",
+                "financial-forecaster-dev-*"
             ]
-    assert ROLE["RoleName"] == "financial-forecaster-github-deploy"
+    assert ROLE["RoleName"] == "financial-forecaster-github-deploy-dev"
+
+
+SUBJECTS = {
+    "owner/name": True,
+    "owner@123456/name@456789": True,
+    "my-company_unit/a.b_c-d": True,
+    "owner@1/name": True,
+    "owner": False,
+    "owner/name/more": False,
+    "owner/*": False,
+    "*/name": False,
+    "owner@x/name@y": False,
+    "owner/name:environment:prod": False,
+    "": False,
+}
+
+
+@pytest.mark.parametrize("subject", SUBJECTS)
+def test_a_repository_is_named_as_github_s_tokens_do_and_never_by_a_pattern(subject: str) -> None:
+    allowed = STAGE["Parameters"]["Repository"]["AllowedPattern"]
+    assert bool(re.fullmatch(allowed, subject)) == SUBJECTS[subject]
 
 
 def test_roles_are_passed_to_functions_and_schedules_only() -> None:

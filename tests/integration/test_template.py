@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from handlers.settings import DailySettings
-from tests.support.packaged import PREBUILT, ROOT, package, serverless, template
+from tests.support.packaged import ROOT, package, template
 from tests.support.template_rows import ROWS
 
 
@@ -189,17 +189,6 @@ def test_the_writer_is_told_how_to_encrypt_and_who_reads_may_decrypt(
         assert "kms:ViaService" in statement["Condition"]["StringEquals"]
 
 
-def test_another_lock_is_refused(tmp_path: Path) -> None:
-    done = serverless(
-        *("package", "--package", str(tmp_path)),
-        stage="dev",
-        params={**PREBUILT, "lock": "forever"},
-        environ={},
-    )
-    assert done.returncode == 1
-    assert "functions.daily.environment.FORECASTER_LOCK" in done.stdout + done.stderr
-
-
 def test_the_bucket_has_no_default_lock_which_would_hold_for_views(dev: Any) -> None:
     assert "ObjectLockConfiguration" not in dev["Resources"]["Store"]["Properties"]
 
@@ -236,17 +225,3 @@ def test_cfn_lint_finds_nothing(dev_file: Path, region: str) -> None:
         text=True,
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-
-
-def test_a_parameter_that_is_mistyped_is_named_with_those_that_there_are(tmp_path: Path) -> None:
-    done = serverless(
-        *("package", "--package", str(tmp_path)),
-        stage="dev",
-        params={**PREBUILT, "alarmMail": "desk@example.com"},
-        environ={},
-    )
-    assert done.returncode == 1
-    assert (
-        "alarmEmail, digest, budgetUsd, logDays, apiKeySha256, got alarmMail"
-        in done.stdout + done.stderr
-    )

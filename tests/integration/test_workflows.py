@@ -54,7 +54,9 @@ def test_only_the_deployment_speaks_to_aws_and_only_the_keeping_writes_here() ->
     assert {name: job["permissions"] for name, job in JOBS.items()} == {
         "ci": {"contents": "read"},
         "train": {"contents": "read"},
-        "keep": {"contents": "write", "pull-requests": "write", **VOUCHES},
+        "branch": {"contents": "write", **VOUCHES},
+        "land": {"contents": "write", "pull-requests": "write"},
+        "newest": {"contents": "read"},
         "deploy": {"contents": "read", **VOUCHES},
     }
     assert {str(job["permissions"]) for job in CI["jobs"].values()} == {"{'contents': 'read'}"}
@@ -69,9 +71,11 @@ def test_a_pull_request_meets_no_secret_and_deploys_nothing() -> None:
     ]
     assert "secrets." not in (FOLDER / "ci.yml").read_text()
     assert not [name for name, job in CI["jobs"].items() if "environment" in job]
-    starts = [JOBS[name] for name in ("ci", "train")]
-    assert all("github.ref == 'refs/heads/main'" in job["if"] for job in starts)
-    assert {name for name, job in JOBS.items() if "needs" not in job} == {"ci", "train"}
+    # What runs at all comes after one of these, and both are for main alone.
+    for name in ("ci", "train"):
+        assert "github.ref == 'refs/heads/main'" in JOBS[name]["if"]
+    assert [name for name, job in JOBS.items() if "needs" not in job] == ["train"]
+    assert "!cancelled()" not in JOBS["branch"].get("if", "")
 
 
 def test_no_checkout_leaves_its_token_behind() -> None:
@@ -100,18 +104,57 @@ def test_it_trains_monthly_or_when_told_on_fresh_bars_of_all_years_and_the_gate_
     assert JOBS["train"]["steps"].index(fetch) < JOBS["train"]["steps"].index(train)
 
 
-def test_what_is_deployed_was_tested_passed_the_gate_and_is_on_main() -> None:
-    assert JOBS["ci"]["uses"] == "./.github/workflows/ci.yml"
-    assert JOBS["keep"]["needs"] == ["ci", "train"]
-    job = JOBS["deploy"]
-    assert job["needs"] == ["ci", "train", "keep"]
-    assert "needs.ci.result == 'success'" in job["if"]
-    assert "needs.train.result == 'skipped' || needs.keep.outputs.commit != ''" in job["if"]
+COMMIT = "${{ needs.land.outputs.commit || github.sha }}"
+
+
+def test_the_very_commit_that_is_deployed_was_tested_first() -> None:
+    """A model's commit lies on a branch until it is; main then comes to have it, as it is."""
+    ci = JOBS["ci"]
+    assert ci["uses"] == "./.github/workflows/ci.yml"
+    assert ci["with"] == {"ref": "${{ needs.branch.outputs.commit || github.sha }}"}
+    assert "needs.train.result == 'skipped' || needs.branch.result == 'success'" in ci["if"]
+    assert CI[ON]["workflow_call"]["inputs"]["ref"]["default"] == ""
+    for name in CI["jobs"].keys() - {"audit"}:  # which is not part of a deployment
+        assert CI["jobs"][name]["steps"][0]["with"]["ref"] == "${{ inputs.ref }}"
+    assert "inputs.ref" in CI["concurrency"]["group"]
+    assert JOBS["land"]["needs"] == ["branch", "ci"]
+    for word in ("needs.branch.result == 'success'", "needs.ci.result == 'success'"):
+        assert word in JOBS["land"]["if"]
+    (land,) = steps_of("land", "land-bundle.sh")
+    assert land["env"]["COMMIT"] == "${{ needs.branch.outputs.commit }}"
     (checkout,) = steps_of("deploy", "actions/checkout@")
-    assert checkout["with"]["ref"] == "${{ needs.keep.outputs.commit || github.sha }}"
-    for word in ("configure-aws", "push-image.sh", "serverless deploy"):
+    assert checkout["with"]["ref"] == COMMIT
+
+
+def test_training_and_its_commit_begin_where_the_run_does() -> None:
+    """Not where main is by then: what it lands on is what it was trained and tested beside."""
+    for job in ("train", "branch"):
+        (checkout,) = steps_of(job, "actions/checkout@")
+        assert "ref" not in checkout["with"]
+
+
+def test_an_older_run_never_takes_the_place_of_a_newer_one_that_waits() -> None:
+    newest = JOBS["newest"]
+    assert "concurrency" not in newest
+    assert "needs.ci.result == 'success'" in newest["if"]
+    assert "needs.train.result == 'skipped' || needs.land.outputs.commit != ''" in newest["if"]
+    assert JOBS["deploy"]["needs"] == ["land", "newest"]
+    assert JOBS["deploy"]["if"] == "!cancelled() && needs.newest.outputs.newest == 'true'"
+    for job in ("newest", "deploy"):
+        (step,) = steps_of(job, "is-newest.sh")
+        assert step["env"]["COMMIT"] == COMMIT
+    for word in ("configure-aws", "push-image.sh", "infra/deploy.sh"):
         (step,) = steps_of("deploy", word)
         assert step["if"] == NEWEST
+
+
+def test_jobs_that_may_take_the_role_run_no_code_of_packages_and_train_nothing() -> None:
+    takes = [name for name, job in JOBS.items() if "environment" in job]
+    assert takes == ["deploy"]
+    (install,) = steps_of("deploy", "npm ci")
+    assert install["run"] == "npm ci --ignore-scripts"
+    for word in ("pip install", ".venv", "pipeline.cli", "npm run"):
+        assert not [step for step in JOBS["deploy"]["steps"] if word in step.get("run", "")]
 
 
 def test_one_deployment_of_a_stage_at_a_time_is_never_broken_off() -> None:
@@ -122,18 +165,23 @@ def test_one_deployment_of_a_stage_at_a_time_is_never_broken_off() -> None:
     assert JOBS["deploy"]["env"]["STAGE"] == stage
 
 
-def test_it_deploys_with_parameters_that_there_are() -> None:
-    given = set(re.findall(r'--param="?(\w+)=', (FOLDER / "deploy.yml").read_text()))
-    params = yaml.safe_load((ROOT / "serverless.yml").read_text().partition("\nplugins:")[0])
-    assert given >= {"image", "imageUri"}
-    assert given <= set(params["params"]["default"])
-
-
-def test_it_deploys_the_image_by_digest() -> None:
+def test_it_deploys_the_image_by_digest_and_all_else_as_a_desk_would() -> None:
     (push,) = steps_of("deploy", "push-image.sh")
-    (deploy,) = steps_of("deploy", "serverless deploy")
-    assert deploy["env"]["IMAGE"] == f"${{{{ steps.{push['id']}.outputs.uri }}}}"
-    assert '--param=image=prebuilt --param="imageUri=$IMAGE"' in deploy["run"]
+    (deploy,) = steps_of("deploy", "infra/deploy.sh")
+    assert deploy["env"] == {
+        "IMAGE": f"${{{{ steps.{push['id']}.outputs.uri }}}}",
+        "DEPLOY": "${{ vars.DEPLOY }}",
+    }
+    assert deploy["run"].split() == [
+        *("infra/deploy.sh", '"$STAGE"', "--region", '"$AWS_REGION"'),
+        *("--param=image=prebuilt", '"--param=imageUri=$IMAGE"'),
+    ]
+
+
+def test_images_that_are_used_are_kept_whatever_became_of_the_deployment() -> None:
+    (keep,) = steps_of("deploy", "keep-images.sh")
+    assert JOBS["deploy"]["steps"][-1] == keep
+    assert keep["if"] == "!cancelled() && steps.image.outcome == 'success'"
 
 
 def order(job: str, *words: str) -> list[int]:
@@ -148,7 +196,7 @@ def order(job: str, *words: str) -> list[int]:
 def test_what_trains_and_what_accepts_is_locked() -> None:
     install, fetch, train = order("train", "make .venv/.training", "cli fetch", "cli train")
     assert install < fetch < train
-    install, accepted = order("keep", "make .venv/.serving", "accept-bundle.sh")
+    install, accepted = order("branch", "make .venv/.serving", "accept-bundle.sh")
     assert install < accepted
     text = (FOLDER / "deploy.yml").read_text()
     assert not re.search(r"pip install|make \.venv/\.(dev|demo)|npx (?!--no-install)", text)
@@ -161,10 +209,10 @@ def test_the_job_that_commits_a_bundle_accepts_it_first_and_by_the_digest_that_w
     said = f"${{{{ steps.{named['id']}.outputs.manifest }}}}"
     assert JOBS["train"]["outputs"] == {"manifest": said}
     download, accepted, push = order(
-        "keep", "actions/download-artifact@", "accept-bundle.sh", "keep-bundle.sh"
+        "branch", "actions/download-artifact@", "accept-bundle.sh", "branch-bundle.sh"
     )
     assert download < accepted < push
-    steps = JOBS["keep"]["steps"]
+    steps = JOBS["branch"]["steps"]
     # Not over the current one, which it is compared with.
     assert steps[download]["with"]["path"] == "new"
     assert steps[accepted]["env"] == {"MANIFEST": "${{ needs.train.outputs.manifest }}"}
@@ -173,11 +221,11 @@ def test_the_job_that_commits_a_bundle_accepts_it_first_and_by_the_digest_that_w
     assert [index for index, step in enumerate(steps) if "env" in step] == [accepted, push]
 
 
-@pytest.mark.parametrize("job", ["keep", "deploy"])
+@pytest.mark.parametrize("job", ["branch", "deploy"])
 def test_how_it_was_made_and_of_what_is_vouched_for(job: str) -> None:
     provenance, materials = (step["with"] for step in steps_of(job, "actions/attest@"))
     assert materials == provenance | {"sbom-path": materials["sbom-path"]}
-    if job == "keep":
+    if job == "branch":
         assert provenance == {"subject-path": "models/default/*"}
         script = (ROOT / "infra" / "accept-bundle.sh").read_text()
         assert f"> {materials['sbom-path']}" in script
@@ -194,8 +242,10 @@ def test_how_it_was_made_and_of_what_is_vouched_for(job: str) -> None:
             "upload-artifact": False,
             "upload-release-assets": False,
         }
+    # An image that is there already was vouched for by the run that built it.
+    asked = ATTESTED if job == "branch" else f"steps.image.outputs.built == 'true' && {ATTESTED}"
     for step in [*steps_of(job, "actions/attest@"), *steps_of(job, "anchore/")]:
-        assert step["if"].endswith(ATTESTED)
+        assert step["if"] == asked
 
 
 def test_nothing_is_deployed_before_what_was_vouched_for_is_verified() -> None:
@@ -205,11 +255,13 @@ def test_nothing_is_deployed_before_what_was_vouched_for_is_verified() -> None:
     assert verify["env"] == {
         "GH_TOKEN": "${{ github.token }}",
         "IMAGE": "${{ steps.image.outputs.uri }}",
-        "TRAINED": "${{ needs.keep.outputs.commit }}",
+        "SOURCE": "${{ steps.image.outputs.source }}",
+        "TRAINED": "${{ needs.land.outputs.commit }}",
     }
-    assert "${TRAINED:+models/default/manifest.json models/default/model.onnx}" in verify["run"]
+    files = "models/default/manifest.json models/default/model.onnx"
+    assert f"SOURCE= infra/verify-attested.sh {files}" in verify["run"]
     push, verified, deployed = order(
-        "deploy", "push-image.sh", "verify-attested.sh", "serverless deploy"
+        "deploy", "push-image.sh", "verify-attested.sh", "infra/deploy.sh"
     )
     attested = [JOBS["deploy"]["steps"].index(step) for step in steps_of("deploy", "attest@")]
     assert push < min(attested) < max(attested) < verified < deployed

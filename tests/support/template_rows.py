@@ -336,5 +336,5 @@ ROWS: dict[str, Any] = {
         ]
         for one in (0, 1)
     },
-    "Dashboard.DashboardName": "financial-forecaster-dev",
+    "Dashboard.DashboardName": "financial-forecaster-dev-us-east-1",
 }
