@@ -16,7 +16,6 @@ from pipeline.views.documents import HorizonForecast
 
 LEVELS = ("95", "97.5", "99")
 MOST_COLUMNS = 6  # tickers whose returns stand beside a scenario
-SPARE = ("Mean", "90 % range")
 
 
 def print_risk(answer: RiskAnswer, horizon: int) -> None:
@@ -79,17 +78,18 @@ def print_what_if(answer: WhatIfAnswer) -> None:
 
 
 def _print_tails(name: str, horizons: Sequence[HorizonRisk]) -> None:
-    numbers = ("Mean", "90 % range", *(f"{name} {level} %" for level in LEVELS))
-    table = new_table("Target date", numbers=numbers, spare=SPARE)
+    numbers = ("Mean", "90 % range") if name == "VaR" else ()
+    names = (f"{name} {level} %" for level in LEVELS)
+    table = new_table("Target date", numbers=(*numbers, *names), spare=numbers)
     for each in horizons:
-        tails = [
-            (tail.var, tail.var_error) if name == "VaR" else (tail.es, tail.es_error)
-            for tail in (each.tails[level] for level in LEVELS)
-        ]
-        low, high = each.range_90
-        cells = (f"{_money(value)} ± {_money(error)}" for value, error in tails)
-        within = f"{_money(low)} to {_money(high)}"
-        table.add_row(str(each.target_date), _money(each.mean), within, *cells)
+        tails = [each.tails[level] for level in LEVELS]
+        if name == "VaR":
+            low, high = each.range_90
+            shown = [_money(each.mean), f"{_money(low)} to {_money(high)}"]
+            shown += [f"{_money(tail.var)} ± {_money(tail.var_error)}" for tail in tails]
+        else:
+            shown = [f"{_money(tail.es)} ± {_money(tail.es_error)}" for tail in tails]
+        table.add_row(str(each.target_date), *shown)
     print_whole(table)
 
 
