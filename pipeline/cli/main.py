@@ -24,15 +24,18 @@ from pipeline.cli import (
     options,
     parsing,
     plot,
+    probability,
     record,
     repair,
     report,
+    risk,
     run,
     serve,
     show,
     status,
     train,
     verify,
+    what_if,
 )
 from pipeline.cli.plain import accept_any_text
 from pipeline.errors import ConfigError, ForecasterError
@@ -88,8 +91,8 @@ def _common(version: options.Version = False) -> None:
 
 
 COMMANDS = (
-    run, show, status, export, plot, report, explain, fetch, check, train, backtest, record, verify,
-    repair, serve, keys,
+    run, show, status, export, plot, report, explain, risk, probability, what_if, fetch, check,
+    train, backtest, record, verify, repair, serve, keys,
 )  # fmt: skip
 for commands in COMMANDS:
     commands.register(app)

@@ -73,7 +73,8 @@ def build_views(
     record = build_track_record(read_state(store, head.manifest), head)
     history = build_history(store, tables, head, latest.tickers, known)
     scenarios = build_scenario_view(store, tables, latest, runs)
-    sources = PageSources(latest, record, history.tickers, read_bars(store, tables, runs), runs)
+    bars = read_bars(store, tables, runs)
+    sources = PageSources(latest, record, history.tickers, bars, runs, scenarios)
     objects = {
         LATEST: to_json(latest),
         TRACK_RECORD: to_json(record),

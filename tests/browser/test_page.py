@@ -23,6 +23,7 @@ from tests.browser.conftest import FOUR, Open
 from tests.support.builders import latest_view
 from tests.support.fakes import MemoryObjects
 from tests.support.pages import latest, page, past
+from tests.support.scenarios import cube, view
 from tests.support.track_records import mode_figures, track_record
 
 AXE = Path(__file__).resolve().parents[2] / "node_modules" / "axe-core" / "axe.min.js"
@@ -50,6 +51,7 @@ def many_page(n: int = 500) -> str:
 
 PAGES = {
     "withheld": lambda: page(record=track_record(live=mode_figures())),
+    "scenarios": lambda: page(scenarios=view(cube(("DIA", "IWM", "QQQ", "SPY")))),
     "nothing realised": lambda: page(history={}),
     "hostile": hostile_page,
     "many": many_page,

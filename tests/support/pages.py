@@ -90,7 +90,8 @@ def sources(
     """Return what a page is made of: SPY with 60 past forecasts, IWM withheld."""
     known = {"SPY": past()} if history is None else history
     parts = [manifest()] if runs is None else runs
-    return PageSources(view or latest(), record, known, others.get("bars", {}), parts)
+    bars, scenarios = others.get("bars", {}), others.get("scenarios")
+    return PageSources(view or latest(), record, known, bars, parts, scenarios)
 
 
 def page(*args: Any, **others: Any) -> str:

@@ -21,6 +21,7 @@ from pipeline.grid import format_price
 from pipeline.views.page.data import build_data, list_past, list_quantiles
 from pipeline.views.page.facts import list_facts
 from pipeline.views.page.fan_chart import draw_fan
+from pipeline.views.page.scenario_facts import list_scenario_facts
 from pipeline.views.page.sources import PageSources
 from pipeline.views.page.words import judge
 
@@ -40,6 +41,7 @@ def render_page(sources: PageSources) -> bytes:
         .get_template("page.html")
         .render(
             facts=list_facts(sources),
+            risk=list_scenario_facts(sources.scenarios),
             tickers=sources.tickers,
             past={ticker: list_past(sources, ticker)[-STATIC_SESSIONS:] for ticker in static},
             data=encode_data(build_data(sources)),
@@ -79,7 +81,7 @@ def read_style() -> str:
 @cache
 def read_script() -> str:
     """Return the text of the page's script element: the chart's library, then the page's own."""
-    return _read("uplot.min.js") + _read("page.js")
+    return _read("uplot.min.js") + _read("page.js") + _read("probability.js")
 
 
 def _read(name: str) -> str:

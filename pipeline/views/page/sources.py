@@ -15,6 +15,7 @@ from pipeline.record.revisions import split_factor_since
 from pipeline.views.documents import Latest, TickerForecast
 from pipeline.views.figures import TrackRecord
 from pipeline.views.history import MOST_TICKERS, PastForecast
+from pipeline.views.scenario_view import ScenarioView
 
 FEW = 12  # tickers of which the page says all in words; of more, a row each
 # How many tickers at most -> the sessions shown of each, so that a page stays a page.
@@ -30,6 +31,7 @@ class PageSources:
     history : ticker -> its past forecasts, oldest first
     bars : of few tickers those that their forecasts were made from; else nothing
     runs : manifests of the session's parts, in order
+    scenarios : what there is of them, None where nothing is known
     """
 
     latest: Latest
@@ -37,6 +39,7 @@ class PageSources:
     history: Mapping[str, Sequence[PastForecast]]
     bars: Mapping[str, RawBars]
     runs: Sequence[RunManifest]
+    scenarios: ScenarioView | None = None
 
     @property
     def tickers(self) -> Mapping[str, TickerForecast]:

@@ -20,7 +20,7 @@ from tests.support.pages import latest, page, past, sources
 from tests.support.records import SESSIONS, backfilled
 from tests.support.track_records import mode_figures, track_record
 
-VOID = {"meta", "br", "link"}
+VOID = {"meta", "br", "input", "link"}
 RAW = {"script", "style"}
 
 
