@@ -53,7 +53,6 @@ class Reason(StrEnum):
     WRONG_INSTRUMENT = "wrong_instrument"
     UNEXPLAINED_REVISION = "unexplained_revision"
     IMPLAUSIBLE_CLOSE = "implausible_close"
-    NO_RANGES = "no_ranges"
     NOT_ENOUGH_HISTORY = "not_enough_history"
     NON_FINITE_OUTPUT = "non_finite_output"
     IMPLAUSIBLE_OUTPUT = "implausible_output"

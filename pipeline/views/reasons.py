@@ -30,7 +30,6 @@ MEANINGS: Mapping[str, str] = {
     Reason.IMPLAUSIBLE_CLOSE: (
         "a close is beyond 10 sigmas of the forecast; it counts if a run an hour later sees it too"
     ),
-    Reason.NO_RANGES: "open, high, low and close are one price: intervals would be too narrow",
     Reason.NOT_ENOUGH_HISTORY: "too few bars for one window",
     Reason.NON_FINITE_OUTPUT: "the model answered no finite number",
     Reason.IMPLAUSIBLE_OUTPUT: "what the model answered cannot be: see the glossary",

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 
+from msgspec import UNSET
+
 from pipeline.errors import DamagedObject, Overtaken, RequestError
 from pipeline.jobs.backfill.bulk_writer import BulkWriter
 from pipeline.jobs.backfill.point_in_time import PointInTimeVintages
@@ -112,7 +114,7 @@ def _publish_planned(
     try:
         if left := _select_missing(job.store, sessions, head):
             prior = read_prior_record(
-                job.store, job.tables, head, left[0], job.model.bundle.version, job.repairs
+                job.store, job.tables, head, left[0], job.model_versions, job.repairs
             )
             _publish_each(job, left, history, vintages, prior, progress)
     except (KeyboardInterrupt, Overtaken):
@@ -140,6 +142,7 @@ def _plan(job: DailyJob, span: tuple[date, date], reading: Reading, at: datetime
         model_version=bundle.version,
         bundle=digest_bundle(bundle),
         bars=digest_bars(bars),
+        broad=digest_bundle(job.broad.bundle) if job.broad else UNSET,
     )
 
 
@@ -152,7 +155,7 @@ def _publish_each(
     progress: Progress,
 ) -> None:
     """Publish the sessions in order, but those that go not on the record."""
-    forecaster = PrecomputedForecaster(job.model, job.tickers, vintages.reading)
+    forecaster = PrecomputedForecaster(job.models, job.tickers, vintages.reading)
     numbers = FreeNumbers(job.store, sessions[0])
     unscored = UnscoredParts(job)
     horizons = len(job.model.manifest.horizons)
