@@ -18,6 +18,7 @@ from pipeline.jobs.daily_job import DailyJob, with_mode
 from pipeline.jobs.daily_summary import Outcome, Summary, find_withheld
 from pipeline.jobs.do_without import repair_or_do_without
 from pipeline.jobs.fill_holes import fill_vintage
+from pipeline.jobs.newcomers import read_bars
 from pipeline.jobs.remake import finish_claimed
 from pipeline.ports import ObjectStore
 from pipeline.record.chain import Link
@@ -156,7 +157,7 @@ def _fix_vintage(
 def _read_vintage(job: DailyJob, tickers: Sequence[str], part: _Part, now: datetime) -> Vintage:
     """Read the missing tickers and the bundle's covariates, which a forecast can do without."""
     symbols = (*tickers, *job.covariates)
-    reading = job.source.read(symbols, part.expected[0], part.session)
+    reading = read_bars(job, tickers, part.prior, part.expected[0], part.session)
     failures = {
         ticker: reading.failures[ticker].reason for ticker in tickers if ticker in reading.failures
     }

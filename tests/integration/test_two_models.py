@@ -23,6 +23,7 @@ from pipeline.record.keys import LATEST
 from pipeline.record.manifest import RunManifest, read_manifests
 from pipeline.record.notes import NoteCode
 from pipeline.record.state import State
+from pipeline.record.vintage import read_vintage
 from pipeline.views.documents import Latest
 from tests.support.fakes import MemoryObjects
 from tests.support.records import (
@@ -147,12 +148,21 @@ def test_a_ticker_of_neither_starts_from_its_own_past(store: MemoryObjects, broa
     first = states(store)[0]
     assert np.allclose(gains_of(first, "AAPL")[:, 0], 1.5, atol=1e-6)
     own = gains_of(first, "GLD")
-    raw = moving()["GLD"].as_of(SPAN[0]).tail(320)
+    raw = read_vintage(store, TABLES, read_manifests(store, SPAN[0])[0]).bars["GLD"]
     forecaster = DirectForecaster(Models(broad))
     assert np.array_equal(first.log_gains["GLD"], forecaster.first_log_gains(raw, None))
     # Between the pooled gains and those of its past: it is not its neighbours.
     assert 1.0 < own[0, 3] < 1.5 or own[0, 3] > 1.5
     assert first.version_of("GLD") == broad.bundle.version
+
+
+def test_a_first_vintage_reaches_further_back(store: MemoryObjects) -> None:
+    lengths = [
+        {ticker: len(bars) for ticker, bars in read_vintage(store, TABLES, run).bars.items()}
+        for run in (read_manifests(store, session)[0] for session in SPAN[:2])
+    ]
+    reach = {"SPY": 320, "QQQ": 320, "AAPL": 320}
+    assert lengths == [{**reach, "GLD": 417}, {**reach, "GLD": 320}]
 
 
 def test_outcomes_move_the_gains_of_both(store: MemoryObjects) -> None:
