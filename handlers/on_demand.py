@@ -20,6 +20,7 @@ from pipeline.encoding import to_line
 from pipeline.errors import ForecasterError
 from pipeline.forecasting.bundle import load_bundle
 from pipeline.forecasting.model import Model
+from pipeline.forecasting.models import find_broad_bundle
 from pipeline.ports import ObjectStore
 from pipeline.serving.cached_views import CachedViews
 from pipeline.serving.deadline import call_within
@@ -81,9 +82,10 @@ def _read(key: str) -> bytes | None:
 
 def _wire(settings: OnDemandSettings) -> Service:
     keys = settings.api_key_sha256 if settings.auth == API_KEY else None
-    model = Model(load_bundle(settings.bundle))
+    model, broad = Model(load_bundle(settings.bundle)), find_broad_bundle(settings.bundle)
+    load_broad = cache(lambda: Model(load_bundle(broad))) if broad else None
     views = CachedViews(_read, monotonic, now=_now, patience=PATIENCE)
-    return Service(OnDemand(model, views), keys, signed_only=settings.auth == IAM)
+    return Service(OnDemand(model, views, load_broad), keys, signed_only=settings.auth == IAM)
 
 
 settings = OnDemandSettings.from_env(os.environ)

@@ -54,7 +54,6 @@ class Reason(StrEnum):
     UNEXPLAINED_REVISION = "unexplained_revision"
     IMPLAUSIBLE_CLOSE = "implausible_close"
     SOURCES_DISAGREE = "sources_disagree"
-    NO_RANGES = "no_ranges"
     NOT_ENOUGH_HISTORY = "not_enough_history"
     NON_FINITE_OUTPUT = "non_finite_output"
     IMPLAUSIBLE_OUTPUT = "implausible_output"

@@ -19,8 +19,7 @@ from pipeline.adapters.exchange.calendar import ExchangeCalendar
 from pipeline.adapters.pandas_frames import read_bars, read_vix, to_frame
 from pipeline.adapters.parquet_tables import ParquetTables
 from pipeline.errors import ConfigError, StoreError
-from pipeline.forecasting.bundle import load_bundle
-from pipeline.forecasting.model import Model
+from pipeline.forecasting.models import load_models
 from pipeline.jobs.forecast_own import forecast_own
 from pipeline.ports import ObjectStore
 from pipeline.record.chain import find_head
@@ -155,7 +154,8 @@ def forecast(
     """
     raw = read_bars(frame, ticker, UNNAMED)
     index = None if vix is None else read_vix(vix)
-    model = Model(load_bundle(Path(bundle)))
+    models = load_models(Path(bundle), [raw.ticker] if ticker else [])
+    model = models.select(raw.ticker)
     columns, notes = forecast_own(raw, index, model, ExchangeCalendar(calendar))
     for note in notes:
         warnings.warn(note.text, stacklevel=2)

@@ -177,7 +177,7 @@ def daily_job(
     bundle: Path,
     key: str | None = None,
 ) -> DailyJob:
-    """Return the live daily run of `tickers` on the model in folder `bundle`.
+    """Return the live daily run of `tickers` on the model in folder `bundle`, and the broad one.
 
     `key` is where the private key is that signs, None for no signatures.
 
@@ -191,10 +191,11 @@ def daily_job(
         When the bundle cannot be used.
     """
     from pipeline.adapters.parquet_tables import ParquetTables  # noqa: PLC0415
-    from pipeline.forecasting.bundle import load_bundle  # noqa: PLC0415
-    from pipeline.forecasting.model import Model  # noqa: PLC0415
+    from pipeline.forecasting.models import load_models  # noqa: PLC0415
     from pipeline.jobs.daily_job import DailyJob  # noqa: PLC0415
 
-    model = Model(load_bundle(bundle))
+    models = load_models(bundle, tickers)
     signer = None if key is None else open_signer(key)
-    return DailyJob(tickers, source, calendar, store, ParquetTables(), model, signer=signer)
+    return DailyJob(
+        tickers, source, calendar, store, ParquetTables(), models.main, models.broad, signer=signer
+    )

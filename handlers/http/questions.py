@@ -53,8 +53,9 @@ def _answer_what_if(on_demand: OnDemand, body: bytes) -> Answer:
             f"{SCENARIOS}: expected it of {latest.session}, got it of "
             f"{scenarios.cube.origin_date}: a run is just writing them"
         )
-    published = find_ticker(latest, asked.ticker.upper())
-    return answer_what_if(scenarios, published, on_demand.model, asked)
+    ticker = asked.ticker.upper()
+    published = find_ticker(latest, ticker)
+    return answer_what_if(scenarios, published, on_demand.select_model(ticker), asked)
 
 
 ANSWERS: Mapping[str, Callable[[OnDemand, bytes], Answer]] = {

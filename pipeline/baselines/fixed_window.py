@@ -1,7 +1,7 @@
 """Issued baselines: what persistence, EWMA and GARCH(1,1)-t forecast from the bars of one vintage.
 
-Each sees the last 300 sessions and nothing else, so that one origin or twenty years of them, in
-one pass, have equal bits.
+Each sees the last 300 sessions, or as many as there are, and nothing else, so that one origin or
+twenty years of them, in one pass, have equal bits.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -31,9 +32,14 @@ from pipeline.baselines.volatility import (
     summed_variance,
 )
 from pipeline.forecasting.levels import MEDIAN
+from pipeline.forecasting.windows import MIN_SESSIONS
 
 BASELINE_SESSIONS = 300
+LEAST_SESSIONS = MIN_SESSIONS  # a ticker that can be forecast has baselines
+POOLED = ("mu", "alpha[1]", "beta[1]", "nu")
+MOST_LASTING = 0.995  # alpha + beta of pooled parameters: more has no variance to come back to
 
+# Of GARCH(1,1)-t; without omega they are pooled, and the variance is the ticker's own.
 Parameters = Mapping[str, float]
 
 
@@ -66,11 +72,23 @@ def issue_baselines(log_close: Floats, garch: Parameters | None) -> dict[str, Qu
 
     Parameters
     ----------
-    log_close : float64 (n, 300), log closes up to each origin
-    garch : GARCH(1,1)-t's parameters of the ticker; without, that baseline is left out
+    log_close : float64 (n, 126 to 300), log closes up to each origin
+    garch : GARCH(1,1)-t's parameters of the ticker, or pooled; without, that baseline is left out
     """
     forecasts = {PERSISTENCE: _persistence(log_close), EWMA: _ewma(log_close)}
     return forecasts if garch is None else forecasts | {GARCH_T: _garch_t(log_close, garch)}
+
+
+def pool_parameters(stored: Mapping[str, Parameters]) -> Parameters | None:
+    """Return parameters for a ticker that has none: the medians, without omega; None of none.
+
+    A fit on the ticker's own year or two would be worse.
+    """
+    if not stored:
+        return None
+    pooled = {name: float(np.median([of[name] for of in stored.values()])) for name in POOLED}
+    most = MOST_LASTING - pooled["alpha[1]"]
+    return pooled | {"beta[1]": min(pooled["beta[1]"], most)}
 
 
 def _persistence(log_close: Floats) -> Quantiles:
@@ -98,14 +116,19 @@ def _ewma(log_close: Floats) -> Quantiles:
 
 
 def _garch_t(log_close: Floats, garch: Parameters) -> Quantiles:
-    """Forecast by GARCH(1,1)-t with stored parameters; see `volatility.garch_t_quantiles`."""
+    """Forecast by GARCH(1,1)-t with stored parameters; see `volatility.garch_t_quantiles`.
+
+    To pooled ones comes the omega by which each origin's variance returns to that of its returns.
+    """
     shocks = _log_returns(log_close, 1) * PERCENT - garch["mu"]
-    news = garch["omega"] + garch["alpha[1]"] * shocks**2
+    lasting = garch["alpha[1]"] + garch["beta[1]"]
+    omega: Any = garch.get("omega", (1.0 - lasting) * (shocks**2).mean(axis=1))
+    news = np.expand_dims(omega, -1) + garch["alpha[1]"] * shocks**2
     weights = DECAY ** np.arange(BACKCAST)
     backcast = (shocks[:, :BACKCAST] ** 2 * weights).sum(axis=1) / weights.sum()
-    start = garch["omega"] + (garch["alpha[1]"] + garch["beta[1]"]) * backcast
+    start = omega + lasting * backcast
     variance = _weight_exponentially(news, garch["beta[1]"], start)[:, -1]
-    summed = summed_variance(variance, garch, HORIZONS)
+    summed = summed_variance(variance, {**garch, "omega": omega}, HORIZONS)
     z = _student_t(garch["nu"])
     quantiles = scale_quantiles(summed, garch["mu"], HORIZONS, z)
     return Quantiles(quantiles, np.sqrt(summed) / PERCENT)
@@ -118,7 +141,7 @@ def _student_t(nu: float) -> Floats:
 
 
 def _log_returns(log_close: Floats, horizon: int) -> Floats:
-    """Return the log returns over `horizon`, float64 (n, 300 - horizon), newest last."""
+    """Return the log returns over `horizon`, float64 (n, m - horizon), newest last."""
     returns: Floats = log_close[:, horizon:] - log_close[:, :-horizon]
     return returns
 

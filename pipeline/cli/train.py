@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import date
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
@@ -14,6 +14,18 @@ from pipeline.cli import console, options
 from pipeline.cli.leaderboard_text import print_side_by_side
 from pipeline.errors import ConfigError, WorseModel
 
+# Ten funds, and stocks of all sectors, calm and wild ones, that any source has since 2004.
+BROAD_TICKERS = (
+    "SPY,QQQ,IWM,EEM,EFA,TLT,LQD,XLE,XLF,XLK,"
+    "AAPL,MSFT,AMZN,NVDA,JPM,BAC,GS,JNJ,PFE,UNH,AMGN,XOM,SLB,PG,"
+    "KO,WMT,HD,NKE,CAT,GE,BA,DIS,NEE,T,F,FCX,MU,GME"
+)
+Broad = Annotated[
+    bool, typer.Option("--broad", help="Train on many names, to serve tickers never seen.")
+]
+Adjusted = Annotated[
+    bool, typer.Option("--adjusted", help="All prices are adjusted for dividends.")
+]
 SCORES = ("interval_score_80", "interval_score_95")
 
 
@@ -28,10 +40,16 @@ def train(
     until: options.Until = None,
     prove_from: options.ProveFrom = options.DEFAULT_PROOF,
     tickers: options.Tickers = options.DEFAULT_TICKERS,
+    broad: Broad = False,
+    adjusted: Adjusted = False,
     json: options.Json = False,
 ) -> None:
-    """Train a model on all bars, prove it beside GARCH(1,1)-t and write its bundle."""
-    names = options.parse_tickers(tickers)
+    """Train a model on all bars, prove it beside GARCH(1,1)-t and write its bundle.
+
+    With --broad on ten funds and 28 stocks, for tickers that the default model was not proven on.
+    """
+    own = broad and tickers == options.DEFAULT_TICKERS
+    names = options.parse_tickers([BROAD_TICKERS] if own else tickers)
     try:
         with console.progress("Reading bars") as phase:
             training, tracker = _import_training()
@@ -40,8 +58,8 @@ def train(
             at = options.event_time("--until", until, calendar)
             source = options.open_bars(bars, calendar)
             newest = calendar.last_closed(at)
-            read, vix = training.read_all(source, names, EARLIEST, newest)
-            task = training.TrainingTask(read, vix, prove_from)
+            read, vix = training.read_all(source, names, EARLIEST, newest, adjusted=adjusted)
+            task = training.TrainingTask(read, vix, prove_from, adjusted=adjusted)
             trained = training.train_and_prove(task, out, tracker(), phase.update)
     except WorseModel as exc:
         _print_comparison(exc, json=json)

@@ -62,7 +62,7 @@ def what_if_command(
     if run is None:
         raise refuse_withheld(asked.scenarios, names[0], published.status)
     with questioning.refusing_options():
-        model = read_model(asked.store, run)
+        model = read_model(asked.store, run, run.version_of(names[0]))
         answer = answer_what_if(asked.scenarios, published, model, request)
     if json:
         questioning.print_answer(answer, asked)

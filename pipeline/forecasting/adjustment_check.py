@@ -64,6 +64,35 @@ def check_unmixed(bars: Sequence[RawBars]) -> None:
             raise _report_off_cents(ticker_bars, off[0], like)
 
 
+def check_adjusted(bars: Sequence[RawBars]) -> None:
+    """Raise InvalidBars if of prices that are said to be adjusted for dividends some are not.
+
+    Of an adjusted ticker the older prices leave the cents. One that pays nothing keeps them, so
+    that only what the bars themselves say shows those that were not adjusted: dividends that they
+    name, or older years in cents where newer ones are not.
+    """
+    for ticker_bars in filter(len, bars):
+        _check_close(ticker_bars)
+        years = _shares_in_cents(ticker_bars)
+        off = [year for year, share in years.items() if share < FEW]
+        older = [year for year, share in years.items() if share >= MOST and off and year < off[-1]]
+        if older:
+            raise _report_unadjusted(ticker_bars, f"in cents in {older[0]} and not in {off[-1]}")
+        paid = ticker_bars.session[ticker_bars.dividend > 0]
+        if len(paid) and years and not off:
+            raise _report_unadjusted(
+                ticker_bars, f"in cents all along and a dividend on {paid[-1]}"
+            )
+
+
+def _report_unadjusted(bars: RawBars, received: str) -> InvalidBars:
+    return InvalidBars(
+        f"{bars.ticker}: expected prices adjusted for dividends, as was said of all, got prices "
+        f"{received}",
+        Reason.UNREADABLE,
+    )
+
+
 def _check_close(bars: RawBars) -> None:
     below, above = bars.close < bars.low * (1 - HAIR), bars.close > bars.high * (1 + HAIR)
     outside: Flags = below | above

@@ -54,6 +54,9 @@ def compute_features(panel: Panel) -> NDArray[np.float32]:
     Ranges: Parkinson (1980); variance per session: Garman and Klass (1980) plus the squared
     overnight return; horizons 1, 5, 22, 66 of the volatility: Corsi (2009), "A simple approximate
     long-memory model of realized volatility".
+
+    Of a bar of one price its variance is the squared return from close to close. That single
+    number says little of the day, so that the month's volatility stands for it and for the range.
     """
     close = np.log(panel.close)
     open_ = np.log(panel.open)
@@ -62,14 +65,15 @@ def compute_features(panel: Panel) -> NDArray[np.float32]:
     overnight = open_ - _lag(close, 1)
     downside = np.minimum(close - _lag(close, 1), 0.0)
     variance = _garman_klass(open_, high, low, close) + overnight**2
+    log_volatility_22, flat = _log_volatility(_mean(variance, 22)), high <= low
     columns = (
         close,
         overnight,
         close - open_,
-        _log_volatility((high - low) ** 2 / (4 * np.log(2))),
-        _log_volatility(variance),
+        np.where(flat, log_volatility_22, _log_volatility((high - low) ** 2 / (4 * np.log(2)))),
+        np.where(flat, log_volatility_22, _log_volatility(variance)),
         _log_volatility(_mean(variance, 5)),
-        _log_volatility(_mean(variance, 22)),
+        log_volatility_22,
         _log_volatility(_mean(variance, WARM_UP)),
         _log_volatility(_mean(downside**2, 22)),
         close - _max(close, WARM_UP),

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.bars import Bars, Flags, Floats, RawBars, Sessions
 from pipeline.forecasting.calibration import Calibration, apply_gains
@@ -57,10 +58,14 @@ class Forecast:
         tickers = tuple(ticker for part in parts for ticker in part.tickers)
         return replace(parts[0], tickers=tickers, **arrays)
 
-    def where(self, rows: Flags) -> Forecast:
-        """Return the pairs for which `rows` bool (n,) is True."""
+    def take(self, rows: NDArray[np.intp]) -> Forecast:
+        """Return the pairs in these rows, in this order."""
         arrays: dict[str, Any] = {name: getattr(self, name)[rows] for name in ARRAYS}
         return replace(self, tickers=tuple(np.array(self.tickers, object)[rows]), **arrays)
+
+    def where(self, rows: Flags) -> Forecast:
+        """Return the pairs for which `rows` bool (n,) is True."""
+        return self.take(np.flatnonzero(rows))
 
     def calibrate(self, calibration: Calibration) -> Forecast:
         """Return the forecast with each ticker's gains applied."""

@@ -1,7 +1,6 @@
-"""Ranges: whether bars have any, on which all that is known of volatility rests.
+"""Ranges: whether bars have any, on which the sharpest of what is known of volatility rests.
 
-Of a source that gives one price a day, volatility is read too low: 95 % intervals then cover 62 to
-87 %.
+Of a source that gives one price a day, volatility is read from closes alone: see `features`.
 """
 
 from __future__ import annotations

@@ -16,7 +16,6 @@ from pipeline.errors import (
     Reason,
     SourceUnavailable,
 )
-from pipeline.forecasting.ranges import have_ranges
 from pipeline.jobs.bar_findings import Findings, find_all
 from pipeline.ports import BarSource, Calendar
 from pipeline.record.forecast_bars import select_forecast_bars
@@ -170,15 +169,10 @@ def _find_failure(bars: RawBars, sessions: Sequence[date]) -> DataError | None:
         )
     expected = sessions[-HISTORY_SESSIONS:]
     try:
-        usable = select_forecast_bars(bars.as_of(expected[-1]), expected)
+        select_forecast_bars(bars.as_of(expected[-1]), expected)
     except DataError as exc:
         return exc
-    if have_ranges(usable):
-        return None
-    return InvalidBars(
-        f"{bars.ticker}: expected high above low, got one price in most of the newest sessions",
-        Reason.NO_RANGES,
-    )
+    return None
 
 
 def _name_reason(failure: DataError | None) -> str:

@@ -18,6 +18,7 @@ from pipeline.jobs.daily_job import DailyJob, with_mode
 from pipeline.jobs.daily_summary import Outcome, Summary, find_withheld
 from pipeline.jobs.do_without import repair_or_do_without
 from pipeline.jobs.fill_holes import fill_vintage
+from pipeline.jobs.newcomers import read_bars
 from pipeline.jobs.remake import finish_claimed
 from pipeline.ports import ObjectStore
 from pipeline.record.chain import Link
@@ -102,7 +103,7 @@ def _publish_missing(job: DailyJob, at: datetime, now: datetime) -> Summary:
             # Where the calendar ends there is nothing to forecast, and nothing is written.
             tuple(job.calendar.following(session, len(job.model.manifest.horizons))),
             read_prior_record(
-                job.store, job.tables, head, session, job.model.bundle.version, job.repairs
+                job.store, job.tables, head, session, job.model_versions, job.repairs
             ),
         )
         fixed, summary = _fix_vintage(job, part, missing, summary, now)
@@ -138,7 +139,7 @@ def _fix_vintage(
     number, stored = find_vintage(*at, part.first, asked)
     if stored is not None:
         return (number, stored), summary
-    vintage, forecaster = _read_vintage(job, missing, part, now), DirectForecaster(job.model)
+    vintage, forecaster = _read_vintage(job, missing, part, now), DirectForecaster(job.models)
     vintage = fill_vintage(job.store, job.tables, vintage, part.expected, part.prior)
     summary = replace(summary, data_lag_sessions=vintage.data_lag(part.expected))
     if not part.later and vintage.nobody_traded(part.expected):
@@ -156,7 +157,7 @@ def _fix_vintage(
 def _read_vintage(job: DailyJob, tickers: Sequence[str], part: _Part, now: datetime) -> Vintage:
     """Read the missing tickers and the bundle's covariates, which a forecast can do without."""
     symbols = (*tickers, *job.covariates)
-    reading = job.source.read(symbols, part.expected[0], part.session)
+    reading = read_bars(job, tickers, part.prior, part.expected[0], part.session)
     failures = {
         ticker: reading.failures[ticker].reason for ticker in tickers if ticker in reading.failures
     }
@@ -183,7 +184,7 @@ def _publish(job: DailyJob, part: _Part, number: int, data: bytes, summary: Summ
     inputs = PartInputs(number, part.expected, part.target_dates, vintage, data, part.prior, mended)
     write = with_terms(job.store, job.terms, partial(create_or_adopt, job.store))
     write = with_signatures(job.signer, write)
-    manifest = publish(inputs, DirectForecaster(job.model), job.tables, write).link.manifest
+    manifest = publish(inputs, DirectForecaster(job.models), job.tables, write).link.manifest
     manifests = (*summary.manifests, manifest)
     withheld = find_withheld(job.tickers, manifests)
     return Summary(

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from pipeline.errors import RequestError
 from pipeline.forecasting.model import Model
+from pipeline.forecasting.models import Models
 from pipeline.ports import BarSource, Calendar, ObjectStore, Signer, Tables
 from pipeline.record.manifest import SCHEMA_VERSION, Mode
 from pipeline.record.repairs import NO_REPAIRS, Repairs
@@ -20,7 +21,8 @@ class DailyJob:
     """What a daily run works with.
 
     `mode` is `live`, or `as_of` for a date of the past; `repairs` are the earlier objects that the
-    run found damaged; `signer` signs the manifests, or there are no signatures.
+    run found damaged; `signer` signs the manifests, or there are no signatures. `broad` is the
+    model of tickers that `model` was not proven on; without one that serves all.
     """
 
     tickers: tuple[str, ...]
@@ -29,9 +31,19 @@ class DailyJob:
     store: ObjectStore
     tables: Tables
     model: Model
+    broad: Model | None = None
     mode: Mode = Mode.LIVE
     signer: Signer | None = None
     repairs: Repairs = NO_REPAIRS
+
+    @property
+    def models(self) -> Models:
+        return Models(self.model, self.broad)
+
+    @property
+    def model_versions(self) -> tuple[str, ...]:
+        others = (self.broad.bundle.version,) if self.broad else ()
+        return (self.model.bundle.version, *others)
 
     @property
     def terms(self) -> StoreTerms:

@@ -39,7 +39,7 @@ def repair_or_do_without(job: DailyJob, damaged: DamagedObject) -> DailyJob:
 
 
 def _copies_of_bundle(job: DailyJob) -> FindCopy:
-    """Return the copies that a run has at hand: the bundle that it forecasts with."""
-    bundle = job.model.bundle
-    files = (to_json(bundle.manifest), bundle.onnx)
+    """Return the copies that a run has at hand: the bundles that it forecasts with."""
+    bundles = [model.bundle for model in (job.model, job.broad) if model is not None]
+    files = [data for bundle in bundles for data in (to_json(bundle.manifest), bundle.onnx)]
     return lambda digest: next((data for data in files if sha256(data) == digest), None)

@@ -38,10 +38,11 @@ def explain(store: ObjectStore, tables: Tables, ticker: str) -> Explanation:
         When the model has no answer to a mix of both windows.
     """
     now, before = _find_two(store, ticker)
-    if now.model_version != before.model_version:
+    versions = [run.version_of(ticker) for run in (before, now)]
+    if versions[0] != versions[1]:
         raise RequestError(
-            f"{ticker}: expected forecasts of one model, got {before.model_version} on "
-            f"{before.session} and {now.model_version} on {now.session}: their widths differ by "
+            f"{ticker}: expected forecasts of one model, got {versions[0]} on "
+            f"{before.session} and {versions[1]} on {now.session}: their widths differ by "
             "more than their bars"
         )
     change = attribute_change(PartReader(store, tables), now, before, ticker)

@@ -11,7 +11,6 @@ from pipeline.errors import InvalidBars, Reason
 from pipeline.forecasting.calibration import NEUTRAL
 from pipeline.forecasting.forecast import Forecast, forecast
 from pipeline.forecasting.model import Model
-from pipeline.forecasting.ranges import NEWEST, TOO_MANY, have_ranges
 from pipeline.forecasting.windows import MIN_SESSIONS
 from pipeline.ports import Calendar
 from pipeline.record.forecast_bars import select_forecast_bars
@@ -42,12 +41,6 @@ def forecast_own(
         raise InvalidBars(f"{raw.ticker}: expected bars, got none", Reason.NO_BARS)
     expected = calendar.ending(raw.session.max().item(), MIN_SESSIONS)
     bars = select_forecast_bars(raw, expected)
-    if not have_ranges(bars):
-        raise InvalidBars(
-            f"{raw.ticker}: expected a high above the low, got one price a session in {TOO_MANY} "
-            f"or more of the last {NEWEST}",
-            Reason.NO_RANGES,
-        )
     issued = forecast([bars], model, NEUTRAL, vix)
     for ticker, reason in find_unfit(issued).items():
         raise InvalidBars(f"{ticker}: expected bars that a forecast follows from: {reason}", reason)

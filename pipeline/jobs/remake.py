@@ -23,7 +23,7 @@ from pipeline.record.prior import read_prior_record
 from pipeline.record.publish import publish
 from pipeline.record.repairs import Repairs, read_loss
 from pipeline.record.signatures import with_signatures
-from pipeline.record.stored_model import read_model
+from pipeline.record.stored_model import list_other_versions, read_models
 from pipeline.record.terms import read_terms
 from pipeline.record.vintage import HISTORY_SESSIONS, Vintage
 
@@ -95,7 +95,8 @@ def remake_part(
     except ConfigError as exc:
         raise StoreError(f"{store.url(named.key)}: it names another calendar's day: {exc}") from exc
     repairs = Repairs(named.healed, named.lost)
-    prior = read_prior_record(store, tables, before, named.session, named.model_version, repairs)
+    versions = (named.model_version, *list_other_versions(named))
+    prior = read_prior_record(store, tables, before, named.session, versions, repairs)
     own = [digest for key, digest in repairs.lost.items() if key in named.objects]
     vintage, data = (
         _give_up(store, named, before, own) if own else _read_vintage(store, tables, named)
@@ -111,7 +112,7 @@ def remake_part(
     )
     if own:
         return publish_nobody(inputs, named, tables, write)
-    forecaster = DirectForecaster(read_model(store, named))
+    forecaster = DirectForecaster(read_models(store, named))
     return publish(inputs, forecaster, tables, write, claimed=True).link
 
 

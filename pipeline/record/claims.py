@@ -16,7 +16,7 @@ from pipeline.encoding import Horizons, Number, from_json, to_json
 from pipeline.errors import StoreError
 from pipeline.ports import ObjectStore
 from pipeline.record.chain import Link
-from pipeline.record.keys import bundle_folder, claim_key, table_key
+from pipeline.record.keys import BUNDLES, claim_key, table_key
 from pipeline.record.manifest import RunManifest
 
 
@@ -52,7 +52,6 @@ class Claim(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
 
 def claim_of(run: RunManifest) -> Claim:
     """Return the claim that the part of a manifest began with."""
-    bundle = bundle_folder(run.model_version)
     return Claim(
         previous=run.previous,
         session=run.session,
@@ -62,7 +61,7 @@ def claim_of(run: RunManifest) -> Claim:
         objects={
             key: digest
             for key, digest in run.objects.items()
-            if key == run.table("bars") or key.startswith(bundle)
+            if key == run.table("bars") or key.startswith(BUNDLES)
         },
         healed=run.healed,
         lost=run.lost,

@@ -10,7 +10,8 @@ from pipeline.columns import Columns
 from pipeline.encoding import sha256, to_json
 from pipeline.errors import Overtaken
 from pipeline.record.chain import Link
-from pipeline.record.manifest import OK, SCHEMA_VERSION, Correction, RunManifest, reasons_of
+from pipeline.record.correction import Correction
+from pipeline.record.manifest import OK, SCHEMA_VERSION, RunManifest, reasons_of
 from pipeline.record.notes import Note, find_notes, note_corrected, note_dialects, note_filled
 from pipeline.record.part import PartInputs, Write
 from pipeline.record.revisions import find_revisions
@@ -48,6 +49,7 @@ def build_manifest(
         if ticker in part.prior.bars
     }
     tickers = dict(zip(forecasts["ticker"], forecasts["status"], strict=True))
+    versions = dict(zip(forecasts["ticker"], forecasts["model_version"], strict=True))
     published = [ticker for ticker, status in tickers.items() if status == OK]
     return RunManifest(
         schema_version=SCHEMA_VERSION,
@@ -69,6 +71,7 @@ def build_manifest(
         currencies={
             ticker: code for ticker, code in info.currencies.items() if ticker in published
         },
+        others={t: version for t, version in versions.items() if version != model_version},
         notes=(
             *find_notes(part.vintage.bars, published, covariates, part.expected),
             *note_filled(info.filled),

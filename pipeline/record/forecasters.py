@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol
+
+import numpy as np
 
 from pipeline.bars import Bars, RawBars
 from pipeline.baselines.fixed_window import (
     BASELINE_SESSIONS,
+    LEAST_SESSIONS,
+    Parameters,
     Quantiles,
     issue_baselines,
-    slide_histories,
+    pool_parameters,
 )
 from pipeline.baselines.names import GARCH_T
-from pipeline.errors import InvalidBars, Reason
+from pipeline.errors import DataError, InvalidBars, Reason
 from pipeline.forecasting.bundle import ModelBundle
 from pipeline.forecasting.calibration import NEUTRAL
+from pipeline.forecasting.first_gains import learn_first_gains, pool_log_gains
 from pipeline.forecasting.forecast import Forecast, forecast
-from pipeline.forecasting.model import Model
+from pipeline.forecasting.models import Models
+from pipeline.record.state import Gains, as_log_gains
 
 
 class Forecaster(Protocol):
@@ -26,52 +32,85 @@ class Forecaster(Protocol):
     @property
     def bundle(self) -> ModelBundle: ...
 
+    def select_others(self, tickers: Iterable[str]) -> dict[str, ModelBundle]:
+        """Return ticker -> bundle of the tickers that another than `bundle` serves."""
+
     def forecast(self, bars: Sequence[Bars], vix: RawBars | None) -> Forecast:
         """Return the forecast from the last session of each ticker, gains not applied."""
 
     def baselines(self, bars: RawBars) -> dict[str, Quantiles]:
         """Return the baselines of one ticker, n = 1; raises DataError where bars do not allow."""
 
+    def first_log_gains(self, bars: RawBars, vix: RawBars | None) -> Gains:
+        """Return the log gains that a ticker starts with which another than `bundle` serves."""
+
 
 class DirectForecaster:
     """Forecasts made from the bars given."""
 
-    def __init__(self, model: Model) -> None:
-        self._model = model
+    def __init__(self, models: Models) -> None:
+        self._models = models
 
     @property
     def bundle(self) -> ModelBundle:
-        return self._model.bundle
+        return self._models.main.bundle
+
+    def select_others(self, tickers: Iterable[str]) -> dict[str, ModelBundle]:
+        """Return ticker -> bundle of the tickers that another than `bundle` serves."""
+        others = self._models.select_others(tickers)
+        return {ticker: model.bundle for ticker, model in others.items()}
 
     def forecast(self, bars: Sequence[Bars], vix: RawBars | None) -> Forecast:
         """Return the forecast from the last session of each ticker, gains not applied."""
-        return forecast(bars, self._model, NEUTRAL, vix)
+        models = [self._models.select(of_ticker.ticker) for of_ticker in bars]
+        if len(set(map(id, models))) < 2:
+            return forecast(bars, models[0] if models else self._models.main, NEUTRAL, vix)
+        distinct = [models[0], next(model for model in models if model is not models[0])]
+        rows = [[row for row, model in enumerate(models) if model is each] for each in distinct]
+        parts = [
+            forecast([bars[row] for row in of_model], each, NEUTRAL, vix)
+            for each, of_model in zip(distinct, rows, strict=True)
+        ]
+        return Forecast.concat(parts).take(np.argsort([*rows[0], *rows[1]]))
 
     def baselines(self, bars: RawBars) -> dict[str, Quantiles]:
-        """Return the baselines of one ticker, n = 1.
+        """Return the baselines of one ticker, n = 1, as far as its history goes.
 
         Raises
         ------
         InvalidBars
-            When there are fewer than 300 bars, or one of the last 300 is not valid.
+            When there are too few bars for any, or one of the last 300 is not valid.
         """
-        return issue_baselines(
-            slide_histories(select_baseline_bars(bars))[-1:],
-            garch_parameters(self.bundle, bars.ticker),
-        )
+        closes = np.log(select_baseline_bars(bars).close)[None]
+        return issue_baselines(closes, garch_parameters(self._models, bars.ticker))
+
+    def first_log_gains(self, bars: RawBars, vix: RawBars | None) -> Gains:
+        """Return what the bundle has, or what the ticker's own past in the vintage teaches."""
+        model = self._models.select(bars.ticker)
+        stored = model.manifest.gains.get(bars.ticker)
+        if stored is not None:
+            return as_log_gains(np.array(stored))
+        try:
+            return as_log_gains(learn_first_gains(Bars.validate(bars), model, vix))
+        except DataError:  # its older bars are none that anything can be learned from
+            return as_log_gains(np.exp(pool_log_gains(model.manifest)))
 
 
-def garch_parameters(bundle: ModelBundle, ticker: str) -> Mapping[str, float] | None:
-    """Return the ticker's GARCH(1,1)-t parameters, None where the bundle has none."""
-    return bundle.manifest.baselines.get(GARCH_T, {}).get(ticker)
+def garch_parameters(models: Models, ticker: str) -> Parameters | None:
+    """Return the ticker's GARCH(1,1)-t parameters, else the pooled ones of those that are stored.
+
+    The pooled ones have no omega. None where the bundle has no parameters at all.
+    """
+    stored = models.select(ticker).manifest.baselines.get(GARCH_T, {})
+    return stored.get(ticker) or pool_parameters(stored)
 
 
 def select_baseline_bars(bars: RawBars) -> Bars:
     """Return the bars a baseline sees; raises InvalidBars where there are not enough good ones."""
     valid = Bars.validate(bars.tail(BASELINE_SESSIONS))
-    if len(valid) < BASELINE_SESSIONS:
+    if len(valid) < LEAST_SESSIONS:
         raise InvalidBars(
-            f"{bars.ticker}: expected {BASELINE_SESSIONS} bars, got {len(valid)}",
+            f"{bars.ticker}: expected at least {LEAST_SESSIONS} bars, got {len(valid)}",
             Reason.NOT_ENOUGH_HISTORY,
         )
     return valid

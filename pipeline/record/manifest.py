@@ -16,6 +16,7 @@ import msgspec
 from pipeline.encoding import Horizons, Moment, Number, from_json, sha256
 from pipeline.errors import DamagedObject, StoreError
 from pipeline.ports import ObjectStore
+from pipeline.record.correction import Correction
 from pipeline.record.grammar import list_keys
 from pipeline.record.keys import calibration_key, manifest_key, session_prefix, table_key
 from pipeline.record.notes import Note
@@ -45,18 +46,6 @@ def reason_of(status: str) -> str | None:
     return None if status == OK else status.removeprefix(_WITHHELD)
 
 
-class Correction(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A close by which forecasts had been scored, what it was mended to, and how many scores were.
-
-    Both closes are quoted as in the part's vintage.
-    """
-
-    session: date
-    was: float
-    now: float
-    scores: int
-
-
 class RunManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """What one part published: the commit point, written last.
 
@@ -65,7 +54,8 @@ class RunManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_
     `previous` is the sha256 of the manifest before, which lies under `previous_key`; both None
     where the record begins. `healed` and `lost` map the keys of earlier objects to sha256: those
     that were damaged and remade, and those that the part had to do without. What the source says
-    that a ticker's prices are in is in `currencies`.
+    that a ticker's prices are in is in `currencies`. `others` maps the tickers that another model
+    serves than that of `model_version` to its version.
     """
 
     schema_version: int
@@ -87,6 +77,11 @@ class RunManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_
     notes: tuple[Note, ...] = ()
     corrected: Mapping[str, tuple[Correction, ...]] = {}
     currencies: Mapping[str, str] = {}
+    others: Mapping[str, str] = {}
+
+    def version_of(self, ticker: str) -> str:
+        """Return the version of the model that serves a ticker."""
+        return self.others.get(ticker, self.model_version)
 
     @property
     def published(self) -> set[str]:

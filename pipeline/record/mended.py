@@ -43,10 +43,10 @@ class Change:
 class ScoringRun:
     """What an earlier run scored by closes of some sessions, as its rows stand by now.
 
-    `model_version` is the model that learned from it.
+    `run` says which model learned from it.
     """
 
-    model_version: str
+    run: RunManifest
     scored: ScoredForecasts
 
 
@@ -139,7 +139,7 @@ def _read_scoring_runs(
         standing = take(scores, [left.pop(key) for key in keys])
         of_run = take(forecasts, [issued_at[key] for key in keys])
         if keys:
-            yield ScoringRun(run.model_version, ScoredForecasts(of_run, standing))
+            yield ScoringRun(run, ScoredForecasts(of_run, standing))
 
 
 def _is_there(run: RunManifest, lost: Container[str]) -> bool:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, timedelta
 
 import msgspec
 import numpy as np
 
-from pipeline.bars import Floats
 from pipeline.columns import Columns
 from pipeline.evaluation.score_table import FORECASTER
 from pipeline.forecasting.bundle import Manifest
-from pipeline.forecasting.calibration import MAX_LOG_GAIN, step_at, update_log_gains
-from pipeline.grid import round_decimals
+from pipeline.forecasting.calibration import step_at, update_log_gains
 from pipeline.record.keys import manifest_key
 from pipeline.record.manifest import Mode, RunManifest
 from pipeline.record.prior import PriorRecord
@@ -24,6 +22,8 @@ from pipeline.record.state import (
     Gains,
     Outstanding,
     State,
+    as_log_gains,
+    as_tuples,
     count_withheld_and_revised,
 )
 
@@ -42,24 +42,66 @@ def start_part(prior: PriorRecord, bundle: Manifest, session: date, part: int) -
     state = msgspec.structs.replace(before, session=session, part=part, previous=prior.state_digest)
     if state.model_version == bundle.model_version:
         return state
-    resumed = prior.resumed
+    resumed = prior.resumed.get(bundle.model_version)
+    gains = resumed.log_gains if resumed else _read_bundle_gains(bundle)
+    others = {ticker: before.log_gains[ticker] for ticker in before.served_by_others}
     return msgspec.structs.replace(
         state,
         model_version=bundle.model_version,
-        log_gains=resumed.log_gains if resumed else _read_bundle_gains(bundle),
-        earlier_models=_keep_model(before, bundle.model_version),
+        log_gains={**gains, **others},
+        earlier_models=_keep_model(before, before.model_version, bundle.model_version),
     )
 
 
+def hand_over(
+    state: State, prior: PriorRecord, served: Mapping[str, str], first: Callable[[str], Gains]
+) -> State:
+    """Return the state in which other models than the one on duty serve some tickers.
+
+    A ticker that changes its model takes up the gains with which the new one served it last, or
+    else starts with its first ones.
+
+    Parameters
+    ----------
+    state : as `start_part` returns it
+    served : fit ticker of the part -> version of the model that serves it
+    first : returns a ticker's first log gains
+    """
+    others, gains = dict(state.served_by_others), dict(state.log_gains)
+    for ticker, version in served.items():
+        before = others.get(ticker, state.model_version)
+        if version == before:
+            continue
+        resumed = prior.resumed.get(version)
+        known = resumed is not None and resumed.version_of(ticker) == version
+        gains[ticker] = (
+            resumed.log_gains[ticker]
+            if resumed and known and ticker in resumed.log_gains
+            else first(ticker)
+        )
+        if ticker in others and prior.state:
+            state = msgspec.structs.replace(
+                state, earlier_models=_keep_model(prior.state, before, version, state)
+            )
+        others[ticker] = version
+    others = {t: version for t, version in others.items() if version != state.model_version}
+    return msgspec.structs.replace(state, log_gains=gains, others=others or msgspec.UNSET)
+
+
 def _read_bundle_gains(bundle: Manifest) -> dict[str, Gains]:
-    return {ticker: _as_log_gains(np.array(rows)) for ticker, rows in bundle.gains.items()}
+    return {ticker: as_log_gains(np.array(rows)) for ticker, rows in bundle.gains.items()}
 
 
-def _keep_model(before: State, version: str) -> dict[str, str]:
-    """Return the models that served before, where that of `version` serves from now on."""
-    earlier = dict(before.earlier_models)
-    if before.model_version:
-        earlier[before.model_version] = manifest_key(before.session, before.part)
+def _keep_model(
+    before: State, left: str, version: str, state: State | None = None
+) -> dict[str, str]:
+    """Return the models that served before, where `version` serves from now on in place of `left`.
+
+    `state` is that of the part so far, where it has left other models already.
+    """
+    earlier = dict((state or before).earlier_models)
+    if left:
+        earlier[left] = manifest_key(before.session, before.part)
     earlier.pop(version, None)
     return earlier
 
@@ -84,7 +126,8 @@ def apply_scores(
     if scored is None:
         return state
     ours = scored.where(scored.scores["model"] == FORECASTER)
-    learned = ours.where(ours.scores["model_version"] == bundle.model_version)
+    versions = [state.version_of(ticker) for ticker in ours.scores["ticker"]]
+    learned = ours.where(ours.scores["model_version"] == np.array(versions, object))
     return msgspec.structs.replace(
         state,
         log_gains=_update_gains(state.log_gains, learned, bundle),
@@ -111,16 +154,12 @@ def _add_scores_by_mode(
     return after
 
 
-def _as_log_gains(gains: Floats) -> Gains:
-    return _as_tuples(np.clip(np.log(gains), -MAX_LOG_GAIN, MAX_LOG_GAIN))
-
-
 def _update_gains(
     log_gains: Mapping[str, Gains], scored: ScoredForecasts, bundle: Manifest
 ) -> dict[str, Gains]:
     """Return the log gains after the forecaster's new scores, origins in time order."""
     after = dict(log_gains)
-    neutral = _as_tuples(np.zeros((len(bundle.horizons), len(bundle.levels))))
+    neutral = as_tuples(np.zeros((len(bundle.horizons), len(bundle.levels))))
     quantiles, scores = recover_quantiles(scored.issued), scored.scores
     for row in np.argsort(scores["origin_date"], kind="stable").tolist():
         ticker, horizon = scores["ticker"][row], int(scores["horizon"][row])
@@ -129,12 +168,8 @@ def _update_gains(
         gains[horizon - 1] = update_log_gains(
             gains[horizon - 1], quantiles[row], realised, step_at(horizon)
         )
-        after[ticker] = _as_tuples(gains)
+        after[ticker] = as_tuples(gains)
     return after
-
-
-def _as_tuples(values: Floats) -> Gains:
-    return tuple(tuple(row) for row in round_decimals(values).tolist())
 
 
 def _drop_scored(outstanding: Sequence[Outstanding], scores: Columns) -> tuple[Outstanding, ...]:

@@ -13,8 +13,18 @@ import msgspec
 import numpy as np
 
 from pipeline.bars import VIX, RawBars
+from pipeline.baselines.fixed_window import BASELINE_SESSIONS
 from pipeline.forecasting.cents import look_adjusted
+from pipeline.forecasting.ranges import have_ranges
 
+SHORT = (
+    f"fewer than {BASELINE_SESSIONS} bars: baselines are made from as many as there are, and say "
+    "less than they would"
+)
+FLAT = (
+    "open, high, low and close are one price in a week of the last month or more: volatility is "
+    "read from closes alone, so that intervals are wider and follow more slowly"
+)
 SHOWN = 5  # sessions named one by one
 LESS_SHARP = "forecasts are made without it, a little less sharp"
 
@@ -31,6 +41,9 @@ class NoteCode(StrEnum):
     FILE_DIALECT = "file_dialect"
     SOURCES_DISAGREE = "sources_disagree"
     NOT_CHECKED = "not_checked"
+    NO_RANGES = "no_ranges"
+    UNPROVEN = "unproven"
+    SHORT_HISTORY = "short_history"
 
 
 class Note(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -63,7 +76,14 @@ def find_notes(
     """
     of_vix = _check_vix(bars.get(VIX), expected) if VIX in covariates else ()
     adjusted = tuple(ticker for ticker in tickers if look_adjusted(bars[ticker]))
-    return (*of_vix, *(_note_adjusted(adjusted) if adjusted else ()))
+    flat = tuple(ticker for ticker in tickers if not have_ranges(bars[ticker]))
+    short = tuple(ticker for ticker in tickers if len(bars[ticker]) < BASELINE_SESSIONS)
+    return (
+        *of_vix,
+        *([Note(NoteCode.SHORT_HISTORY, SHORT, short)] if short else ()),
+        *(_note_adjusted(adjusted) if adjusted else ()),
+        *([Note(NoteCode.NO_RANGES, FLAT, flat)] if flat else ()),
+    )
 
 
 def note_filled(filled: Mapping[str, Sequence[date]]) -> Iterator[Note]:

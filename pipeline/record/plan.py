@@ -36,6 +36,7 @@ FIELDS = {
     "tickers": "tickers",
     "model_version": "the model",
     "bundle": "the bundle of sha256",
+    "broad": "the broad bundle of sha256",
     "bars": "bars of sha256",
 }
 
@@ -43,7 +44,8 @@ FIELDS = {
 class BackfillPlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which sessions a backfill issues, from what, and when it says that it did.
 
-    `bundle` is the sha256 of the bundle's manifest, `bars` that of the reading.
+    `bundle` is the sha256 of the bundle's manifest, `broad` that of the broad one's where there is
+    one, `bars` that of the reading.
     """
 
     first: date
@@ -54,6 +56,7 @@ class BackfillPlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     model_version: str
     bundle: str
     bars: str
+    broad: str | msgspec.UnsetType = msgspec.UNSET
 
 
 def digest_bundle(bundle: ModelBundle) -> str:

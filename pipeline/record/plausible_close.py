@@ -19,7 +19,6 @@ from pipeline.bars import Bars
 from pipeline.columns import Columns, where
 from pipeline.errors import Reason
 from pipeline.evaluation.score_table import FORECASTER
-from pipeline.forecasting.ranges import have_ranges
 from pipeline.record.manifest import Mode
 from pipeline.record.prior import PriorRecord
 from pipeline.record.revisions import CLOSE_TOLERANCE, find_mended, split_factor_since
@@ -52,8 +51,6 @@ def select_fit(
     next_session : the one after it
     """
     usable, withheld = vintage.usable(expected, prior.bars)
-    flat = {bars.ticker: Reason.NO_RANGES for bars in usable if not have_ranges(bars)}
-    usable, withheld = [bars for bars in usable if bars.ticker not in flat], withheld | flat
     if _is_history(vintage.info, next_session):
         return usable, withheld
     rows = _index_forecasts(prior.unscored)

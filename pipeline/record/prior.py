@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -40,7 +40,7 @@ class PriorRecord:
     unscored : forecasts columns and `model` of what is still to be scored; None for nothing
     bars : symbol -> bars of the newest vintage of an earlier session
     repairs : objects of earlier parts that were damaged
-    resumed : the state in which the part's model last served, None if it serves or never did
+    resumed : version -> the state in which a model of the part last served, if it serves again
     seen : vintages of earlier parts of the session, newest first
     """
 
@@ -50,7 +50,7 @@ class PriorRecord:
     unscored: Columns | None = None
     bars: Mapping[str, RawBars] = field(default_factory=dict)
     repairs: Repairs = NO_REPAIRS
-    resumed: State | None = None
+    resumed: Mapping[str, State] = field(default_factory=dict)
     seen: tuple[Vintage, ...] = ()
 
     @property
@@ -68,10 +68,10 @@ def read_prior_record(
     tables: Tables,
     link: Link | None,
     session: date,
-    model_version: str,
+    model_versions: Sequence[str],
     repairs: Repairs = NO_REPAIRS,
 ) -> PriorRecord:
-    """Return what the record up to `link` says before a part of a session, made by a model.
+    """Return what the record up to `link` says before a part of a session, made by some models.
 
     What is lost is done without.
 
@@ -97,18 +97,20 @@ def read_prior_record(
         unscored=concatenate(unscored) if unscored else None,
         bars=_read_prior_bars(store, tables, link, session, lost),
         repairs=repairs,
-        resumed=_read_earlier_state(store, state, model_version, lost) if state else None,
+        resumed=dict(_read_earlier_states(store, state, model_versions, lost)) if state else {},
         seen=tuple(_read_seen(store, tables, link, session, lost)),
     )
 
 
-def _read_earlier_state(
-    store: ObjectStore, state: State, model_version: str, lost: Container[str]
-) -> State | None:
-    """Return the state in which a model that serves again last served."""
-    key = state.earlier_models.get(model_version)
-    run = read_link(store, key).manifest if key else None
-    return read_state(store, run) if run and run.calibration not in lost else None
+def _read_earlier_states(
+    store: ObjectStore, state: State, model_versions: Sequence[str], lost: Container[str]
+) -> Iterator[tuple[str, State]]:
+    """Yield the state in which each model that serves again last served."""
+    for version in model_versions:
+        key = state.earlier_models.get(version)
+        run = read_link(store, key).manifest if key else None
+        if run and run.calibration not in lost:
+            yield version, read_state(store, run)
 
 
 def _read_newest_state(store: ObjectStore, link: Link, lost: Container[str]) -> State | None:

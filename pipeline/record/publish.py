@@ -14,16 +14,16 @@ import numpy as np
 from pipeline.bars import VIX, Bars
 from pipeline.columns import concatenate
 from pipeline.errors import Reason
-from pipeline.forecasting.bundle import ModelBundle
 from pipeline.forecasting.forecast import Forecast
 from pipeline.ports import Tables
 from pipeline.record.baseline_table import build_baseline_table
 from pipeline.record.commit import build_manifest, commit, with_corrections
 from pipeline.record.forecasters import Forecaster
-from pipeline.record.next_state import apply_scores, start_part
+from pipeline.record.next_state import apply_scores, hand_over, start_part
 from pipeline.record.part import PartInputs, PartWriter, PublishedPart, Write
 from pipeline.record.plausible_close import select_fit
 from pipeline.record.prior import PriorRecord
+from pipeline.record.proven import with_unproven
 from pipeline.record.rescoring import Rescored, correct_state, list_corrections, rescore
 from pipeline.record.scoring import ScoredForecasts, score_realised
 from pipeline.record.state import State
@@ -52,13 +52,15 @@ def publish(
     """
     vintage, bundle, writer = part.vintage, forecaster.bundle, PartWriter(part, tables, write)
     usable, withheld = select_fit(vintage, part.expected, part.target_dates[0], part.prior)
-    writer.write_bundle(bundle)
+    others = forecaster.select_others(vintage.info.tickers)
+    for used in dict.fromkeys([bundle.version, *(of.version for of in others.values())]):
+        writer.write_bundle(next(of for of in (bundle, *others.values()) if of.version == used))
     if not claimed:
         writer.claim(bundle)
     scored, rescored = _score(part, usable), rescore(part.mended, usable)
     _write_scores(writer, scored, rescored)
-    state = writer.write_state(_next_state(part, bundle, scored, rescored))
-    stamp = _stamp(part, bundle, writer.objects)
+    state = writer.write_state(_next_state(part, usable, forecaster, (scored, rescored)))
+    stamp = _stamp(part, forecaster, writer.objects)
     forecast = forecaster.forecast(usable, vintage.bars.get(VIX)).calibrate(state.calibration)
     unfit = find_unfit(forecast)
     fit = forecast.where(np.array([ticker not in unfit for ticker in forecast.tickers], bool))
@@ -71,6 +73,7 @@ def publish(
     covariates = bundle.manifest.covariates
     manifest = build_manifest(part, bundle.version, forecasts, writer.objects, covariates)
     manifest = with_corrections(manifest, list_corrections(part.mended, rescored))
+    manifest = with_unproven(manifest, bundle, others, state)
     return PublishedPart(commit(manifest, write), state, forecasts, baselines)
 
 
@@ -107,6 +110,7 @@ def find_unpublished(
     if prior.link is not None:
         return withheld
     state = start_part(prior, forecaster.bundle.manifest, expected[-1], 0)
+    state = _hand_over(state, prior, vintage, usable, forecaster)
     forecast = forecaster.forecast(usable, vintage.bars.get(VIX)).calibrate(state.calibration)
     return withheld | find_unfit(forecast)
 
@@ -136,11 +140,13 @@ def _write_scores(
         writer.write_scores(concatenate(new))
 
 
-def _stamp(part: PartInputs, bundle: ModelBundle, objects: Mapping[str, str]) -> Stamp:
+def _stamp(part: PartInputs, forecaster: Forecaster, objects: Mapping[str, str]) -> Stamp:
+    others = forecaster.select_others(part.vintage.info.tickers)
     return Stamp(
         origin_date=part.session,
         target_dates=part.target_dates,
-        model_version=bundle.version,
+        model_version=forecaster.bundle.version,
+        others={ticker: bundle.version for ticker, bundle in others.items()},
         vintage_sha256=objects[part.key("bars")],
         issued_at=part.vintage.info.issued_at,
         mode=part.vintage.info.mode,
@@ -149,11 +155,32 @@ def _stamp(part: PartInputs, bundle: ModelBundle, objects: Mapping[str, str]) ->
 
 def _next_state(
     part: PartInputs,
-    bundle: ModelBundle,
-    scored: ScoredForecasts | None,
-    rescored: Sequence[Rescored],
+    usable: Sequence[Bars],
+    forecaster: Forecaster,
+    outcomes: tuple[ScoredForecasts | None, Sequence[Rescored]],
 ) -> State:
-    prior, manifest = part.prior, bundle.manifest
+    prior, manifest = part.prior, forecaster.bundle.manifest
+    scored, rescored = outcomes
     state = start_part(prior, manifest, part.session, part.number)
-    state = correct_state(state, manifest, rescored)
+    state = _hand_over(state, prior, part.vintage, usable, forecaster)
+    state = correct_state(state, rescored)
     return apply_scores(state, prior.manifest, prior.outstanding, manifest, scored)
+
+
+def _hand_over(
+    state: State,
+    prior: PriorRecord,
+    vintage: Vintage,
+    usable: Sequence[Bars],
+    forecaster: Forecaster,
+) -> State:
+    """Return the state in which each ticker fit for a forecast is served by its own model."""
+    main, vix = forecaster.bundle.version, vintage.bars.get(VIX)
+    fit = [bars.ticker for bars in usable]
+    others = {ticker: of.version for ticker, of in forecaster.select_others(fit).items()}
+    return hand_over(
+        state,
+        prior,
+        dict.fromkeys(fit, main) | others,
+        lambda ticker: forecaster.first_log_gains(vintage.bars[ticker], vix),
+    )

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from pipeline.bars import Bars
 from pipeline.columns import Columns, concatenate, take, where
 from pipeline.evaluation.score_table import FORECASTER
-from pipeline.forecasting.bundle import Manifest
 from pipeline.forecasting.calibration import correct_log_gains, step_at
 from pipeline.grid import round_decimals, to_digits
-from pipeline.record.manifest import Correction, Mode
+from pipeline.record.correction import Correction
+from pipeline.record.manifest import Mode
 from pipeline.record.mended import Change, MendedCloses, ScoringRun
 from pipeline.record.running_scores import RunningScores
 from pipeline.record.running_scores_corrected import correct_scores
@@ -72,12 +72,12 @@ def _list_of_ticker(new: Columns, change: Change) -> Iterator[Correction]:
             yield Correction(session.item(), to_digits(was), to_digits(now), scores)
 
 
-def correct_state(state: State, bundle: Manifest, rescored: Sequence[Rescored]) -> State:
+def correct_state(state: State, rescored: Sequence[Rescored]) -> State:
     """Return the state with the gains and running scores that the right closes lead to."""
     for of_run in rescored:
         state = msgspec.structs.replace(
             state,
-            log_gains=_correct_gains(state.log_gains, bundle, of_run),
+            log_gains=_correct_gains(state, of_run),
             tracks=_correct_tracks(state.tracks, of_run),
         )
     return state
@@ -101,15 +101,14 @@ def _rescore_run(run: ScoringRun, changes: Mapping[str, Change], bars: Sequence[
     return Rescored(run, rows[other], after)
 
 
-def _correct_gains(
-    log_gains: Mapping[str, Gains], bundle: Manifest, rescored: Rescored
-) -> dict[str, Gains]:
-    """Return the log gains that the model on duty had learned from the right outcomes."""
-    after, run = dict(log_gains), rescored.run
+def _correct_gains(state: State, rescored: Rescored) -> dict[str, Gains]:
+    """Return the log gains that the models on duty had learned from the right outcomes."""
+    after, run = dict(state.log_gains), rescored.run
     quantiles, was = recover_quantiles(run.scored.issued), run.scored.scores
     for row in rescored.rows.tolist():
         ticker, horizon = was["ticker"][row], int(was["horizon"][row])
-        learned = {run.model_version, was["model_version"][row]} == {bundle.model_version}
+        versions = {run.run.version_of(ticker), was["model_version"][row]}
+        learned = versions == {state.version_of(ticker)}
         if was["model"][row] != FORECASTER or not learned or ticker not in after:
             continue
         gains = np.array(after[ticker])

@@ -12,10 +12,11 @@ from typing import Annotated
 
 import msgspec
 import numpy as np
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
+from pipeline.bars import Floats
 from pipeline.encoding import Number, from_json
-from pipeline.forecasting.calibration import Calibration
+from pipeline.forecasting.calibration import MAX_LOG_GAIN, Calibration
 from pipeline.forecasting.levels import LEVELS
 from pipeline.grid import round_decimals
 from pipeline.ports import ObjectStore
@@ -29,6 +30,16 @@ LogGain = Annotated[float, Meta(ge=-1, le=1)]
 OfLevels = Annotated[tuple[LogGain, ...], Meta(min_length=len(LEVELS), max_length=len(LEVELS))]
 Gains = tuple[OfLevels, ...]
 Counts = Mapping[str, Mapping[str, int]]
+
+
+def as_log_gains(gains: Floats) -> Gains:
+    """Return gains float64 (n_horizons, n_levels) as a state keeps them."""
+    return as_tuples(np.clip(np.log(gains), -MAX_LOG_GAIN, MAX_LOG_GAIN))
+
+
+def as_tuples(values: Floats) -> Gains:
+    """Return log gains float64 (n_horizons, n_levels) on the grid."""
+    return tuple(tuple(row) for row in round_decimals(values).tolist())
 
 
 class Outstanding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -47,7 +58,8 @@ class State(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     live stays apart. `withheld` counts, by ticker and reason, the sessions whose first part
     withheld it, and `revised`, by ticker and column, those whose vintage differed from the one
     before; both up to the part before. `earlier_models` maps each model version that served
-    before this one to the manifest of its newest part, whose state has its gains.
+    before this one to the manifest of its newest part, whose state has its gains. `others` has the
+    version of the model that serves a ticker, of those that the one of `model_version` does not.
     """
 
     schema_version: int
@@ -61,6 +73,16 @@ class State(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     withheld: Counts = {}
     revised: Counts = {}
     earlier_models: Mapping[str, str] = {}
+    others: Mapping[str, str] | UnsetType = UNSET
+
+    @property
+    def served_by_others(self) -> Mapping[str, str]:
+        """Ticker -> version, of those that another model than that on duty serves."""
+        return {} if self.others is UNSET else self.others
+
+    def version_of(self, ticker: str) -> str:
+        """Return the version of the model that serves a ticker."""
+        return self.served_by_others.get(ticker, self.model_version)
 
     @property
     def calibration(self) -> Calibration:

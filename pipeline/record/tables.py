@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
@@ -23,7 +23,10 @@ from pipeline.record.scoring import recover_quantiles
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """What every row of a run says of its origin in the data, the model, time and mode."""
+    """What every row of a run says of its origin in the data, the model, time and mode.
+
+    `others` maps tickers that another model serves to its version.
+    """
 
     origin_date: date
     target_dates: tuple[date, ...]
@@ -31,6 +34,11 @@ class Stamp:
     vintage_sha256: str
     issued_at: datetime
     mode: Mode
+    others: Mapping[str, str] = field(default_factory=dict)
+
+    def version_of(self, ticker: str) -> str:
+        """Return the version of the model that serves a ticker."""
+        return self.others.get(ticker, self.model_version)
 
 
 def build_forecast_columns(
@@ -63,7 +71,7 @@ def build_forecast_columns(
         "es_975": round_decimals(expected_shortfall(recover_quantiles(prices))),
         "status": np.repeat(_as_strings(status), h),
         "mode": np.full(n * h, stamp.mode.value, object),
-        "model_version": np.full(n * h, stamp.model_version, object),
+        "model_version": np.repeat(_as_strings(list(map(stamp.version_of, tickers))), h),
         "vintage_sha256": np.full(n * h, stamp.vintage_sha256, object),
         "issued_at": np.full(n * h, to_instant(stamp.issued_at)),
     }

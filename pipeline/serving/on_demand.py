@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,7 @@ from pipeline.errors import InvalidBars, InvalidField, NonFiniteOutput, NotPubli
 from pipeline.forecasting.calibration import NEUTRAL, Calibration
 from pipeline.forecasting.forecast import Forecast, forecast, forecast_windows
 from pipeline.forecasting.model import Model
+from pipeline.forecasting.models import is_proven_on
 from pipeline.forecasting.windows import MIN_SESSIONS
 from pipeline.record.keys import LATEST
 from pipeline.serving.answers import PredictAnswer, answer_from_forecast
@@ -34,10 +35,15 @@ UNDATED = np.array(["NaT"], "datetime64[D]")
 
 @dataclass(frozen=True, slots=True)
 class OnDemand:
-    """What answers single requests: a model made once, and the store's views."""
+    """What answers single requests: a model made once, and the store's views.
+
+    `load_broad` gives the model of tickers that `model` was not proven on, when one is asked for
+    first; without it `model` serves all.
+    """
 
     model: Model
     views: CachedViews
+    load_broad: Callable[[], Model] | None = None
 
     def predict(self, request: Request) -> PredictAnswer:
         """Return the forecast that `request` asks for.
@@ -62,25 +68,17 @@ class OnDemand:
     def _answer(self, request: Request, ticker: str) -> PredictAnswer:
         if isinstance(request, TickerRequest):
             return answer_from_latest(self.views.latest(), ticker)
-        calibration = self._calibration(ticker)
-        distribution = self._forecast(request, ticker, calibration)
+        calibration, model = self._calibration(ticker), self.select_model(ticker)
+        distribution = _forecast(request, ticker, model, calibration)
         return answer_from_forecast(
-            distribution, self.model.manifest.model_version, ticker in calibration.gains
+            distribution, model.manifest.model_version, ticker in calibration.gains
         )
 
-    def _forecast(
-        self, request: DataRequest | BarsRequest, ticker: str, calibration: Calibration
-    ) -> Forecast:
-        if isinstance(request, DataRequest):
-            distribution = _forecast_window(request, ticker, self.model, calibration)
-        else:
-            vix = None if request.vix is UNSET else build_vix_bars(request.vix)
-            distribution = forecast(
-                [select_usable_bars(ticker, request.bars)], self.model, calibration, vix
-            )
-        if not distribution.finite.all():
-            raise NonFiniteOutput("expected a finite forecast, got NaN or infinity")
-        return distribution
+    def select_model(self, ticker: str) -> Model:
+        """Return the model that serves a ticker: that on duty where the caller names none."""
+        if self.load_broad is None or ticker == UNNAMED:
+            return self.model
+        return self.model if is_proven_on(self.model.manifest, ticker) else self.load_broad()
 
     def _calibration(self, ticker: str) -> Calibration:
         """Return the gains that latest.json carries for the ticker, neutral where it has none."""
@@ -98,6 +96,19 @@ class OnDemand:
                 f"{ticker}, got {len(published.gains)}"
             )
         return Calibration.from_stored({ticker: published.gains})
+
+
+def _forecast(
+    request: DataRequest | BarsRequest, ticker: str, model: Model, calibration: Calibration
+) -> Forecast:
+    if isinstance(request, DataRequest):
+        distribution = _forecast_window(request, ticker, model, calibration)
+    else:
+        vix = None if request.vix is UNSET else build_vix_bars(request.vix)
+        distribution = forecast([select_usable_bars(ticker, request.bars)], model, calibration, vix)
+    if not distribution.finite.all():
+        raise NonFiniteOutput("expected a finite forecast, got NaN or infinity")
+    return distribution
 
 
 def select_usable_bars(ticker: str, rows: Sequence[BarRow]) -> Bars:

@@ -15,7 +15,7 @@ from pipeline.bars import Bars, Floats
 from pipeline.baselines.full_history import HORIZONS
 from pipeline.encoding import to_json
 from pipeline.errors import DataError, Reason
-from pipeline.forecasting.adjustment_check import check_unmixed
+from pipeline.forecasting.adjustment_check import check_adjusted, check_unmixed
 from pipeline.forecasting.bundle import (
     MANIFEST,
     ONNX,
@@ -43,11 +43,14 @@ def save_bundle(bundle: ModelBundle, folder: Path) -> None:
     files.replace(MANIFEST, to_json(bundle.manifest))
 
 
-def check_trainable(bars: Sequence[Bars]) -> None:
-    """Raise DataError for bars unfit to learn from: too few, constant, or adjusted in part."""
+def check_trainable(bars: Sequence[Bars], *, adjusted: bool = False) -> None:
+    """Raise DataError for bars unfit to learn from: too few, constant, or adjusted in part.
+
+    Those said to be `adjusted` for dividends must all be so.
+    """
     for ticker_bars in bars:
         _check_ticker(ticker_bars)
-    check_unmixed(bars)
+    (check_adjusted if adjusted else check_unmixed)(bars)
 
 
 def _check_ticker(bars: Bars) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -16,14 +17,14 @@ from pipeline.backtest.history import read_market
 from pipeline.backtest.score_cube import ScoreCube
 from pipeline.bars import VIX, Bars, RawBars
 from pipeline.evaluation.score_table import FORECASTER
-from pipeline.forecasting.adjustment_check import check_unmixed
+from pipeline.forecasting.adjustment_check import check_adjusted, check_unmixed
 from pipeline.ports import BarSource
 from pipeline.training.bundles import MIN_TRAINING_SESSIONS, save_bundle
 from pipeline.training.gate import read_current_scores, refuse_worse
 from pipeline.training.proof import Proof, prove
 from pipeline.training.report.plots import draw_plots
 from pipeline.training.tracking import Run, ScoringTracker, Tracker, keep_scores
-from pipeline.training.trainers import train_ensemble
+from pipeline.training.trainers import TrainedEnsemble, train_ensemble
 
 MIN_PROOF_SESSIONS = 22
 PLOTS = "plots"
@@ -40,16 +41,20 @@ class TrainingOutcome:
 
 @dataclass(frozen=True, slots=True)
 class TrainingTask:
-    """What to train on, and from which origin on to score a model that saw only bars before it."""
+    """What to train on, and from which origin on to score a model that saw only bars before it.
+
+    All prices are `adjusted` for dividends, or none.
+    """
 
     bars: Sequence[Bars]
     vix: RawBars | None
     prove_from: date
     seed: int = 0
+    adjusted: bool = False
 
 
 def read_all(
-    source: BarSource, tickers: Sequence[str], first: date, last: date
+    source: BarSource, tickers: Sequence[str], first: date, last: date, *, adjusted: bool = False
 ) -> tuple[list[Bars], RawBars | None]:
     """Return the validated bars of all tickers, and the VIX where the source has it.
 
@@ -57,10 +62,11 @@ def read_all(
     ------
     DataError
         Of the first ticker without bars, or with bars that break a rule; when some prices are
-        adjusted for dividends and others are not.
+        adjusted for dividends and others are not, or all were said to be `adjusted`.
     """
     reading = read_market(source, tickers, first, last)
-    check_unmixed([reading.bars[ticker] for ticker in tickers])
+    check = check_adjusted if adjusted else check_unmixed
+    check([reading.bars[ticker] for ticker in tickers])
     return [Bars.validate(reading.bars[ticker]) for ticker in tickers], reading.bars.get(VIX)
 
 
@@ -91,7 +97,7 @@ def train_and_prove(
         refuse_worse(scores, read_current_scores(folder))
         say("Training")
         members = ScoringTracker(tracker, proof.board) if proof else tracker
-        bundle = train_ensemble(task.bars, task.vix, task.seed, members).bundle
+        bundle = _trainer(task)(task.bars, task.vix, task.seed, members).bundle
         manifest = msgspec.structs.replace(bundle.manifest, scores=scores)
         save_bundle(replace(bundle, manifest=manifest), folder)
         for name, share in manifest.members.items():
@@ -100,11 +106,16 @@ def train_and_prove(
     return TrainingOutcome(bundle.version, scores, note)
 
 
+def _trainer(task: TrainingTask) -> Callable[..., TrainedEnsemble]:
+    return partial(train_ensemble, adjusted=task.adjusted)
+
+
 def _list_params(task: TrainingTask) -> dict[str, object]:
     return {
         "seed": task.seed,
         "tickers": ",".join(ticker_bars.ticker for ticker_bars in task.bars),
         "vix": task.vix is not None,
+        "adjusted": task.adjusted,
         "last_session": max(ticker_bars.session[-1] for ticker_bars in task.bars),
         "prove_from": task.prove_from,
     }
@@ -112,7 +123,7 @@ def _list_params(task: TrainingTask) -> dict[str, object]:
 
 def _prove(task: TrainingTask, run: Run, say: Callable[[str], None]) -> Proof:
     say(f"Proving, origins from {task.prove_from} on")
-    proof = prove(task.bars, task.vix, task.prove_from, train_ensemble)
+    proof = prove(task.bars, task.vix, task.prove_from, _trainer(task))
     keep_scores(run, proof.board, FORECASTER)
     with TemporaryDirectory() as folder:
         plots = FolderObjects(Path(folder) / PLOTS)

@@ -45,9 +45,16 @@ def train_range_har(bars: Sequence[Bars], vix: RawBars | None) -> TrainedEnsembl
 
 
 def train_ensemble(
-    bars: Sequence[Bars], vix: RawBars | None, seed: int = 0, tracker: Tracker | None = None
+    bars: Sequence[Bars],
+    vix: RawBars | None,
+    seed: int = 0,
+    tracker: Tracker | None = None,
+    *,
+    adjusted: bool = False,
 ) -> TrainedEnsemble:
     """Train range-HAR, LSTM and trees on all of `bars` and average them.
+
+    All prices are `adjusted` for dividends, or none.
 
     Raises
     ------
@@ -56,7 +63,7 @@ def train_ensemble(
     ModelError
         When graph and Python ensemble differ by more than 1e-5 anywhere.
     """
-    check_trainable(bars)
+    check_trainable(bars, adjusted=adjusted)
     windows, rows = _build_training_rows(bars, vix)
     fitted = fit_ensemble(rows, seed, tracker or NoTracking())
     training_data = (windows, rows)

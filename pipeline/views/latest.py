@@ -60,12 +60,12 @@ def _build_tickers(parts: Sequence[CommittedPart]) -> dict[str, TickerForecast]:
 
 def _build_ticker(rows: Columns, run: RunManifest, gains: Floats) -> TickerForecast:
     """Return a ticker's forecast, a row per horizon, or only its status where it is withheld."""
-    status = rows["status"][0]
+    status, version = rows["status"][0], rows["model_version"][0]
     if status != OK:
-        return TickerForecast(status, run.model_version, run.issued_at)
+        return TickerForecast(status, version, run.issued_at)
     return TickerForecast(
         status,
-        run.model_version,
+        version,
         run.issued_at,
         last_close=float(rows["last_close"][0]),
         horizons=tuple(_build_horizon(rows, row) for row in range(len(rows["horizon"]))),

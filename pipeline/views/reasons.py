@@ -34,7 +34,6 @@ MEANINGS: Mapping[str, str] = {
         "the second source has another last close, by more than .2 %; run again once they "
         "agree, or without --check-bars if the second is wrong"
     ),
-    Reason.NO_RANGES: "open, high, low and close are one price: intervals would be too narrow",
     Reason.NOT_ENOUGH_HISTORY: "too few bars for one window",
     Reason.NON_FINITE_OUTPUT: "the model answered no finite number",
     Reason.IMPLAUSIBLE_OUTPUT: "what the model answered cannot be: see the glossary",

@@ -65,9 +65,12 @@ class PartReader:
         state = _once(self._states, run, lambda: read_state(self._store, run))
         return state.calibration.gains_of([ticker], run.horizons)
 
-    def read_model(self, run: RunManifest) -> Model:
-        """Return the model that a part was made by."""
-        return _once(self._models, run, lambda: read_model(self._store, run))
+    def read_model(self, run: RunManifest, ticker: str) -> Model:
+        """Return the model that forecast a ticker in a part."""
+        version = run.version_of(ticker)
+        if version not in self._models:
+            self._models[version] = read_model(self._store, run, version)
+        return self._models[version]
 
 
 def attribute_change(
@@ -87,7 +90,7 @@ def attribute_change(
     exact = attribute_width(
         parts.read_window(before, ticker),
         parts.read_window(now, ticker),
-        parts.read_model(now),
+        parts.read_model(now, ticker),
         parts.read_gains(before, ticker),
         parts.read_gains(now, ticker),
     )
@@ -117,7 +120,7 @@ def read_width_changes(
     befores = _find_befores(store, head, {t for run in runs for t in run.published})
     for now in runs:
         for ticker in sorted(now.published & befores.keys()):
-            if now.model_version == befores[ticker].model_version:
+            if now.version_of(ticker) == befores[ticker].version_of(ticker):
                 with suppress(DamagedObject, DataError, ModelError):
                     changes[ticker] = attribute_change(parts, now, befores[ticker], ticker)
     return changes

@@ -138,6 +138,10 @@ def test_a_forecast_says_what_the_daily_run_would_note() -> None:
     adjusted.iloc[:-40] *= 0.987654321
     with pytest.warns(UserWarning, match="ABC: older prices are not in cents"):
         frames.forecast(adjusted, "ABC")
+    one_price = frame_of(bars["ABC"])
+    one_price = one_price.assign(Open=one_price.Close, High=one_price.Close, Low=one_price.Close)
+    with pytest.warns(UserWarning, match="ABC: open, high, low and close are one price"):
+        frames.forecast(one_price, "ABC")
     with pytest.warns(UserWarning, match="newest close of .VIX is of 2026-11-19"):
         own = frames.forecast(frame_of(bars["ABC"]), "ABC", frame_of(bars[VIX])[:-1])
     assert own.horizon.tolist() == [1, 2, 3, 4, 5]  # all the same
@@ -147,10 +151,6 @@ REFUSED = {
     "too few": (lambda frame: frame[-50:], Reason.NOT_ENOUGH_HISTORY),
     "a session left out": (lambda frame: frame.drop(frame.index[-3]), Reason.MISSING_SESSION),
     "the wrong way round": (lambda frame: frame[::-1], Reason.UNORDERED_SESSIONS),
-    "one price a day": (
-        lambda frame: frame.assign(Open=frame.Close, High=frame.Close, Low=frame.Close),
-        Reason.NO_RANGES,
-    ),
     "a hole": (
         lambda frame: frame.assign(Close=frame.Close.mask(frame.index == "2026-11-18")),
         Reason.BAR_NAN,

@@ -11,6 +11,7 @@ import numpy as np
 from pipeline.bars import PRICES, RawBars
 from pipeline.errors import Reason
 from pipeline.jobs.daily_job import DailyJob
+from pipeline.jobs.newcomers import FURTHER_BACK
 from pipeline.ports import Reading
 from pipeline.record.manifest import Mode
 from pipeline.record.revisions import split_factor_since
@@ -25,11 +26,12 @@ class PointInTimeVintages:
         self._asked, self._tickers = (*job.tickers, *job.covariates), job.tickers
         self._label, self._issued_at = job.source.label, issued_at
 
-    def vintage(self, expected: Sequence[date]) -> Vintage:
+    def vintage(self, expected: Sequence[date], newcomers: Sequence[str] = ()) -> Vintage:
         """Return the vintage a run at the last of these sessions would have read."""
-        session = expected[-1]
+        session, further = expected[-1], expected[0] - FURTHER_BACK
+        longer = {*newcomers, *(self._asked[len(self._tickers) :] if newcomers else ())}
         quoted = {s: _undo_later_splits(raw, session) for s, raw in self.reading.bars.items()}
-        spans = {symbol: raw.since(expected[0]) for symbol, raw in quoted.items()}
+        spans = {s: raw.since(further if s in longer else expected[0]) for s, raw in quoted.items()}
         bars = {symbol: raw for symbol, raw in spans.items() if len(raw)}
         failures = {ticker: self._failure(ticker) for ticker in self._tickers if ticker not in bars}
         info = ReadInfo(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 
 import numpy as np
@@ -18,11 +18,12 @@ from pipeline.errors import DataError
 from pipeline.forecasting.bundle import ModelBundle
 from pipeline.forecasting.calibration import NEUTRAL
 from pipeline.forecasting.forecast import Forecast, forecast_history
-from pipeline.forecasting.model import Model
+from pipeline.forecasting.models import Models
 from pipeline.forecasting.windows import MIN_SESSIONS
 from pipeline.grid import round_digits
 from pipeline.ports import Reading
 from pipeline.record.forecasters import DirectForecaster, garch_parameters, select_baseline_bars
+from pipeline.record.state import Gains
 
 
 class PrecomputedForecaster:
@@ -31,16 +32,16 @@ class PrecomputedForecaster:
     A ticker whose bars do not all pass as one history is forecast session by session.
     """
 
-    def __init__(self, model: Model, tickers: Sequence[str], reading: Reading) -> None:
-        self._direct = DirectForecaster(model)
+    def __init__(self, models: Models, tickers: Sequence[str], reading: Reading) -> None:
+        self._direct = DirectForecaster(models)
         self._histories = dict(_validate_histories(reading, tickers))
         vix = reading.bars.get(VIX)
         self._forecasts = {
-            ticker: forecast_history(bars, model, NEUTRAL, vix)
+            ticker: forecast_history(bars, models.select(ticker), NEUTRAL, vix)
             for ticker, bars in self._histories.items()
         }
         self._baselines = {
-            ticker: issue_baselines(slide_histories(bars), garch_parameters(self.bundle, ticker))
+            ticker: issue_baselines(slide_histories(bars), garch_parameters(models, ticker))
             for ticker, bars in self._histories.items()
             if len(bars) >= BASELINE_SESSIONS
         }
@@ -48,6 +49,14 @@ class PrecomputedForecaster:
     @property
     def bundle(self) -> ModelBundle:
         return self._direct.bundle
+
+    def select_others(self, tickers: Iterable[str]) -> dict[str, ModelBundle]:
+        """Return ticker -> bundle of the tickers that another than `bundle` serves."""
+        return self._direct.select_others(tickers)
+
+    def first_log_gains(self, bars: RawBars, vix: RawBars | None) -> Gains:
+        """Return the log gains that a ticker starts with which another than `bundle` serves."""
+        return self._direct.first_log_gains(bars, vix)
 
     def forecast(self, bars: Sequence[Bars], vix: RawBars | None) -> Forecast:
         """Return the forecast from the last session of each ticker, gains not applied."""
@@ -67,7 +76,7 @@ class PrecomputedForecaster:
             return self._direct.baselines(bars)
         history, seen = self._histories[bars.ticker], select_baseline_bars(bars)
         origin = int(np.searchsorted(history.session, seen.session[-1]))
-        if history.close[origin] != seen.close[-1]:
+        if history.close[origin] != seen.close[-1] or len(seen) < BASELINE_SESSIONS:
             return self._direct.baselines(bars)
         row = origin - (BASELINE_SESSIONS - 1)
         return {

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 
+from msgspec import UNSET
+
 from pipeline.errors import DamagedObject, Overtaken, RequestError
 from pipeline.jobs.backfill.bulk_writer import BulkWriter
 from pipeline.jobs.backfill.point_in_time import PointInTimeVintages
@@ -17,6 +19,7 @@ from pipeline.jobs.backfill.session_history import SessionHistory
 from pipeline.jobs.backfill.unscored_parts import UnscoredParts
 from pipeline.jobs.daily_job import DailyJob
 from pipeline.jobs.do_without import repair_or_do_without
+from pipeline.jobs.newcomers import list_newcomers, read_history
 from pipeline.jobs.remake import finish_claimed
 from pipeline.ports import ObjectStore, Reading
 from pipeline.record.chain import Link, count_recorded, read_link
@@ -101,8 +104,7 @@ def _publish_planned(
     """Publish sessions by the plan that was begun, or by one of them all and of this moment."""
     span = (begun.first, begun.last) if begun else (sessions[0], sessions[-1])
     history = SessionHistory.of(job.calendar, *span)
-    symbols = [*job.tickers, *job.covariates]
-    reading = job.source.read(symbols, history.expected(span[0])[0], span[1])
+    reading = read_history(job, history.expected(span[0])[0], span[1])
     newest = _find_newest_bar(sessions[0], job.tickers, reading)
     sessions = [session for session in sessions if session <= newest]
     plan = _plan(job, (span[0], min(span[1], newest)), reading, at)
@@ -112,7 +114,7 @@ def _publish_planned(
     try:
         if left := _select_missing(job.store, sessions, head):
             prior = read_prior_record(
-                job.store, job.tables, head, left[0], job.model.bundle.version, job.repairs
+                job.store, job.tables, head, left[0], job.model_versions, job.repairs
             )
             _publish_each(job, left, history, vintages, prior, progress)
     except (KeyboardInterrupt, Overtaken):
@@ -140,6 +142,7 @@ def _plan(job: DailyJob, span: tuple[date, date], reading: Reading, at: datetime
         model_version=bundle.version,
         bundle=digest_bundle(bundle),
         bars=digest_bars(bars),
+        broad=digest_bundle(job.broad.bundle) if job.broad else UNSET,
     )
 
 
@@ -152,7 +155,7 @@ def _publish_each(
     progress: Progress,
 ) -> None:
     """Publish the sessions in order, but those that go not on the record."""
-    forecaster = PrecomputedForecaster(job.model, job.tickers, vintages.reading)
+    forecaster = PrecomputedForecaster(job.models, job.tickers, vintages.reading)
     numbers = FreeNumbers(job.store, sessions[0])
     unscored = UnscoredParts(job)
     horizons = len(job.model.manifest.horizons)
@@ -160,7 +163,7 @@ def _publish_each(
         write = with_signatures(job.signer, with_terms(job.store, job.terms, writer.write))
         for done, session in enumerate(sessions, start=1):
             expected, targets = history.expected(session), history.following(session, horizons)
-            vintage = vintages.vintage(expected)
+            vintage = vintages.vintage(expected, list_newcomers(job, job.tickers, prior))
             if is_recorded(vintage, expected, targets[0], prior, forecaster):
                 data = vintage.encode(job.tables)
                 number = numbers.choose(session, data)

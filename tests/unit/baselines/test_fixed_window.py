@@ -10,7 +10,12 @@ import pytest
 from scipy import stats
 
 from pipeline.backtest.evaluate import LEVEL_GRID
-from pipeline.baselines.fixed_window import BASELINE_SESSIONS, issue_baselines, slide_histories
+from pipeline.baselines.fixed_window import (
+    BASELINE_SESSIONS,
+    issue_baselines,
+    pool_parameters,
+    slide_histories,
+)
 from pipeline.baselines.full_history import HORIZONS, ewma, persistence
 from pipeline.baselines.names import EWMA, GARCH_T, ISSUED
 from pipeline.baselines.volatility import garch_t_quantiles
@@ -18,6 +23,7 @@ from pipeline.errors import InvalidBars, Reason
 from pipeline.forecasting.levels import MEDIAN
 from pipeline.forecasting.model import Model
 from pipeline.record.forecasters import select_baseline_bars
+from pipeline.record.notes import NoteCode
 from tests.support.builders import bars, raw_bars
 from tests.support.fakes import MemoryObjects
 from tests.support.records import SESSIONS, market, rows_by_key, run_day, table
@@ -204,10 +210,11 @@ def test_without_parameters_garch_is_left_out() -> None:
     assert set(issue_baselines(slide_histories(SPY), None)) == {"persistence", EWMA}
 
 
-def test_fewer_than_300_bars_are_not_enough() -> None:
-    assert len(select_baseline_bars(raw_bars("SPY", 300))) == 300
-    with pytest.raises(InvalidBars, match="SPY: expected 300 bars, got 299") as raised:
-        select_baseline_bars(raw_bars("SPY", 299))
+def test_fewer_than_126_bars_are_not_enough() -> None:
+    assert len(select_baseline_bars(raw_bars("SPY", 301))) == 300
+    assert len(select_baseline_bars(raw_bars("SPY", 126))) == 126
+    with pytest.raises(InvalidBars, match="SPY: expected at least 126 bars, got 125") as raised:
+        select_baseline_bars(raw_bars("SPY", 125))
     assert raised.value.reason is Reason.NOT_ENOUGH_HISTORY
 
 
@@ -220,17 +227,17 @@ def test_a_hole_among_the_last_300_bars_is_no_history() -> None:
     assert raised.value.reason is Reason.BAR_NAN
 
 
-def test_a_ticker_with_too_short_a_history_is_forecast_but_has_no_baselines(model: Model) -> None:
-    store, short = MemoryObjects(), market()["QQQ"].tail(299)
-    assert run_day(model, store, SESSIONS[-1], market(QQQ=short)).withheld == {}
+@pytest.mark.parametrize("n", [126, 299])
+def test_a_ticker_of_a_short_history_has_all_baselines_and_a_note(model: Model, n: int) -> None:
+    store, short = MemoryObjects(), market()["QQQ"].tail(n)
+    summary = run_day(model, store, SESSIONS[-1], market(QQQ=short))
+    assert summary.withheld == {}
     rows = rows_by_key(table(store, "baselines"), "model", "ticker", "horizon")
     assert len(rows) == len(ISSUED) * 2 * 5
-    for (_, ticker, _), row in rows.items():
-        refused = ticker == "QQQ"
-        assert row["status"] == ("withheld:not_enough_history" if refused else "ok")
-        assert np.isnan(row["prediction"]) == refused
-    ours = rows_by_key(table(store, "forecasts"), "ticker", "horizon")
-    assert {row["status"] for row in ours.values()} == {"ok"}
+    assert {row["status"] for row in rows.values()} == {"ok"}
+    assert all(row["sigma"] > 0 for row in rows.values())
+    notes = [note for note in summary.manifests[0].notes if note.code == NoteCode.SHORT_HISTORY]
+    assert [note.tickers for note in notes] == [("QQQ",)]
 
 
 def test_a_ticker_that_is_withheld_has_no_baselines_either(model: Model) -> None:
@@ -241,7 +248,45 @@ def test_a_ticker_that_is_withheld_has_no_baselines_either(model: Model) -> None
     assert refused == {"withheld:unknown_ticker"}
 
 
-def test_a_ticker_that_the_bundle_does_not_know_has_the_other_baselines(model: Model) -> None:
+def test_a_ticker_that_the_bundle_does_not_know_has_every_baseline(model: Model) -> None:
     store, other = MemoryObjects(), market(("EEM",))
     run_day(model, store, SESSIONS[-1], other, tickers=("EEM",))
-    assert set(table(store, "baselines")["model"]) == {"persistence", EWMA}
+    baselines = table(store, "baselines")
+    assert set(baselines["model"]) == set(ISSUED)
+    assert np.isfinite(baselines["prediction"]).all()
+
+
+def test_a_ticker_without_parameters_gets_the_medians_of_those_that_have_some() -> None:
+    one = {"mu": 0.1, "omega": 0.5, "alpha[1]": 0.10, "beta[1]": 0.80, "nu": 5.0}
+    two = {"mu": 0.3, "omega": 0.1, "alpha[1]": 0.06, "beta[1]": 0.90, "nu": 9.0}
+    pooled = pool_parameters({"A": one, "B": two, "C": two})
+    assert pooled == {"mu": 0.3, "alpha[1]": 0.06, "beta[1]": 0.90, "nu": 9.0}
+    assert pool_parameters({}) is None
+
+
+def test_pooled_parameters_always_have_a_variance_to_come_back_to() -> None:
+    pooled = pool_parameters({"A": {"mu": 0.0, "alpha[1]": 0.2, "beta[1]": 0.85, "nu": 5.0}})
+    assert pooled is not None
+    assert pooled["alpha[1]"] + pooled["beta[1]"] == pytest.approx(0.995)
+
+
+@pytest.mark.parametrize("scale", [0.5, 3.0])
+def test_pooled_parameters_aim_at_the_variance_of_the_ticker_itself(scale: float) -> None:
+    """A ticker that moves k times as much has quantiles k times as far apart."""
+    pooled = {"mu": 0.0, "alpha[1]": 0.06, "beta[1]": 0.90, "nu": 6.0}
+    closes = slide_histories(SPY)
+    calm, wild = (issue_baselines(x, pooled)[GARCH_T] for x in (closes, scale * closes))
+    np.testing.assert_allclose(wild.log_return, scale * calm.log_return, rtol=1e-9)
+    stored = {**pooled, "omega": 0.04 * float((np.diff(closes[0]) * 100).var())}
+    by_hand = issue_baselines(closes[:1], stored)[GARCH_T]
+    np.testing.assert_allclose(calm.sigma[0], by_hand.sigma[0], rtol=2e-2)
+
+
+@pytest.mark.parametrize("n", [126, 200, 299])
+def test_baselines_go_as_far_as_history_does(n: int) -> None:
+    pooled = {"mu": 0.0, "alpha[1]": 0.06, "beta[1]": 0.90, "nu": 6.0}
+    closes = np.log(bars(n=n).close)[None]
+    for forecast in issue_baselines(closes, pooled).values():
+        assert np.isfinite(forecast.log_return).all()
+        assert (np.diff(forecast.log_return, axis=-1) >= 0).all()
+        assert (forecast.sigma > 0).all()

@@ -62,7 +62,7 @@ def test_parts_of_one_session_are_links_of_the_chain(model: Model) -> None:
 def test_the_bars_before_a_part_are_the_newest_of_each_ticker(model: Model) -> None:
     store = run_days(model, SPAN[:1])
     run_day(model, store, SPAN[1], {"SPY": market()["SPY"]})
-    before = read_prior_record(store, TABLES, find_head(store), SPAN[2], "")
+    before = read_prior_record(store, TABLES, find_head(store), SPAN[2], [])
     last = {ticker: bars.session[-1].item() for ticker, bars in before.bars.items()}
     assert last == {"SPY": SPAN[1], "QQQ": SPAN[0]}
 

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 from pipeline.bars import PRICES, VIX, RawBars
-from pipeline.errors import Reason
 from pipeline.forecasting.model import Model
 from pipeline.jobs.status import read_status
 from pipeline.record.manifest import read_manifests
@@ -182,7 +181,8 @@ def flat(raw: RawBars, *back: int) -> RawBars:
     ],
     ids=["newest", "in a month", "scattered", "all", "four", "before that"],
 )
-def test_one_price_a_day_is_withheld(model: Model, back: range, so: bool) -> None:
-    store = MemoryObjects()
-    told = run_day(model, store, LAST, market(QQQ=flat(market()["QQQ"], *back)))
-    assert told.withheld == ({"QQQ": Reason.NO_RANGES} if so else {})
+def test_one_price_a_day_is_noted(model: Model, back: range, so: bool) -> None:
+    summary = run_day(model, MemoryObjects(), LAST, market(QQQ=flat(market()["QQQ"], *back)))
+    assert not summary.withheld
+    notes = [note.tickers for note in summary.manifests[0].notes if note.code == NoteCode.NO_RANGES]
+    assert notes == ([("QQQ",)] if so else [])

@@ -19,8 +19,9 @@ from pipeline.jobs.remake_check import Sample
 from pipeline.jobs.replay import replay
 from pipeline.jobs.verify import Scope, verify
 from pipeline.record.chain import find_head
+from pipeline.record.correction import Correction
 from pipeline.record.keys import scores_key
-from pipeline.record.manifest import Correction, Mode, read_manifests
+from pipeline.record.manifest import Mode, read_manifests
 from pipeline.record.mended import MendedCloses, read_mended
 from pipeline.record.prior import read_prior_record
 from pipeline.record.repairs import Loss, Repairs, accept_loss
@@ -108,7 +109,7 @@ def mended_after(
     session = DAYS[8]
     info = ReadInfo(TICKERS, TICKERS, {}, "scripted", Mode.LIVE, evening(session))
     vintage = Vintage({ticker: raw.as_of(session) for ticker, raw in market().items()}, info)
-    at = (store, TABLES, find_head(store), session, model.bundle.version)
+    at = (store, TABLES, find_head(store), session, [model.bundle.version])
     mended = read_mended(
         store, TABLES, read_prior_record(*at, Repairs(lost=lost)), vintage, session
     )
@@ -118,7 +119,7 @@ def mended_after(
 def corrected_state(model: Model, store: MemoryObjects) -> State:
     """The state after the bad print, corrected by the market's bars; nothing more is scored."""
     rescored = rescore(*mended_after(model, store))
-    return correct_state(states(store)[-1], model.manifest, rescored)
+    return correct_state(states(store)[-1], rescored)
 
 
 def test_gains_that_another_model_learned_are_left_alone(model: Model) -> None:
@@ -126,7 +127,7 @@ def test_gains_that_another_model_learned_are_left_alone(model: Model) -> None:
     rescored = rescore(*mended_after(model, store))
     others = [replace(r, run=replace(r.run, model_version="another")) for r in rescored]
     state = states(store)[-1]
-    after = correct_state(state, model.manifest, others)
+    after = correct_state(state, others)
     assert after.log_gains == state.log_gains
     assert after.tracks != state.tracks
 

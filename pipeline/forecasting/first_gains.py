@@ -1,0 +1,67 @@
+"""First gains: how far a model's quantiles were off on a ticker that it had never seen.
+
+The calibrator's start for a ticker that the bundle does not know: the gains at which each level
+would have been missed as often as it should be in the ticker's own past, shrunk to those that the
+bundle learned on its own tickers. The rarer the misses of a level, the less its own past counts.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pipeline.bars import Bars, Floats, RawBars
+from pipeline.forecasting.bundle import Manifest
+from pipeline.forecasting.calibration import MAX_LOG_GAIN, NEUTRAL
+from pipeline.forecasting.forecast import forecast_history
+from pipeline.forecasting.levels import LEVELS, MEDIAN
+from pipeline.forecasting.model import Model
+from pipeline.forecasting.windows import MIN_SESSIONS, log_returns_ahead
+
+# Misses of a level at which its own past counts as much as the pooled gains.
+SHRINKAGE = 8.0
+
+
+def learn_first_gains(bars: Bars, model: Model, vix: RawBars | None) -> Floats:
+    """Return a ticker's gains (n_horizons, n_levels) from all origins that its bars realise."""
+    pooled = pool_log_gains(model.manifest)
+    if len(bars) <= MIN_SESSIONS:
+        return np.exp(pooled)
+    past = forecast_history(bars, model, NEUTRAL, vix)
+    horizons = model.manifest.horizons
+    realised = log_returns_ahead(bars.close[None], horizons)[0, -len(past.finite) :]
+    usable = past.finite & past.plausible
+    return np.exp(shrink_to(pooled, past.log_return_quantiles[usable], realised[usable]))
+
+
+def pool_log_gains(manifest: Manifest) -> Floats:
+    """Return the mean log gains over a bundle's tickers (n_horizons, n_levels), 0 without any."""
+    if not manifest.gains:
+        return np.zeros((len(manifest.horizons), len(manifest.levels)))
+    mean: Floats = np.log([np.array(gains) for gains in manifest.gains.values()]).mean(axis=0)
+    return mean
+
+
+def shrink_to(pooled: Floats, quantiles: Floats, realised: Floats) -> Floats:
+    """Return log gains (n_horizons, n_levels) between the pooled ones and those of a past.
+
+    Parameters
+    ----------
+    pooled : float64 (n_horizons, n_levels)
+    quantiles : float64 (n, n_horizons, n_levels), gains not applied
+    realised : float64 (n, n_horizons), NaN where not realised
+    """
+    log_gains = pooled.copy()
+    median = quantiles[..., MEDIAN]
+    for horizon in range(quantiles.shape[1]):
+        known = np.isfinite(realised[:, horizon])
+        moved = realised[known, horizon] - median[known, horizon]
+        for level, probability in enumerate(LEVELS):
+            tail = min(probability, 1.0 - probability)
+            misses = tail * known.sum() / (horizon + 1)  # of targets that do not overlap
+            reach = quantiles[known, horizon, level] - median[known, horizon]
+            if level == MEDIAN or misses < 1.0 or not (np.abs(reach) > 0).all():
+                continue
+            own = np.log(max(float(np.quantile(moved / reach, 1.0 - tail)), np.exp(-MAX_LOG_GAIN)))
+            weight = misses / (misses + SHRINKAGE)
+            log_gains[horizon, level] += weight * (own - pooled[horizon, level])
+    return np.clip(log_gains, -MAX_LOG_GAIN, MAX_LOG_GAIN)
