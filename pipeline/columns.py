@@ -15,6 +15,30 @@ Columns = Mapping[str, NDArray[Any]]
 NO_ROWS = np.empty(0, np.int64)
 MOMENT = np.dtype("datetime64[ms]")  # in UTC
 
+_FORECASTS = (
+    "ticker origin_date target_date horizon last_close prediction lower_50 upper_50 lower_80 "
+    "upper_80 lower_90 upper_90 lower_95 upper_95 lower_98 upper_98 sigma es_975 status mode "
+    "model_version vintage_sha256 issued_at"
+)
+_SCORES = (
+    "ticker origin_date target_date horizon model mode in_sample realised_close realised_return "
+    "error pit crps interval_score_80 interval_score_95 covered_50 covered_80 covered_90 "
+    "covered_95 covered_98 lower_95 upper_95 model_version"
+)
+# A backtest issues nothing, so it says nothing of that.
+_BACKTEST_SCORES = _SCORES.replace("mode in_sample ", "").replace("lower_95 upper_95 ", "")
+# The columns of each table, in order.
+TABLES = {
+    "bars": "ticker session open high low close volume dividend split",
+    "forecasts": _FORECASTS,
+    "baselines": f"{_FORECASTS} model",
+    "scores": _SCORES,
+    "backtest_scores": _BACKTEST_SCORES,
+    "scenarios": "scenario ticker origin_date target_date horizon log_return price mode "
+    "model_version vintage_sha256",
+    "templates": "ticker origin_date horizon pit",
+}
+
 
 def concatenate(parts: Sequence[Columns]) -> dict[str, NDArray[Any]]:
     """Return tables of equal columns as one, rows in the order given; at least one table."""

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from pipeline.columns import Columns, check_columns
+from pipeline.columns import TABLES, Columns, check_columns
 from pipeline.errors import StoreError
 
 DAY = pa.date32()
@@ -21,6 +21,7 @@ DTYPES = {
     DAY: np.dtype("datetime64[D]"),
     INSTANT: np.dtype("datetime64[ms]"),
     pa.float64(): np.dtype(np.float64),
+    pa.float32(): np.dtype(np.float32),
     pa.int32(): np.dtype(np.int32),
     pa.string(): np.dtype(object),
     pa.bool_(): np.dtype(np.bool_),
@@ -32,22 +33,11 @@ _REQUIRED = {
     ),
     **dict.fromkeys(["session", "origin_date", "target_date"], DAY),
     **dict.fromkeys((f"covered_{coverage}" for coverage in (50, 80, 90, 95, 98)), pa.bool_()),
-    "horizon": pa.int32(),
+    **dict.fromkeys(["horizon", "scenario"], pa.int32()),
+    **dict.fromkeys(["log_return", "price"], pa.float32()),
     "in_sample": pa.bool_(),
     "issued_at": INSTANT,
 }
-_FORECASTS = (
-    "ticker origin_date target_date horizon last_close prediction lower_50 upper_50 lower_80 "
-    "upper_80 lower_90 upper_90 lower_95 upper_95 lower_98 upper_98 sigma es_975 status mode "
-    "model_version vintage_sha256 issued_at"
-)
-_SCORES = (
-    "ticker origin_date target_date horizon model mode in_sample realised_close realised_return "
-    "error pit crps interval_score_80 interval_score_95 covered_50 covered_80 covered_90 "
-    "covered_95 covered_98 lower_95 upper_95 model_version"
-)
-# A backtest issues nothing, so it says nothing of that.
-_BACKTEST_SCORES = _SCORES.replace("mode in_sample ", "").replace("lower_95 upper_95 ", "")
 
 
 def _declare(names: str) -> Any:
@@ -55,13 +45,9 @@ def _declare(names: str) -> Any:
     return pa.schema([pa.field(n, kind, n not in _REQUIRED) for n, kind in kinds.items()])
 
 
-SCHEMAS = {
-    "bars": _declare("ticker session open high low close volume dividend split"),
-    "forecasts": _declare(_FORECASTS),
-    "baselines": _declare(f"{_FORECASTS} model"),
-    "scores": _declare(_SCORES),
-    "backtest_scores": _declare(_BACKTEST_SCORES),
-}
+SCHEMAS = {table: _declare(names) for table, names in TABLES.items()}
+# Numbers that repeat, for they are on a coarse grid; all others lie in the file as they are.
+REPEATING = {"scenarios": {"log_return"}, "templates": {"pit"}}
 
 # So that a small file cannot grow without end: a vintage of 5,000 tickers has 1.6 million rows.
 MOST_ROWS, MOST_BYTES, MOST_ELEMENTS = 2**22, 2**30, 1000
@@ -87,7 +73,8 @@ class ParquetTables:
         sink = pa.BufferOutputStream()
         with _translate_errors(f"{table}: expected columns of the schema"):
             arrays = [_build_array(table, field, columns[field.name]) for field in schema]
-            _write(pa.table(arrays, schema), dict(sorted(metadata.items())), sink)
+            repeating = _list_repeating(schema) | REPEATING.get(table, set())
+            _write(pa.table(arrays, schema), repeating, dict(sorted(metadata.items())), sink)
         return bytes(sink.getvalue().to_pybytes())
 
     def decode(self, table: str, data: bytes) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
@@ -182,15 +169,18 @@ def _build_array(table: str, field: Any, column: NDArray[Any]) -> Any:
     return array
 
 
-def _write(table: Any, metadata: dict[str, str], sink: Any) -> None:
-    repeating = [field.name for field in table.schema if field.type != pa.float64()]
+def _list_repeating(schema: Any) -> set[str]:
+    return {field.name for field in schema if not pa.types.is_floating(field.type)}
+
+
+def _write(table: Any, repeating: set[str], metadata: dict[str, str], sink: Any) -> None:
     with pq.ParquetWriter(
         sink,
         table.schema,
         version="2.6",
         data_page_version="1.0",
         compression="snappy",  # every reader has it, and prices hardly compress
-        use_dictionary=repeating,
+        use_dictionary=sorted(repeating),
         write_statistics=True,
         write_page_checksum=True,
         # The Parquet types say it all; without Arrow's own copy every reader sees the same file.

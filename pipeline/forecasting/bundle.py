@@ -31,11 +31,24 @@ class Training(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     data_sha256: str
 
 
+class StoredTemplate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Levels that past outcomes had in the forecasts of models which had not seen them.
+
+    `origins` are days since 1970, uint16 (n_origins,); `units` are levels in 1/2000, 0 for none,
+    uint16 (n_origins, n_tickers, n_horizons); both little-endian. What scenarios begin with.
+    """
+
+    tickers: tuple[str, ...]
+    origins: bytes
+    units: bytes
+
+
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Everything a reader must know of the ONNX file.
 
     `covariates` are symbols read beside the tickers; `gains` a ticker's calibration per horizon
-    and level, as outcomes that the model had not seen left it.
+    and level, as outcomes that the model had not seen left it; `template` how outcomes went
+    together before there was a record.
     """
 
     schema_version: int
@@ -52,6 +65,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     scores: Mapping[str, float]
     libraries: Mapping[str, str]
     gains: Mapping[str, tuple[tuple[float, ...], ...]] = {}
+    template: StoredTemplate | msgspec.UnsetType = msgspec.UNSET
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +120,7 @@ def parse_bundle(manifest_json: bytes, onnx: bytes, where_from: str) -> ModelBun
         if expected != received:
             raise BundleMismatch(f"{where_from}: expected {what} {expected}, got {received}")
     _check_gains(manifest, where_from)
+    _check_template(manifest, where_from)
     return ModelBundle(manifest, onnx)
 
 
@@ -131,6 +146,20 @@ def _check_gains(manifest: Manifest, where_from: str) -> None:
             raise BundleMismatch(
                 f"{where_from}: expected positive gains of shape {shape} of {ticker}"
             )
+
+
+def _check_template(manifest: Manifest, where_from: str) -> None:
+    stored = manifest.template
+    if not isinstance(stored, StoredTemplate):
+        return
+    n, size = len(stored.origins) // 2, 2 * len(stored.tickers) * len(manifest.horizons)
+    days = [stored.origins[at : at + 2][::-1] for at in range(0, 2 * n, 2)]
+    in_order = list(stored.tickers) == sorted(set(stored.tickers)) and days == sorted(set(days))
+    if not in_order or (len(stored.origins), len(stored.units)) != (2 * n, n * size):
+        raise BundleMismatch(
+            f"{where_from}: expected a template of tickers in order, days in order and "
+            f"{len(manifest.horizons)} levels of each"
+        )
 
 
 def _check_features(names: tuple[str, ...], where_from: str) -> None:

@@ -24,6 +24,7 @@ from pipeline.record.keys import (
 )
 from pipeline.record.mended import NOTHING_MENDED, MendedCloses
 from pipeline.record.prior import PriorRecord
+from pipeline.record.prior_templates import PriorTemplates
 from pipeline.record.scoring import split_by_month
 from pipeline.record.state import State
 from pipeline.record.vintage import Vintage
@@ -72,6 +73,7 @@ class PublishedPart:
     state: State
     forecasts: Columns
     baselines: Columns
+    templates: PriorTemplates
 
 
 class PartWriter:

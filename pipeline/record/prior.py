@@ -20,6 +20,7 @@ from pipeline.record.chain import Link, read_link, walk_back
 from pipeline.record.issued import read_issued
 from pipeline.record.keys import manifest_key
 from pipeline.record.manifest import RunManifest
+from pipeline.record.prior_templates import PriorTemplates, read_prior_templates
 from pipeline.record.repairs import NO_REPAIRS, Repairs
 from pipeline.record.state import Outstanding, State, list_outstanding, read_state
 from pipeline.record.vintage import Vintage, read_vintage
@@ -42,6 +43,7 @@ class PriorRecord:
     repairs : objects of earlier parts that were damaged
     resumed : version -> the state in which a model of the part last served, if it serves again
     seen : vintages of earlier parts of the session, newest first
+    templates : what scenarios are drawn from
     """
 
     link: Link | None = None
@@ -52,6 +54,7 @@ class PriorRecord:
     repairs: Repairs = NO_REPAIRS
     resumed: Mapping[str, State] = field(default_factory=dict)
     seen: tuple[Vintage, ...] = ()
+    templates: PriorTemplates = PriorTemplates()
 
     @property
     def manifest(self) -> RunManifest | None:
@@ -99,6 +102,7 @@ def read_prior_record(
         repairs=repairs,
         resumed=dict(_read_earlier_states(store, state, model_versions, lost)) if state else {},
         seen=tuple(_read_seen(store, tables, link, session, lost)),
+        templates=read_prior_templates(store, tables, link, session, lost),
     )
 
 
@@ -114,10 +118,7 @@ def _read_earlier_states(
 
 
 def _read_newest_state(store: ObjectStore, link: Link, lost: Container[str]) -> State | None:
-    """Return the state of the newest part whose state is not lost, None where all are.
-
-    What was outstanding then may have been scored since, and must not be scored twice.
-    """
+    """Return the newest state that is not lost; what was outstanding then may be scored since."""
     for linked in walk_back(store, link):
         if linked.manifest.calibration not in lost:
             state = read_state(store, linked.manifest)

@@ -25,6 +25,7 @@ from pipeline.record.plausible_close import select_fit
 from pipeline.record.prior import PriorRecord
 from pipeline.record.proven import with_unproven
 from pipeline.record.rescoring import Rescored, correct_state, list_corrections, rescore
+from pipeline.record.scenario_tables import write_scenarios
 from pipeline.record.scoring import ScoredForecasts, score_realised
 from pipeline.record.state import State
 from pipeline.record.tables import Stamp, build_forecast_columns
@@ -70,11 +71,12 @@ def publish(
     baselines = writer.write_table(
         "baselines", build_baseline_table(vintage, forecast, withheld, forecaster, stamp)
     )
+    templates = write_scenarios(writer, part, bundle.manifest, scored, forecasts, stamp)
     covariates = bundle.manifest.covariates
     manifest = build_manifest(part, bundle.version, forecasts, writer.objects, covariates)
     manifest = with_corrections(manifest, list_corrections(part.mended, rescored))
     manifest = with_unproven(manifest, bundle, others, state)
-    return PublishedPart(commit(manifest, write), state, forecasts, baselines)
+    return PublishedPart(commit(manifest, write), state, forecasts, baselines, templates)
 
 
 def is_recorded(

@@ -26,6 +26,7 @@ TYPES = {
     pa.date32(): "date",
     pa.timestamp("ms", tz="UTC"): "timestamp",
     pa.float64(): "double",
+    pa.float32(): "float",
     pa.int32(): "int",
     pa.string(): "string",
     pa.bool_(): "boolean",

@@ -20,7 +20,8 @@ from pipeline.errors import StoreError
 from tests.support.builders import bars, raw_bars
 
 UNKNOWN_TABLE = (
-    "expected a table of bars, forecasts, baselines, scores, backtest_scores, got 'nonsense'"
+    "expected a table of bars, forecasts, baselines, scores, backtest_scores, scenarios, "
+    "templates, got 'nonsense'"
 )
 GOLDEN = Path(__file__).parents[1] / "golden"
 TABLES = ParquetTables()

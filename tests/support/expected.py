@@ -26,6 +26,7 @@ KEYS = sorted(
         "claims/first.json",
         "store.json",
         FORECASTS,
+        "scenarios/month=2024-12/2024-12-27.00.parquet",
         MANIFEST,
         *VIEWS,
     ]

@@ -58,6 +58,8 @@ CATALOG: dict[str, Any] = {
     **table("BaselinesTable", "baselines"),
     **table("ScoresTable", "scores"),
     **table("BarsTable", "bars"),
+    **table("ScenariosTable", "scenarios"),
+    **table("TemplatesTable", "templates"),
     **view("latest_forecasts"),
     **view("track_record"),
     **view("coverage_by_month"),

@@ -40,6 +40,7 @@ class UnscoredParts:
             outstanding=waiting,
             unscored=concatenate(unscored) if unscored else None,
             repairs=Repairs(lost=self._lost),
+            templates=part.templates,
         )
 
     def _keep_needed(self, parts: Collection[tuple[date, int]]) -> Mapping[str, str]:

@@ -21,7 +21,11 @@ PIPELINE = Path(grammar.__file__).parents[1]
 DAYS = st.dates(date(1000, 1, 1))
 
 
-@given(DAYS, st.integers(0, 99), st.sampled_from(["bars", "forecasts", "baselines", "scenarios"]))
+@given(
+    DAYS,
+    st.integers(0, 99),
+    st.sampled_from(["bars", "forecasts", "baselines", "scenarios", "templates"]),
+)
 def test_every_key_that_is_built_is_of_the_record(session: date, part: int, table: str) -> None:
     built = {
         keys.table_key(table, session, part): Kind.TABLE,

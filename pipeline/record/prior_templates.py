@@ -1,0 +1,57 @@
+"""Prior templates: from what the scenarios of a part are drawn, as earlier parts left it."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterator
+from dataclasses import dataclass
+from datetime import date
+from itertools import islice, takewhile
+
+from pipeline.ports import ObjectStore, Tables
+from pipeline.record.chain import Link, walk_back
+from pipeline.record.manifest import RunManifest
+from pipeline.record.objects import read_verified
+from pipeline.scenarios.template import Template, from_columns
+
+TABLE = "templates"
+# Parts looked through for one that has a template: where none has, no scenarios are drawn.
+LOOKED_BACK = 10
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PriorTemplates:
+    """The newest template, and that of the first part of the session, if there is one.
+
+    All parts of a session draw from the same, so that their scenarios of a number belong together.
+    """
+
+    newest: Template | None = None
+    opening: Template | None = None
+
+
+def read_prior_templates(
+    store: ObjectStore, tables: Tables, link: Link, session: date, lost: Container[str]
+) -> PriorTemplates:
+    """Return the templates that a part of a session goes on with; those that are lost are not."""
+    newest = next((run for run in islice(_walk(store, link), LOOKED_BACK) if _has(run, lost)), None)
+    of_session = list(takewhile(lambda run: run.session == session, _walk(store, link)))
+    opening = of_session[-1] if of_session and _has(of_session[-1], lost) else None
+    return PriorTemplates(
+        _read(store, tables, newest) if newest else None,
+        _read(store, tables, opening) if opening else None,
+    )
+
+
+def _walk(store: ObjectStore, link: Link) -> Iterator[RunManifest]:
+    return (linked.manifest for linked in walk_back(store, link))
+
+
+def _has(run: RunManifest, lost: Container[str]) -> bool:
+    key = run.table(TABLE)
+    return key in run.objects and key not in lost
+
+
+def _read(store: ObjectStore, tables: Tables, run: RunManifest) -> Template:
+    key = run.table(TABLE)
+    columns = tables.decode(TABLE, read_verified(store, run, key))[0]
+    return from_columns(columns, store.url(key))
