@@ -59,6 +59,7 @@ def build_scenario_columns(cube: ScenarioCube, stamp: Stamp) -> Columns:
     size = n_scenarios * n_tickers * n_horizons
     horizons = np.arange(1, n_horizons + 1, dtype=np.int32)
     targets = np.array(cube.target_dates, "datetime64[D]")
+    versions = np.array(list(map(stamp.version_of, cube.tickers)), object)
     return {
         "scenario": np.tile(np.arange(n_scenarios, dtype=np.int32), n_tickers * n_horizons),
         "ticker": np.repeat(np.array(cube.tickers, object), n_horizons * n_scenarios),
@@ -68,7 +69,7 @@ def build_scenario_columns(cube: ScenarioCube, stamp: Stamp) -> Columns:
         "log_return": _in_row_order(cube.log_return),
         "price": _in_row_order(cube.price.astype(np.float32)),
         "mode": np.full(size, stamp.mode.value, object),
-        "model_version": np.full(size, stamp.model_version, object),
+        "model_version": np.repeat(versions, n_horizons * n_scenarios),
         "vintage_sha256": np.full(size, stamp.vintage_sha256, object),
     }
 

@@ -91,7 +91,7 @@ def gains_of(state: State, ticker: str) -> np.ndarray:
 def test_each_row_names_the_model_that_made_it(
     store: MemoryObjects, model: Model, broad: Model
 ) -> None:
-    for name in ("forecasts", "baselines", "scores"):
+    for name in ("forecasts", "baselines", "scores", "scenarios"):
         columns = table(store, name)
         of_broad = np.isin(columns["ticker"].astype(str), FOREIGN)
         assert set(columns["model_version"][of_broad]) == {broad.bundle.version}
