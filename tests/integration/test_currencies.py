@@ -78,3 +78,14 @@ def test_what_can_be_no_code_is_unknown(forecaster: Forecaster, bars: Path, curr
     add_currency(bars, "SPY", currency)
     assert forecaster(*RUN).code == 0
     assert "currencies" not in read(f"runs/{SESSION}.00.json")
+
+
+def test_a_folder_that_was_fetched_says_what_its_source_said(
+    forecaster: Forecaster, bars: Path
+) -> None:
+    add_currency(bars, "SPY", "GBp")
+    span = ("--from", "2025-06-02", "--to", SESSION)
+    assert forecaster("fetch", "--bars", "bars", "--out", "copy", *span).code == 0
+    reading = FolderBars(Path("copy")).read(TICKERS, *ALL_TIME)
+    assert reading.currencies == {"SPY": "GBp"}
+    assert not reading.dialects
