@@ -89,3 +89,13 @@ def test_a_folder_that_was_fetched_says_what_its_source_said(
     reading = FolderBars(Path("copy")).read(TICKERS, *ALL_TIME)
     assert reading.currencies == {"SPY": "GBp"}
     assert not reading.dialects
+
+
+@pytest.mark.parametrize("written", ["csv", "parquet"])
+def test_clean_files_say_it_too(forecaster: Forecaster, bars: Path, written: str) -> None:
+    add_currency(bars, "SPY", "GBp")
+    check = ("check", "--bars", "bars", "--as-of", SESSION, "--out", "clean", "--format", written)
+    forecaster(*check)
+    reading = FolderBars(Path("clean")).read(TICKERS, *ALL_TIME)
+    assert reading.currencies == {"SPY": "GBp"}
+    assert not reading.failures
