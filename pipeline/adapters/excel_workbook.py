@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, BinaryIO
 
@@ -16,6 +17,9 @@ from pipeline.errors import ConfigError
 
 MOST_ROWS = 1_048_576  # of a sheet, its head among them
 WIDEST = 24
+# As people read prices: in cents, and below one of what they are in with the digits there are.
+PRICES = re.compile("last_close|prediction|realised_close|(lower|upper)_[0-9]+")
+PRICE_FORMAT = "[>=1]#,##0.00;0.00######"
 
 
 def write_workbook(columns: Columns, title: str, notes: Mapping[str, str], file: BinaryIO) -> None:
@@ -46,8 +50,9 @@ def _fill_table(workbook: Any, title: str, columns: Columns) -> None:
     for at, name in enumerate(columns, start=1):
         sheet.column_dimensions[get_column_letter(at)].width = min(max(len(name) + 2, 12), WIDEST)
     sheet.append([_head(sheet, name) for name in columns])
+    makers = [_to_price if PRICES.fullmatch(name) else _to_cell for name in columns]
     for row in iterate_rows(columns):
-        sheet.append([_to_cell(sheet, value) for value in row])
+        sheet.append([make(sheet, value) for make, value in zip(makers, row, strict=True)])
     rows = len(next(iter(columns.values())))
     sheet.auto_filter.ref = f"A1:{get_column_letter(len(columns))}{rows + 1}"
 
@@ -62,6 +67,13 @@ def _fill_notes(workbook: Any, notes: Mapping[str, str]) -> None:
 def _head(sheet: Any, name: str) -> Any:
     cell = _to_cell(sheet, name)
     cell.font = Font(bold=True)
+    return cell
+
+
+def _to_price(sheet: Any, value: Any) -> Any:
+    """Return a price as a number that is shown as one."""
+    cell = WriteOnlyCell(sheet, _to_cell(sheet, value))
+    cell.number_format = PRICE_FORMAT
     return cell
 
 

@@ -152,6 +152,7 @@ def _dress(axes: Axes, days: NDArray[np.datetime64], title: str) -> None:
     axes.set_axisbelow(True)
     axes.grid(axis="y", color=GRID, linewidth=0.8)
     axes.tick_params(labelsize=SIZE, labelcolor=FAINT, color=GRID, length=3)
+    axes.ticklabel_format(axis="y", style="plain", useOffset=False)
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.spines["bottom"].set_color("#d8dce2")
     every = max(-(-len(days) // DATES), 1)

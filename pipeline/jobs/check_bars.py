@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
@@ -77,11 +77,15 @@ class CheckedTicker:
 
 @dataclass(frozen=True, slots=True)
 class CheckedBars:
-    """What is known of a source's bars, by ticker; `session` is that of a run now."""
+    """What is known of a source's bars, by ticker; `session` is that of a run now.
+
+    `currencies` are those of the prices, where the source says them.
+    """
 
     source: str
     session: date
     tickers: Mapping[str, CheckedTicker]
+    currencies: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def unusable(self) -> dict[str, CheckedTicker]:
@@ -126,7 +130,7 @@ def check_bars(
         else:
             dialect = reading.dialects.get(ticker, "")
             checked[ticker] = _check(reading.bars[ticker], dialect, calendar, session)
-    return CheckedBars(source.label, session, checked)
+    return CheckedBars(source.label, session, checked, reading.currencies)
 
 
 def _find_misnomer(name: str) -> DataError | None:

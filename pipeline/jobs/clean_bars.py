@@ -9,7 +9,7 @@ from pipeline.errors import StoreError
 from pipeline.jobs.check_bars import SHOWN, CheckedBars
 from pipeline.ports import ObjectStore
 
-Encode = Callable[[RawBars], bytes]
+Encode = Callable[[RawBars, str | None], bytes]  # bars and what their prices are in
 
 
 def write_clean(
@@ -30,7 +30,7 @@ def write_clean(
             f"{folder.url(present[0])}; name another one"
         )
     for name, raw in bars.items():
-        folder.create(name, encode(raw))
+        folder.create(name, encode(raw, checked.currencies.get(raw.ticker)))
     if bars:
         folder.create(ORIGIN_FILE, f"{checked.source}\n".encode())
     return list(bars)

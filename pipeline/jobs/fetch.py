@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -12,6 +13,7 @@ import numpy as np
 from pipeline.bars import COLUMNS, ORIGIN_FILE, RawBars
 from pipeline.errors import DataError, IncompleteRun, InvalidBars, Reason, StoreError
 from pipeline.ports import BarSource, ObjectStore
+from pipeline.record.vintage import CURRENCY
 
 HEADER = "Date,Open,High,Low,Close,Volume,Dividends,Stock Splits"
 
@@ -76,7 +78,7 @@ def fetch(
     written = {ticker: bars for ticker, bars in reading.bars.items() if len(bars)}
     missing = {t: _no_bars(t, first, last) for t in reading.bars if t not in written}
     for ticker, bars in written.items():
-        folder.replace(name_csv(ticker), to_csv(bars))
+        folder.replace(name_csv(ticker), to_csv(bars, reading.currencies.get(ticker)))
     if written:
         folder.replace(ORIGIN_FILE, f"{source.label}\n".encode())
     return Fetched(source.label, written, {**reading.failures, **missing})
@@ -87,12 +89,18 @@ def name_csv(ticker: str) -> str:
     return f"{ticker}.csv"
 
 
-def to_csv(bars: RawBars) -> bytes:
-    """Return the bars as CSV: every float reads back to the same bits, a hole is empty."""
+def to_csv(bars: RawBars, currency: str | None = None) -> bytes:
+    """Return the bars as CSV: every float reads back to the same bits, a hole is empty.
+
+    A column says in what prices are, where that is known.
+    """
     columns = [map(_format_cell, getattr(bars, name).tolist()) for name in COLUMNS]
     rows = zip(np.datetime_as_string(bars.session), *columns, strict=True)
-    lines = [",".join(row) for row in rows]
-    return ("\n".join([HEADER, *lines]) + "\n").encode()
+    known = currency is not None and re.fullmatch(CURRENCY, currency) is not None
+    last = [currency] if known and currency else []
+    header = [HEADER, "Currency"] if known else [HEADER]
+    lines = [",".join(line) for line in (header, *([*row, *last] for row in rows))]
+    return ("\n".join(lines) + "\n").encode()
 
 
 def _format_cell(value: float) -> str:

@@ -132,7 +132,7 @@ def test_large_prices_are_not_cut(forecaster: Forecaster, bars: Path) -> None:
     answer = forecaster(*args)
     rows = forecaster(*args, "--json").document["forecasts"]
     for row in rows:
-        assert f"{row['lower_80']:.2f} to {row['upper_80']:.2f}" in answer.out
+        assert f"{row['lower_80']:,.2f} to {row['upper_80']:,.2f}" in answer.out
     assert "…" not in answer.out
 
 

@@ -111,12 +111,13 @@ class ParquetFile:
         return pq.ParquetFile(pa.BufferReader(self._data), read_dictionary=repeated or None)
 
 
-def encode_parquet(bars: RawBars) -> bytes:
-    """Return bars as a Parquet file, which reads back to the same."""
+def encode_parquet(bars: RawBars, currency: str | None = None) -> bytes:
+    """Return bars as a Parquet file, which reads back to the same, with their currency if known."""
     columns = {name.capitalize(): getattr(bars, name) for name in (*PRICES, "volume")}
     events = {"Dividends": bars.dividend, "Stock Splits": bars.split}
     sink = pa.BufferOutputStream()
-    pq.write_table(pa.table({DATE: pa.array(bars.session), **columns, **events}), sink)
+    known = {CURRENCY: [currency] * len(bars)} if currency else {}
+    pq.write_table(pa.table({DATE: pa.array(bars.session), **columns, **events, **known}), sink)
     return bytes(sink.getvalue())
 
 

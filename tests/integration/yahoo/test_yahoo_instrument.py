@@ -83,6 +83,11 @@ def test_a_symbol_is_the_same_in_every_spelling(
     assert_equal(source.read(["BRK-B"], FIRST, LAST).bars["BRK-B"], sent("BRK-B"))
 
 
+def test_the_currency_is_kept_as_yahoo_calls_it(yahoo: LoopbackYahoo, source: YahooBars) -> None:
+    yahoo.misbehaves("QQQ", repeat(saying(currency=None)))
+    assert source.read(["SPY", "QQQ"], FIRST, LAST).currencies == {"SPY": "USD"}
+
+
 def test_the_vix_is_an_index_computed_in_chicago(yahoo: LoopbackYahoo, source: YahooBars) -> None:
     yahoo.knows(raw_bars("^VIX"))
     yahoo.misbehaves("^VIX", repeat(saying(exchangeTimezoneName="America/Chicago")))

@@ -51,3 +51,16 @@ def test_more_rows_than_a_sheet_has_are_refused() -> None:
     rows = {"error": np.zeros(MOST_ROWS)}
     with pytest.raises(ConfigError, match="at most 1,048,575 rows.*got 1,048,576.*parquet"):
         write_workbook(rows, "scores", {}, io.BytesIO())
+
+
+def test_prices_are_numbers_that_are_shown_as_prices() -> None:
+    prices = np.array([38512.5, 0.00001234, np.nan])
+    names = ("last_close", "prediction", "realised_close", "lower_95", "upper_98")
+    sheet = read_back(ticker=np.array(["A"] * 3, object), **dict.fromkeys(names, prices))["scores"]
+    for column in sheet.iter_cols(min_col=2, min_row=2):
+        assert [cell.value for cell in column] == [38512.5, 0.00001234, None]
+        assert {cell.number_format for cell in column[:2]} == {"[>=1]#,##0.00;0.00######"}
+    others = read_back(crps=prices, horizon=prices)["scores"]
+    assert {cell.number_format for row in others.iter_rows(min_row=2) for cell in row} == {
+        "General"
+    }

@@ -11,11 +11,11 @@
   // As the record's format_price: in the smallest coin there are no decimals, of hundredths one.
   const COINS = new Map([..."JPY KRW VND CLP ISK PYG UGX XAF XOF".split(" ").map((name) => [name, 0]),
     ..."GBp GBX ZAc ILA".split(" ").map((name) => [name, 1])]);
+  const group = (text) => text.replace(/^-?\d+/, (whole) => whole.replace(/\B(?=(\d{3})+$)/g, ","));
   const formatPrice = (value, currency) => {
     const size = Number(Math.abs(value).toExponential(3).split("e")[1]), wanted = value === 0 ? 0 : 3 - size;
     const decimals = Math.max(COINS.get(currency) ?? 2, size >= 0 ? Math.min(wanted, 2) : wanted);
-    const [whole, rest] = value.toFixed(decimals).split(".");
-    return whole.replace(/\B(?=(\d{3})+$)/g, ",") + (rest ? `.${rest}` : "");
+    return group(value.toFixed(decimals));
   };
   const price = (value) => formatPrice(value, state.ticker.currency);
   const interval = (low, high) => `${price(low)} to ${price(high)}`;
@@ -178,8 +178,8 @@
 
   // As many decimals as tell neighbours apart.
   const priceNames = (u, splits) => {
-    const step = splits.length > 1 ? splits[1] - splits[0] : 1, decimals = step >= 1 && splits.every(Number.isInteger) ? 0 : step >= 0.1 ? 1 : step >= 0.01 ? 2 : 4;
-    return splits.map((split) => split.toFixed(decimals));
+    const step = splits.length > 1 ? splits[1] - splits[0] : 1, decimals = step >= 1 && splits.every(Number.isInteger) ? 0 : step >= 0.1 ? 1 : step >= 0.01 ? 2 : 1 - Math.floor(Math.log10(step));
+    return splits.map((split) => group(split.toFixed(decimals)));
   };
 
   const axisFont = () => {
