@@ -1,4 +1,4 @@
-"""What docs/risk.md says of the table runs as it stands there, with the numbers that are answered."""
+"""What docs/risk.md says of the table runs as it stands, with the numbers that are answered."""
 
 from __future__ import annotations
 
