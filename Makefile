@@ -67,6 +67,7 @@ bench: $(VENV)/.dev ## Measure the daily run's memory, 5,000 series, the HTTPS f
 	$(BIN)/python -m benchmarks.daily_memory
 	$(BIN)/python -m benchmarks.five_thousand
 	$(BIN)/python -m benchmarks.on_demand
+	$(BIN)/python -m benchmarks.questions
 	$(BIN)/python -m benchmarks.verify
 	$(BIN)/python -m benchmarks.page
 

@@ -21,6 +21,10 @@ WidthRatio = Annotated[
         "published one"
     ),
 ]
+Wilson = Annotated[
+    tuple[float, ...],
+    Meta(min_length=2, max_length=2, description="Wilson's, for the number of scenarios alone"),
+]
 Leverage = Annotated[float, Meta(description="gross over capital, where that is given")]
 
 
@@ -78,9 +82,7 @@ class ProbabilityAnswer(Struct, frozen=True):
     event: Annotated[str, Meta(description="what was asked, in words")]
     probability: float
     standard_error: float
-    interval_95: Annotated[
-        tuple[float, float], Meta(description="Wilson's, for the number of scenarios alone")
-    ]
+    interval_95: Wilson
     scenarios: int
     horizon: int
     target_date: date

@@ -49,7 +49,10 @@ Capital = Annotated[
         description="What the book is financed with; the gross value may be 1e6 times it",
     ),
 ]
-LowAndHigh = Annotated[tuple[Price, Price], Meta(description="low and high, both included")]
+LowAndHigh = Annotated[
+    tuple[Price, ...],
+    Meta(min_length=2, max_length=2, description="low and high, both included"),
+]
 Range = Annotated[
     float, Meta(ge=0, le=3, description="high less low, over the last close; else a typical one")
 ]

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import date
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.bars import VIX, RawBars
 from pipeline.columns import Columns
@@ -56,7 +58,7 @@ def read_cube(columns: Columns, last_close: Mapping[str, float]) -> ScenarioCube
     StoreError
         When a scenario, ticker or horizon is missing or twice, or there is more than one session.
     """
-    names, tickers = np.unique(columns["ticker"].astype(str), return_inverse=True)
+    names, tickers = _number_texts(columns["ticker"])
     targets, horizons = np.unique(columns["target_date"], return_inverse=True)
     numbers, scenarios = np.unique(columns["scenario"], return_inverse=True)
     origins = np.unique(columns["origin_date"])
@@ -64,7 +66,8 @@ def read_cube(columns: Columns, last_close: Mapping[str, float]) -> ScenarioCube
         return None
     shape = len(numbers), len(names), len(targets)
     places = np.ravel_multi_index((scenarios, tickers, horizons), shape)
-    whole = len(places) == np.prod(shape) and len(np.unique(places)) == len(places)
+    size = int(np.prod(shape))
+    whole = len(places) == size and bool((np.bincount(places, minlength=size) == 1).all())
     if not whole or len(origins) != 1 or (columns["horizon"] != horizons + 1).any():
         raise StoreError(
             f"{TABLE}: expected every scenario of each ticker and horizon once, of one session"
@@ -78,6 +81,16 @@ def read_cube(columns: Columns, last_close: Mapping[str, float]) -> ScenarioCube
         tuple(names.tolist()), origins[0].item(), tuple(targets.tolist()), closes,
         returns.reshape(shape),
     )  # fmt: skip
+
+
+def _number_texts(texts: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """Return the texts in order, each once, and of each row its number among them.
+
+    Rows of one text lie together, so that few are compared with all others.
+    """
+    first = np.flatnonzero(np.append(len(texts) > 0, texts[1:] != texts[:-1]))
+    names, numbers = np.unique(texts[first].astype(str), return_inverse=True)
+    return names, np.repeat(numbers, np.diff(np.append(first, len(texts))))
 
 
 def merge_cubes(cubes: Sequence[ScenarioCube]) -> ScenarioCube:

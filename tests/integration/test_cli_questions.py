@@ -191,3 +191,38 @@ def test_a_field_without_an_option_is_still_said() -> None:
 
     with pytest.raises(ConfigError, match="^expected one of a, b, got none"), refusing_options():
         raise InvalidField("#", "one of a, b", "none")
+
+
+ANSI = re.compile(r"\x1b\[[0-9;]*m")
+
+
+@pytest.mark.parametrize("columns", [40, 60, 80])
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("risk", "--position", "SPY=123456789", "--position", "IWM=-50000", "--position", "QQQ=1"),
+        ("probability", "QQQ touches < 250 in 3 sessions"),
+        ("what-if", "SPY", "--return", "-3%"),
+    ],
+    ids=" ".join,
+)
+def test_no_line_is_wider_than_the_terminal(
+    ask: Forecaster, monkeypatch: pytest.MonkeyPatch, columns: int, args: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")
+    monkeypatch.setenv("COLUMNS", str(columns))
+    said = ask(*args)
+    assert said.code == 0, said.err
+    lines = [line.rstrip() for line in ANSI.sub("", said.out).splitlines()]
+    assert max(len(line) for line in lines if " " in line.strip()) <= columns
+    assert not [line for line in lines if "…" in line]
+
+
+@pytest.mark.parametrize("command", ["risk", "probability", "what-if"])
+def test_help_is_whole_and_has_an_example(
+    ask: Forecaster, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.setenv("TERMINAL_WIDTH", "80")
+    said = ask(command, "--help")
+    assert (said.code, "…" in said.out) == (0, False)
+    assert f"Example: forecaster {command}" in " ".join(said.out.split())

@@ -272,7 +272,7 @@ class TestMethods:
         if path == "//":
             assert_problem(answer, 404, "not_found", "index.html")
         else:
-            assert_problem(answer, 404, "not_found", "expected one of /, /predict, /forecasts")
+            assert_problem(answer, 404, "not_found", "expected one of /, /predict, /risk")
 
     @pytest.mark.parametrize("path", ["/predict", "/", "/forecasts/SPY", "/health"])
     def test_a_page_from_anywhere_may_ask(self, call: Any, path: str) -> None:

@@ -52,7 +52,7 @@ def rows(of: ScenarioCube) -> dict[str, NDArray[Any]]:
         "target_date": np.array(of.target_dates, "datetime64[D]")[horizons],
         "horizon": (horizons + 1).astype(np.int32),
         "log_return": of.log_return.ravel(),
-        "price": of.price.ravel(),
+        "price": of.price.ravel().astype(np.float32),
         "mode": np.full(size, "live", object),
         "model_version": np.full(size, "made", object),
         "vintage_sha256": np.full(size, "ab" * 32, object),

@@ -92,3 +92,10 @@ def test_errors_are_the_spread_of_many_such_draws(level: float) -> None:
             spread, rel=0.15
         )
     assert np.mean([t.var for t in tails]) == pytest.approx(NormalDist().inv_cdf(level), abs=0.02)
+
+
+def test_a_share_of_var_is_of_the_scenarios_near_it_and_of_no_others() -> None:
+    losses = np.arange(1000.0)
+    first = np.minimum(losses, 980.0)  # beyond, it is the other that loses
+    tail = tail_of(-np.column_stack([first, losses - first]), 0.95)
+    assert tail.var_shares == pytest.approx(np.array([949.05, 0.0]), abs=1e-6)

@@ -12,12 +12,13 @@ from pipeline.bars import VIX
 from pipeline.columns import Columns, take, where
 from pipeline.errors import StoreError
 from pipeline.forecasting.model import Model
-from pipeline.record.chain import find_head
+from pipeline.jobs.views_check import check_views
 from pipeline.record.keys import SCENARIOS
 from pipeline.record.manifest import read_manifests
 from pipeline.record.vintage import read_vintage
+from pipeline.views.latest import build_latest
 from pipeline.views.refresh import refresh_views
-from pipeline.views.scenario_cubes import merge_cubes, read_cube
+from pipeline.views.scenario_cubes import build_scenario_view, merge_cubes, read_cube
 from pipeline.views.scenario_view import parse_scenarios
 from tests.support.records import SESSIONS, TABLES, run_days
 from tests.support.scenarios import cube, rows
@@ -96,10 +97,19 @@ def test_the_view_of_a_run_has_the_bars_of_its_windows_and_says_who_has_no_scena
     assert shown.bars.keys() - {VIX} == {"SPY", "QQQ"}
 
 
-def test_a_view_that_is_damaged_is_made_again(model: Model) -> None:
+def test_a_view_that_is_damaged_is_named_by_verify_and_made_again(model: Model) -> None:
     store = run_days(model, SESSIONS[-2:])
     whole = store.objects[SCENARIOS]
+    assert list(check_views(store, TABLES)) == []
     store.objects[SCENARIOS] = whole[:-4]
-    assert find_head(store) is not None
+    assert [finding.key for finding in check_views(store, TABLES)] == [SCENARIOS]
     refresh_views(store, TABLES)
     assert store.objects[SCENARIOS] == whole
+
+
+def test_a_vintage_that_is_damaged_leaves_the_bars_out_and_ends_nothing(model: Model) -> None:
+    store = run_days(model, SESSIONS[-2:])
+    latest = build_latest(store, TABLES, SESSIONS[-1])
+    runs = read_manifests(store, SESSIONS[-1])
+    store.objects[runs[0].table("bars")] = b"damaged"
+    assert build_scenario_view(store, TABLES, latest, runs).bars == {}

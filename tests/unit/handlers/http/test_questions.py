@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -217,3 +219,11 @@ def test_an_answer_says_how_old_the_scenarios_are(model: Model) -> None:
     for path, asked in ASKED.items():
         said = post(model, path, asked, now=later)[1]
         assert (said["stale"], said["sessions_behind"]) == (True, 2)
+
+
+def test_a_forecast_does_not_load_what_answers_of_risk() -> None:
+    code = "import sys, handlers.http.routes; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    ours = {name for name in done.stdout.split() if name.startswith(("pipeline", "handlers"))}
+    assert "handlers.http.questions" not in ours
+    assert not [name for name in ours if "scenario" in name or "question" in name]
