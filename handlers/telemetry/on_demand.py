@@ -3,8 +3,9 @@
 The log line goes to standard error and has the keys of the daily function's. The metrics go to
 standard output, in CloudWatch's embedded metric format: `requests`, `client_errors`,
 `server_errors` (counts; that a forecast is not published yet is none) and `latency`
-(milliseconds), in the namespace `financial-forecaster` by the dimension `service`, with
-`model_version` beside them to search by, and `ColdStart` as Powertools counts it.
+(milliseconds), in the namespace `financial-forecaster` by the dimensions `service` and `function`,
+as the daily function's, with `model_version` beside them to search by, and `ColdStart` as
+Powertools counts it.
 docs/decisions/0009 says why no library does it here.
 """
 
@@ -77,8 +78,13 @@ class Signals:
         }
 
     def _metrics(self, context: Any, now: datetime, numbers: Mapping[str, float]) -> dict[str, Any]:
-        directives = [_build_directive(["service"], UNITS)]
-        metrics = {"service": SERVICE, "model_version": self._model_version, **numbers}
+        directives = [_build_directive(["function", "service"], UNITS)]
+        metrics = {
+            "service": SERVICE,
+            "function": context.function_name,  # which stage's it is
+            "model_version": self._model_version,
+            **numbers,
+        }
         if self._cold:
             directives.append(
                 _build_directive(["function_name", "service"], {"ColdStart": "Count"})

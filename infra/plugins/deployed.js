@@ -4,6 +4,7 @@ const {
   CloudFormationClient,
   DescribeStacksCommand,
   GetTemplateCommand,
+  UpdateTerminationProtectionCommand,
 } = require('@aws-sdk/client-cloudformation');
 const { GetRoleCommand, IAMClient, SimulatePrincipalPolicyCommand } = require('@aws-sdk/client-iam');
 const {
@@ -53,6 +54,15 @@ class Deployed {
       if (error.name !== 'ValidationError') throw error;
       return undefined;
     }
+  }
+
+  /** Lets the stack be deleted, or not. */
+  async protect(EnableTerminationProtection) {
+    const client = new CloudFormationClient(await this.config());
+    const StackName = this.provider.naming.getStackName();
+    await client.send(
+      new UpdateTerminationProtectionCommand({ StackName, EnableTerminationProtection }),
+    );
   }
 
   /** Version that the stack published of each function; none where there is no whole stack. */

@@ -28,8 +28,14 @@ const VALUES = {
   concurrency: ['reserved', 'shared'],
   alarmEmail: ['nothing or an address', /^(|[^\s@]+@[^\s@]+)$/],
   digest: ['none', 'mail'],
-  budgetUsd: ['a number above 0', (value) => /^\d+(\.\d+)?$/.test(value) && Number(value) > 0],
+  budgetUsd: ['a number, 0 for no budget', /^\d+(\.\d+)?$/],
   logDays: [`any of ${LOG_DAYS.join(', ')}`, (value) => LOG_DAYS.includes(Number(value))],
+  alarmTopic: ['nothing or the ARN of an SNS topic', ARN('sns')],
+  reader: ['none', 'policy'],
+  roleBoundary: ['nothing or the ARN of a policy', ARN('iam')],
+  rolePath: ['nothing or a path as /forecasts/', /^(|\/[\w/+=,.@-]*\/)$/],
+  tags: ['name=value joined by commas', /^(|[^=,\s][^=,]*=[^,]+(,[^=,\s][^=,]*=[^,]+)*)$/],
+  protect: ['default', 'on', 'off'],
   apiKeySha256: ['SHA-256 digests joined by commas', /^[0-9a-f]{64}(\s*,\s*[0-9a-f]{64})*$/i],
 };
 

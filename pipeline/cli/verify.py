@@ -14,7 +14,7 @@ import typer
 from pipeline.adapters.aws.cloudwatch_logs import read_log
 from pipeline.adapters.aws.stack import SERVICE
 from pipeline.cli import console, options, record_text
-from pipeline.cli.deployment import Region
+from pipeline.cli.deployment import Region, Service
 from pipeline.cli.plain import count
 from pipeline.cli.progress import phases_bar
 from pipeline.errors import ConfigError, StoreError
@@ -66,6 +66,7 @@ def verify_command(
     exchange: options.Exchange = None,
     stage: Stage = "dev",
     region: Region = "us-east-1",
+    service: Service = SERVICE,
     json: options.Json = False,
 ) -> None:
     """Check every byte on the record, that it is one unbroken chain, and what it says.
@@ -77,7 +78,7 @@ def verify_command(
     sample = Sample(seed=secrets.randbelow(SEEDS) if seed is None else seed, deep=deep)
     scope = Scope(
         sample,
-        () if noted is None else _read_noted(noted, stage, region),
+        () if noted is None else _read_noted(noted, f"{service}-{stage}", region),
         None if public_key is None else _read_public_key(public_key),
         is_signed,
     )
@@ -94,12 +95,12 @@ def verify_command(
         raise StoreError(f"{store}: expected an intact record, found {amiss} not as it says")
 
 
-def _read_noted(where: str, stage: str, region: str) -> tuple[NotedDigest, ...]:
+def _read_noted(where: str, name: str, region: str) -> tuple[NotedDigest, ...]:
     """Return the digests that `--noted` says or leads to; raises ConfigError where it does not."""
     if SHA256.fullmatch(where):
         return (NotedDigest(where),)
     if where == CLOUDWATCH:
-        group = f"/aws/lambda/{SERVICE}-{stage}-daily"
+        group = f"/aws/lambda/{name}-daily"
         return parse_noted("\n".join(read_log(group, RUN_ENDED, region)), group)
     if where == "-":
         return parse_noted(sys.stdin.read(), "--noted: standard input")

@@ -386,7 +386,7 @@ class TestTelemetry:
         assert second["_aws"]["CloudWatchMetrics"] == [own]
         assert own["Namespace"] == cold["Namespace"] == "financial-forecaster"
         assert (own["Dimensions"], cold["Dimensions"]) == (
-            [["service"]],
+            [["function", "service"]],
             [["function_name", "service"]],
         )
         assert {one["Name"]: one["Unit"] for one in own["Metrics"]} == {

@@ -72,7 +72,9 @@ REFUSED = {
     "storage": "keep", "lock": "forever", "lockYears": "0", "sse": "AES256",
     "kmsKey": "alias/mine", "signing": "yes", "tickers": "SPY;QQQ", "bars": " ",
     "calendar": "NYSE!", "auth": "apikey", "concurrency": "share", "alarmEmail": "desk",
-    "digest": "email", "budgetUsd": "five", "logDays": "31", "apiKeySha256": "c0ffee",
+    "alarmTopic": "alarms", "reader": "yes", "roleBoundary": "boundary", "rolePath": "forecasts",
+    "tags": "cost centre", "protect": "yes", "digest": "email", "budgetUsd": "five",
+    "logDays": "31", "apiKeySha256": "c0ffee",
 }  # fmt: skip
 TAKEN = {
     "image": "prebuilt", "imageUri": "r.example/n@sha256:" + "a" * 64, "storage": "kept",

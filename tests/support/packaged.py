@@ -29,14 +29,18 @@ def require_node() -> None:
 
 
 def serverless(
-    *arguments: str, stage: str, params: Mapping[str, str], environ: Mapping[str, str]
+    *arguments: str,
+    stage: str,
+    params: Mapping[str, str],
+    environ: Mapping[str, str],
+    folder: Path = ROOT,
 ) -> subprocess.CompletedProcess[str]:
     """Run the pinned framework; skips the test where node or its packages are missing."""
     require_node()
     given = [f"--param={name}={value}" for name, value in params.items()]
     return subprocess.run(
         [SERVERLESS, *arguments, "--stage", stage, *given],
-        cwd=ROOT,
+        cwd=folder,
         env={
             "PATH": os.environ["PATH"],
             "HOME": str(HOME),
@@ -50,16 +54,17 @@ def serverless(
     )
 
 
-def package(folder: Path, stage: str = "dev", **params: str) -> Path:
-    """Return the template's file, made in `folder` without credentials, docker or network."""
+def package(out: Path, stage: str = "dev", folder: Path = ROOT, **params: str) -> Path:
+    """Return the template's file, made in `out` without credentials, docker or network."""
     done = serverless(
-        *("package", "--package", str(folder)),
+        *("package", "--package", str(out)),
         stage=stage,
         params={name: value for name, value in {**PREBUILT, **params}.items() if value},
         environ={},
+        folder=folder,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    return folder / "cloudformation-template-update-stack.json"
+    return out / "cloudformation-template-update-stack.json"
 
 
 def template(file: Path) -> Any:

@@ -318,7 +318,8 @@ ROWS: dict[str, Any] = {
     "AlarmsByMail.Protocol": "email",
     "AlarmsByMail.TopicArn": "Alarms",
     "AlarmsByMail.Endpoint": "AlarmEmail",
-    "Budget.Budget.BudgetLimit": {"Amount": 5, "Unit": "USD"},
+    "Budget!Condition": "BudgetIsWatched",
+    "Budget.Budget.BudgetLimit": {"Amount": "BudgetUsd", "Unit": "USD"},
     "Budget.Budget.TimeUnit": "MONTHLY",
     "Budget.NotificationsWithSubscribers.0.Notification": {
         "NotificationType": "ACTUAL",
