@@ -62,6 +62,15 @@ class WidthChange(Struct, frozen=True):
     ]
 
 
+Proven = Annotated[
+    bool,
+    Meta(
+        description="false of a ticker that the model was not proven on, until its own record "
+        "has 250 scored sessions; left out where true"
+    ),
+]
+
+
 class TickerForecast(Struct, frozen=True, omit_defaults=True):
     """What latest.json says of a ticker: a forecast, or only why it is withheld.
 
@@ -76,6 +85,7 @@ class TickerForecast(Struct, frozen=True, omit_defaults=True):
     horizons: tuple[HorizonForecast, ...] = ()
     gains: Gains | None = None
     width_change: WidthChange | None = None
+    proven: Proven = True
 
 
 class Latest(Struct, frozen=True, omit_defaults=True):
