@@ -19,6 +19,7 @@ FROM base AS code
 COPY handlers /code/handlers
 COPY pipeline /code/pipeline
 COPY models/default /code/models/default
+COPY models/broad /code/models/broad
 # Lambda runs as a user of its own: everything must be readable, whatever the umask of the checkout.
 RUN python3 -m compileall -q --invalidation-mode unchecked-hash \
         -s /code -p "${LAMBDA_TASK_ROOT}" /code/handlers /code/pipeline \

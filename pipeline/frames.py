@@ -155,8 +155,7 @@ def forecast(
     raw = read_bars(frame, ticker, UNNAMED)
     index = None if vix is None else read_vix(vix)
     models = load_models(Path(bundle), [raw.ticker] if ticker else [])
-    model = models.select(raw.ticker)
-    columns, notes = forecast_own(raw, index, model, ExchangeCalendar(calendar))
+    columns, notes = forecast_own(raw, index, models, ExchangeCalendar(calendar))
     for note in notes:
         warnings.warn(note.text, stacklevel=2)
     return to_frame(columns)

@@ -18,7 +18,7 @@ from pipeline.forecasting.model import Model
 from pipeline.forecasting.windows import MIN_SESSIONS, log_returns_ahead
 
 # Misses of a level at which its own past counts as much as the pooled gains.
-SHRINKAGE = 8.0
+SHRINKAGE = 4.0
 
 
 def learn_first_gains(bars: Bars, model: Model, vix: RawBars | None) -> Floats:

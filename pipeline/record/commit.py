@@ -12,7 +12,14 @@ from pipeline.errors import Overtaken
 from pipeline.record.chain import Link
 from pipeline.record.correction import Correction
 from pipeline.record.manifest import OK, SCHEMA_VERSION, RunManifest, reasons_of
-from pipeline.record.notes import Note, find_notes, note_corrected, note_dialects, note_filled
+from pipeline.record.notes import (
+    Note,
+    find_notes,
+    note_corrected,
+    note_dialects,
+    note_filled,
+    note_short,
+)
 from pipeline.record.part import PartInputs, Write
 from pipeline.record.revisions import find_revisions
 from pipeline.record.second_source import note_second_source
@@ -74,6 +81,7 @@ def build_manifest(
         others={t: version for t, version in versions.items() if version != model_version},
         notes=(
             *find_notes(part.vintage.bars, published, covariates, part.expected),
+            *note_short(part.vintage.bars, published),
             *note_filled(info.filled),
             *note_dialects(info.dialects),
             *_note_second_source(part, tickers),

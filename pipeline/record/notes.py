@@ -77,13 +77,18 @@ def find_notes(
     of_vix = _check_vix(bars.get(VIX), expected) if VIX in covariates else ()
     adjusted = tuple(ticker for ticker in tickers if look_adjusted(bars[ticker]))
     flat = tuple(ticker for ticker in tickers if not have_ranges(bars[ticker]))
-    short = tuple(ticker for ticker in tickers if len(bars[ticker]) < BASELINE_SESSIONS)
     return (
         *of_vix,
-        *([Note(NoteCode.SHORT_HISTORY, SHORT, short)] if short else ()),
         *(_note_adjusted(adjusted) if adjusted else ()),
         *([Note(NoteCode.NO_RANGES, FLAT, flat)] if flat else ()),
     )
+
+
+def note_short(bars: Mapping[str, RawBars], tickers: Sequence[str]) -> Iterator[Note]:
+    """Yield of which tickers baselines see less than they would."""
+    short = tuple(ticker for ticker in tickers if len(bars[ticker]) < BASELINE_SESSIONS)
+    if short:
+        yield Note(NoteCode.SHORT_HISTORY, SHORT, short)
 
 
 def note_filled(filled: Mapping[str, Sequence[date]]) -> Iterator[Note]:

@@ -107,7 +107,7 @@ def train_and_prove(
 
 
 def _trainer(task: TrainingTask) -> Callable[..., TrainedEnsemble]:
-    return partial(train_ensemble, adjusted=task.adjusted)
+    return partial(train_ensemble, adjusted=True) if task.adjusted else train_ensemble
 
 
 def _list_params(task: TrainingTask) -> dict[str, object]:

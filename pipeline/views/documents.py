@@ -65,6 +65,13 @@ class WidthChange(Struct, frozen=True):
 Currency = Annotated[
     str, Meta(description="of the prices, as the source calls it: USD, or GBp for pence")
 ]
+Proven = Annotated[
+    bool,
+    Meta(
+        description="false of a ticker that the model was not proven on, until its own record "
+        "has 250 scored sessions; left out where true"
+    ),
+]
 
 
 class TickerForecast(Struct, frozen=True, omit_defaults=True):
@@ -82,6 +89,7 @@ class TickerForecast(Struct, frozen=True, omit_defaults=True):
     gains: Gains | None = None
     width_change: WidthChange | None = None
     currency: Currency | None = None
+    proven: Proven = True
 
 
 class Latest(Struct, frozen=True, omit_defaults=True):

@@ -14,6 +14,7 @@ from pipeline.forecasting.levels import INTERVALS
 from pipeline.ports import ObjectStore, Tables
 from pipeline.record.issued import read_forecasts
 from pipeline.record.manifest import OK, RunManifest, join_notes, read_manifests
+from pipeline.record.notes import NoteCode, select_notes
 from pipeline.record.state import State, read_state
 from pipeline.views.documents import HorizonForecast, Latest, TickerForecast, WidthChange
 
@@ -63,6 +64,7 @@ def _build_ticker(rows: Columns, run: RunManifest, gains: Floats) -> TickerForec
     status, version = rows["status"][0], rows["model_version"][0]
     if status != OK:
         return TickerForecast(status, version, run.issued_at)
+    notes = select_notes(run.notes, str(rows["ticker"][0]))
     return TickerForecast(
         status,
         version,
@@ -72,6 +74,7 @@ def _build_ticker(rows: Columns, run: RunManifest, gains: Floats) -> TickerForec
         # Horizon by level: what an answer from bars needs to equal the published forecast.
         gains=tuple(map(tuple, gains.tolist())),
         currency=run.currencies.get(rows["ticker"][0]),
+        proven=not any(note.code == NoteCode.UNPROVEN for note in notes),
     )
 
 

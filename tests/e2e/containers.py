@@ -25,7 +25,7 @@ LOCK = ROOT / "infra" / "image-requirements.txt"
 WHEELS = ROOT / ".cache" / "wheels"
 CONTEXT = (
     *("Dockerfile", ".dockerignore", "Makefile", "pyproject.toml"),
-    *("infra/image-requirements.txt", "handlers", "pipeline", "models/default"),
+    *("infra/image-requirements.txt", "handlers", "pipeline", "models"),
 )
 NAME = "localhost/financial-forecaster"
 # What Lambda allows a function: a user of its own, so many files and threads, no /dev/shm.

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Mapping
 from datetime import date
+from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -12,7 +15,7 @@ import pytest
 from pipeline.bars import RawBars
 from pipeline.errors import RequestError
 from pipeline.forecasting.model import Model
-from pipeline.forecasting.models import Models
+from pipeline.forecasting.models import Models, load_models
 from pipeline.jobs.backfill.run import backfill
 from pipeline.jobs.explain import explain
 from pipeline.jobs.replay import replay
@@ -24,7 +27,12 @@ from pipeline.record.manifest import RunManifest, read_manifests
 from pipeline.record.notes import NoteCode
 from pipeline.record.state import State
 from pipeline.record.vintage import read_vintage
+from pipeline.serving.cached_views import CachedViews
+from pipeline.serving.on_demand import OnDemand
+from pipeline.serving.requests import parse_request
 from pipeline.views.documents import Latest
+from pipeline.wiring import DEFAULT_BUNDLE
+from tests.support.builders import bars, window_rows
 from tests.support.fakes import MemoryObjects
 from tests.support.records import (
     CALENDAR,
@@ -97,6 +105,7 @@ def test_each_row_names_the_model_that_made_it(
         assert set(columns["model_version"][of_broad]) == {broad.bundle.version}
         assert set(columns["model_version"][~of_broad]) == {model.bundle.version}
     latest = msgspec.json.decode(store.objects[LATEST], type=Latest)
+    assert [t for t, of_ticker in latest.tickers.items() if not of_ticker.proven] == ["GLD"]
     for ticker, of_ticker in latest.tickers.items():
         of = broad if ticker in FOREIGN else model
         assert of_ticker.model_version == of.bundle.version
@@ -241,3 +250,35 @@ def test_who_nothing_is_proven_on_is_noted(store: MemoryObjects, model: Model) -
     (note,) = (note for note in newest(alone).notes if note.code == NoteCode.UNPROVEN)
     assert note.tickers == ("AAPL", "GLD")
     assert "it had never seen" not in note.message
+
+
+def test_an_answer_is_by_the_model_of_its_ticker(model: Model, broad: Model) -> None:
+    """The broad one is loaded when it is first asked for; the one on duty answers the unnamed."""
+    loaded: list[Model] = []
+    views = CachedViews(MemoryObjects().read, lambda: 0.0)
+    on_demand = OnDemand(model, views, lambda: loaded.append(broad) or broad)
+    window = window_rows(bars())
+    versions = {}
+    for ticker in (None, "SPY", "spy", "GLD", "gld"):
+        named = {} if ticker is None else {"ticker": ticker}
+        request = parse_request(json.dumps({"data": window, **named}).encode())
+        versions[ticker] = on_demand.predict(request).model_version
+        assert bool(loaded) == (ticker in ("GLD", "gld"))
+    ours, theirs = model.bundle.version, broad.bundle.version
+    assert versions == {None: ours, "SPY": ours, "spy": ours, "GLD": theirs, "gld": theirs}
+
+
+def test_a_bundle_of_the_user_serves_all_and_the_default_one_has_the_broad_beside(
+    tmp_path: Path,
+) -> None:
+    for name in ("default", "broad", "mine"):
+        shutil.copytree(
+            DEFAULT_BUNDLE.with_name("broad" if name == "broad" else "default"), tmp_path / name
+        )
+    default, mine = tmp_path / "default", tmp_path / "mine"
+    assert load_models(default, ["SPY", "GLD"]).broad is not None
+    assert load_models(default, ["SPY", "QQQ"]).broad is None
+    assert load_models(mine, ["SPY", "GLD"]).broad is None
+    models = load_models(default, ["GLD"])
+    assert models.select("GLD") is models.broad
+    assert models.select("DIA") is models.main

@@ -194,7 +194,7 @@ def copy_as_docker_would(image: Path) -> set[str]:
     lines = (ROOT / ".dockerignore").read_text().splitlines()
     rules = [line for line in lines if line and not line.startswith("#")]
     copied = set()
-    for top in ("handlers", "pipeline", "models/default"):
+    for top in ("handlers", "pipeline", "models"):
         for path in (ROOT / top).rglob("*"):
             key = path.relative_to(ROOT).as_posix()
             if path.is_file() and is_sent(key, rules):

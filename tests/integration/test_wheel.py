@@ -80,7 +80,7 @@ def test_the_bundle_is_the_package_s_own(installed: Path, tmp_path: Path) -> Non
 
 def test_every_file_of_the_packages_is_in_it_and_no_other_folder(installed: Path) -> None:
     packages = [path for path in files() if path.startswith(("handlers/", "pipeline/"))]
-    bundle = [f"pipeline/{path}" for path in files() if path.startswith("models/default/")]
+    bundle = [f"pipeline/{path}" for path in files() if path.startswith("models/")]
     assert [path for path in (*packages, *bundle) if not (installed / path).is_file()] == []
     tops = {path.name for path in installed.iterdir() if path.suffix != ".dist-info"}
     assert tops == {"handlers", "pipeline"}

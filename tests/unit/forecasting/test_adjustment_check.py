@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.bars import PRICES, Bars, RawBars
 from pipeline.errors import InvalidBars, Reason
-from pipeline.forecasting.adjustment_check import check_unmixed
+from pipeline.forecasting.adjustment_check import check_adjusted, check_unmixed
 from tests.support.builders import bars
 
 N = 1300  # five calendar years up to 2024-12-27
@@ -112,3 +112,34 @@ def test_a_split_of_an_odd_ratio_is_undone_where_it_is_known() -> None:
     check_unmixed([raw, QQQ])
     with pytest.raises(InvalidBars, match="SPY: expected prices in cents, like QQQ"):
         check_unmixed([replace(raw, split=split * 0), QQQ])
+
+
+def paying(of: RawBars) -> RawBars:
+    """Return the bars with the dividends that `adjusted` adjusts for."""
+    ex_date = (len(of) - 1 - np.arange(len(of))) % 63 == 62
+    return replace(of, dividend=np.where(ex_date, 0.5, 0.0))
+
+
+def test_prices_that_are_said_to_be_adjusted_may_all_be_so() -> None:
+    check_adjusted([paying(adjusted(SPY)), paying(adjusted(QQQ))])
+
+
+def test_one_that_pays_no_dividend_keeps_its_cents_among_adjusted_ones() -> None:
+    with pytest.raises(InvalidBars, match="SPY"):
+        check_unmixed([adjusted(SPY), QQQ])
+    check_adjusted([paying(adjusted(SPY)), QQQ])
+
+
+def test_one_that_pays_and_keeps_its_cents_was_not_adjusted() -> None:
+    with pytest.raises(InvalidBars, match="QQQ: .* got prices in cents all along and a dividend"):
+        check_adjusted([paying(adjusted(SPY)), paying(QQQ)])
+
+
+def test_older_prices_in_cents_where_newer_ones_are_not_are_mixed() -> None:
+    with pytest.raises(InvalidBars, match="SPY: .* got prices in cents in 20.. and not in 20"):
+        check_adjusted([adjusted(SPY, rows=slice(700, None))])
+
+
+def test_a_close_that_was_adjusted_alone_is_refused_whatever_was_said() -> None:
+    with pytest.raises(InvalidBars, match="SPY: expected closes between low and high"):
+        check_adjusted([adjusted(SPY, ("close",))])
