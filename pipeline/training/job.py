@@ -23,6 +23,7 @@ from pipeline.training.bundles import MIN_TRAINING_SESSIONS, save_bundle
 from pipeline.training.gate import read_current_scores, refuse_worse
 from pipeline.training.proof import Proof, prove
 from pipeline.training.report.plots import draw_plots
+from pipeline.training.template import with_template
 from pipeline.training.tracking import Run, ScoringTracker, Tracker, keep_scores
 from pipeline.training.trainers import TrainedEnsemble, train_ensemble
 
@@ -99,7 +100,8 @@ def train_and_prove(
         members = ScoringTracker(tracker, proof.board) if proof else tracker
         bundle = _trainer(task)(task.bars, task.vix, task.seed, members).bundle
         manifest = msgspec.structs.replace(bundle.manifest, scores=scores)
-        save_bundle(replace(bundle, manifest=manifest), folder)
+        bundle = replace(bundle, manifest=manifest)
+        save_bundle(with_template(bundle, proof.template) if proof else bundle, folder)
         for name, share in manifest.members.items():
             run.log_metric(f"share/{name}", share)
         run.log_artifact(folder)

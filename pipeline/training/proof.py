@@ -15,7 +15,9 @@ from pipeline.evaluation.score_table import FORECASTER
 from pipeline.forecasting.bundle import ModelBundle
 from pipeline.forecasting.calibration import Calibration
 from pipeline.forecasting.model import Model
+from pipeline.scenarios.template import Template
 from pipeline.training.baselines.registry import BASELINES
+from pipeline.training.template import learn_template
 from pipeline.training.walk_forward.tasks import Trainer
 
 
@@ -27,11 +29,13 @@ class Proof:
     ----------
     board : the forecaster, its members and GARCH(1,1)-t
     scores : columns of the scores contract, which `board` summarises
+    template : levels of the outcomes, which scenarios begin with
     """
 
     first: date
     board: Leaderboard
     scores: Columns
+    template: Template
 
     @property
     def rows(self) -> list[Row]:
@@ -72,4 +76,5 @@ def prove(bars: Sequence[Bars], vix: RawBars | None, first: date, trainer: Train
     methods[REFERENCE] = BASELINES[REFERENCE]
     parts = [score_baseline(bars, method, first, last, name) for name, method in methods.items()]
     scores = concatenate(parts)
-    return Proof(first, summarise(scores, vix), scores)
+    template = learn_template(bars, methods[FORECASTER], first)
+    return Proof(first, summarise(scores, vix), scores, template)

@@ -27,6 +27,7 @@ KEYS = sorted(
         "store.json",
         FORECASTS,
         "scenarios/month=2024-12/2024-12-27.00.parquet",
+        "templates/month=2024-12/2024-12-27.00.parquet",
         MANIFEST,
         *VIEWS,
     ]

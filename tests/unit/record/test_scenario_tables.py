@@ -64,8 +64,15 @@ def correlation(scenarios: dict[str, np.ndarray], a: str = "QQQ", b: str = "SPY"
 
 
 @pytest.fixture(scope="module")
-def store(model: Model) -> MemoryObjects:
-    return run_days(model, SPAN)
+def bare(model: Model) -> Model:
+    """The shipped model in a bundle that keeps no template."""
+    manifest = msgspec.structs.replace(model.manifest, template=msgspec.UNSET)
+    return Model(ModelBundle(manifest, model.bundle.onnx))
+
+
+@pytest.fixture(scope="module")
+def store(bare: Model) -> MemoryObjects:
+    return run_days(bare, SPAN)
 
 
 def test_every_part_names_its_scenarios(store: MemoryObjects) -> None:
@@ -140,18 +147,18 @@ def test_parts_of_a_session_are_drawn_together(model: Model) -> None:
     assert verify(late, TABLES, CALENDAR, Scope(Sample(deep=True))).findings == ()
 
 
-def test_late_outcomes_are_in_the_next_template(model: Model) -> None:
-    late = run_days(model, SPAN[:2], store=MemoryObjects())
-    run_day(model, late, SPAN[2], {"SPY": market()["SPY"]})
-    run_day(model, late, SPAN[2], market())
-    run_days(model, SPAN[3:], store=late)
-    whole = read(run_days(model, SPAN), "templates", f"{LAST}.00")
+def test_late_outcomes_are_in_the_next_template(bare: Model) -> None:
+    late = run_days(bare, SPAN[:2], store=MemoryObjects())
+    run_day(bare, late, SPAN[2], {"SPY": market()["SPY"]})
+    run_day(bare, late, SPAN[2], market())
+    run_days(bare, SPAN[3:], store=late)
+    whole = read(run_days(bare, SPAN), "templates", f"{LAST}.00")
     assert np.array_equal(read(late, "templates", f"{LAST}.00")["pit"], whole["pit"], True)
 
 
-def test_replay_and_backfill_make_the_same(model: Model, store: MemoryObjects) -> None:
+def test_replay_and_backfill_make_the_same(bare: Model, store: MemoryObjects) -> None:
     assert all(each.equal for each in replay(store, TABLES, CALENDAR, LAST))
-    afterwards = backfilled(model, SPAN[0], LAST)
+    afterwards = backfilled(bare, SPAN[0], LAST)
     for name in ("scenarios", "templates"):
         assert keys(afterwards, name) == keys(store, name)
     ours, theirs = (read(each, "scenarios", f"{LAST}.00") for each in (store, afterwards))
@@ -166,15 +173,25 @@ def test_what_is_changed_is_found(store: MemoryObjects, name: str) -> None:
     assert key in {finding.key for finding in verify(changed, TABLES, CALENDAR).findings}
 
 
-def test_a_damaged_template_is_remade_by_the_next_run(model: Model, store: MemoryObjects) -> None:
-    damaged = MemoryObjects(dict(run_days(model, SPAN[:-1]).objects))
+def test_a_damaged_template_is_remade_by_the_next_run(bare: Model, store: MemoryObjects) -> None:
+    damaged = MemoryObjects(dict(run_days(bare, SPAN[:-1]).objects))
     key = f"templates/month={str(SPAN[-2])[:7]}/{SPAN[-2]}.00.parquet"
     whole = damaged.objects.pop(key)
-    run_days(model, SPAN[-1:], store=damaged)
+    run_days(bare, SPAN[-1:], store=damaged)
     assert damaged.objects[key] == whole
     assert find_head(damaged) is not None
     name = f"scenarios/month={str(LAST)[:7]}/{LAST}.00.parquet"
     assert damaged.objects[name] == store.objects[name]
+
+
+def test_the_shipped_bundle_couples_from_the_first_day(model: Model) -> None:
+    started = run_days(model, SPAN[:1], store=MemoryObjects())
+    assert correlation(read(started, "scenarios", f"{SPAN[0]}.00")) > 0.8
+    templates = read(started, "templates", f"{SPAN[0]}.00")
+    assert set(templates["ticker"]) == {"DIA", "IWM", "QQQ", "SPY"}
+    for name, most in (("scenarios", 150_000), ("templates", 100_000)):
+        (key,) = keys(started, name)
+        assert len(started.objects[key]) <= most
 
 
 def test_too_many_tickers_have_none(

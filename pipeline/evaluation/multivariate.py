@@ -1,0 +1,65 @@
+"""Scores of scenarios against what was realised: one number for a joint forecast, pure."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pipeline.bars import Floats
+
+BLOCK = 100  # scenarios compared with all others at a time
+
+
+def energy_score(scenarios: Floats, realised: Floats) -> float:
+    """Return the mean distance to what was realised, less half that between two scenarios.
+
+    Parameters
+    ----------
+    scenarios : float64 (n_scenarios, k), equally likely
+    realised : float64 (k,)
+
+    Notes
+    -----
+    Gneiting and Raftery (2007), "Strictly proper scoring rules, prediction, and estimation": with
+    k = 1 the CRPS.
+    """
+    distance = float(np.linalg.norm(scenarios - realised, axis=1).mean())
+    blocks = (scenarios[at : at + BLOCK] for at in range(0, len(scenarios), BLOCK))
+    between = sum(
+        float(np.linalg.norm(block[:, None] - scenarios[None], axis=2).sum()) for block in blocks
+    )
+    return distance - between / (2.0 * len(scenarios) ** 2)
+
+
+def variogram_score(scenarios: Floats, realised: Floats, power: float = 0.5) -> float:
+    """Return how far the expected differences between two of k are off, squared and summed.
+
+    Scheuerer and Hamill (2015), "Variogram-based proper scoring rules for probabilistic forecasts
+    of multivariate quantities": it sees wrong correlations better than the energy score.
+
+    Parameters
+    ----------
+    scenarios : float64 (n_scenarios, k), equally likely
+    realised : float64 (k,)
+    """
+    expected = (np.abs(scenarios[:, :, None] - scenarios[:, None, :]) ** power).mean(axis=0)
+    observed = np.abs(realised[:, None] - realised[None, :]) ** power
+    return float(((observed - expected) ** 2).sum())
+
+
+def sample_crps(scenarios: Floats, realised: Floats) -> Floats:
+    """Return the CRPS of equally likely values, by sorting.
+
+    Parameters
+    ----------
+    scenarios : float64 (n_scenarios, k)
+    realised : float64 (k,)
+
+    Returns
+    -------
+    float64 (k,), in units of `realised`
+    """
+    n = len(scenarios)
+    ordered = np.sort(scenarios, axis=0)
+    weights = (2.0 * np.arange(1, n + 1) - n - 1.0) / n**2
+    score: Floats = np.abs(ordered - realised).mean(axis=0) - weights @ ordered
+    return score
