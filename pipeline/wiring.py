@@ -33,13 +33,7 @@ SOURCES = f"{YAHOO}, {SIMULATED}, an existing folder or file of bars, or s3://bu
 
 
 def parse_tickers(text: str) -> tuple[str, ...]:
-    """Return the tickers of `SPY,QQQ`, in upper case and each once.
-
-    Raises
-    ------
-    ConfigError
-        For anything else.
-    """
+    """Return the tickers of `SPY,QQQ`, in upper case, each once; raises ConfigError for others."""
     tickers = [ticker.strip().upper() for ticker in text.split(",")]
     if not all(re.fullmatch(TICKER, ticker) for ticker in tickers):
         raise ConfigError(f"expected tickers joined by commas like SPY,QQQ, got {text!r}")
