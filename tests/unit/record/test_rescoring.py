@@ -125,7 +125,10 @@ def corrected_state(model: Model, store: MemoryObjects) -> State:
 def test_gains_that_another_model_learned_are_left_alone(model: Model) -> None:
     store = run_with_print(model, 8)
     rescored = rescore(*mended_after(model, store))
-    others = [replace(r, run=replace(r.run, model_version="another")) for r in rescored]
+    others = []
+    for of_run in rescored:
+        by_another = msgspec.structs.replace(of_run.run.run, model_version="another")
+        others.append(replace(of_run, run=replace(of_run.run, run=by_another)))
     state = states(store)[-1]
     after = correct_state(state, others)
     assert after.log_gains == state.log_gains
