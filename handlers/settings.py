@@ -52,8 +52,6 @@ class DailySettings:
     bundle : FORECASTER_BUNDLE, folder of the model bundle
     tickers : FORECASTER_TICKERS, upper case, each once
     bars : FORECASTER_BARS, `yahoo`, `simulated`, a folder or file, or s3://bucket/prefix
-    check_bars : FORECASTER_CHECK_BARS, the same of a second source that must have the same last
-        close; None for `none`
     calendar : FORECASTER_CALENDAR, the exchange's code in exchange_calendars, like XNYS or 24/7
     lock : FORECASTER_LOCK, `none` or how S3 locks the record, as `governance:7`
     sse : FORECASTER_SSE, `none` or how S3 is told to encrypt what is written, as `kms:KEY`
@@ -61,19 +59,21 @@ class DailySettings:
         manifests; None for `none`
     events : FORECASTER_EVENTS, the EventBridge bus that is told of every part; None for `none`
     digest_topic : FORECASTER_DIGEST_TOPIC, ARN of the SNS topic that sends digests; None for `none`
+    check_bars : FORECASTER_CHECK_BARS, as `bars`, of a second source that must have the same last
+        close; None for `none`
     """
 
     store: str
     bundle: Path
     tickers: tuple[str, ...]
     bars: str
-    check_bars: str | None = None
     calendar: str = DEFAULT_CALENDAR
     lock: str = NO_LOCK
     sse: str = NO_SSE
     signing_key: str | None = None
     events: str | None = None
     digest_topic: str | None = None
+    check_bars: str | None = None
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Self:

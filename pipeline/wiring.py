@@ -60,8 +60,9 @@ def calendar_of(store: ObjectStore) -> Calendar:
 
 def is_source(spec: str) -> bool:
     """Whether `spec` is of a kind of SOURCES; of S3 nothing is asked."""
-    exists = bool(spec.strip()) and Path(spec).exists()
-    return spec in (YAHOO, SIMULATED) or exists or LOCATION.fullmatch(spec) is not None
+    from pipeline.adapters.bar_folder.places import is_place  # noqa: PLC0415
+
+    return spec in (YAHOO, SIMULATED) or bool(LOCATION.fullmatch(spec)) or is_place(spec)
 
 
 def open_source(
@@ -96,10 +97,9 @@ def open_source(
     from pipeline.adapters.bar_folder.folder_bars import FolderBars  # noqa: PLC0415
     from pipeline.adapters.bar_folder.places import open_objects, split_name  # noqa: PLC0415
 
-    if not LOCATION.fullmatch(spec):
-        return FolderBars(Path(spec))
     prefix, name = split_name(spec)
-    return FolderBars(open_objects(open_store(prefix), name))
+    in_s3 = LOCATION.fullmatch(spec)
+    return FolderBars(open_objects(open_store(prefix), name) if in_s3 else Path(spec))
 
 
 def open_store(

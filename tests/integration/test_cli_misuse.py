@@ -53,7 +53,7 @@ def test_every_reason_and_every_outcome_is_explained() -> None:
         ("serve --port 1 --port 2", "expected it once"),
         ("api-key rotate --stage dev --stage prod", "'--stage': expected it once"),
         ("run --bars nowhere", "expected yahoo, simulated, an existing folder or file of bars"),
-        ("run --bars file", "expected a folder of bars at file"),
+        ("run --bars file", "expected yahoo, simulated, an existing folder or file of bars"),
         ("run --bars simulated --store file", "got file 'file'"),
         ("run --bars simulated --store ftp://host", "got 'ftp://host'"),
         ("run --date 2024-12-27", "No such option: --date"),

@@ -84,6 +84,12 @@ class Alone:
         return self.place.read(name, most)
 
 
+def is_place(path: str) -> bool:
+    """Whether a path is of a folder, or of a file that is named as bars are."""
+    named = path.lower().endswith(SUFFIXES)
+    return bool(path.strip()) and (Path(path).is_dir() or (named and Path(path).is_file()))
+
+
 def split_name(location: str) -> tuple[str, str]:
     """Return s3://bucket/prefix and the name of the one object below it, empty for all of them."""
     prefix, _, name = location.rstrip("/").rpartition("/")

@@ -92,9 +92,9 @@ def test_a_folder_that_is_not_there_is_refused(name: str, tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("name", ["FORECASTER_BUNDLE", "FORECASTER_BARS"])
 def test_a_file_in_place_of_a_folder_is_refused(name: str, tmp_path: Path) -> None:
-    file = tmp_path / "SPY.csv"
+    file = tmp_path / "SPY.pdf"
     file.write_text("Date,Open,High,Low,Close,Volume\n")
-    with pytest.raises(ConfigError, match=rf"{name}: expected .* folder.*, got '.*/SPY\.csv'"):
+    with pytest.raises(ConfigError, match=rf"{name}: expected .* folder.*, got '.*/SPY\.pdf'"):
         read(**{name: str(file)})
 
 
