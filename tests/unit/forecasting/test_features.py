@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -110,3 +112,26 @@ def test_targets_are_log_returns_and_unknown_at_the_end() -> None:
     np.testing.assert_allclose(ahead[0, 0], [np.log(1.1), np.log(1.331)])
     assert np.isnan(ahead[0, 3]).all()
     assert np.isnan(ahead[0, 1:, 1]).all()
+
+
+def test_of_a_bar_of_one_price_the_month_stands_for_range_and_volatility() -> None:
+    of = bars(n=140)
+    rows = [-1, -3, -40]
+    prices = {name: getattr(of, name).copy() for name in ("open", "high", "low")}
+    for values in prices.values():
+        values[rows] = of.close[rows]
+    flat = compute_features(Panel.of([replace(of, **prices)], 140))[0]
+    month = flat[:, FEATURE_NAMES.index("log_volatility_22")]
+    for name in ("log_range", "log_volatility"):
+        column = flat[:, FEATURE_NAMES.index(name)]
+        assert np.flatnonzero(column == month).tolist() == [len(flat) + row for row in rows[::-1]]
+
+
+def test_of_one_price_a_day_volatility_is_that_of_closes() -> None:
+    of = bars(n=140)
+    flat = replace(of, open=of.close, high=of.close, low=of.close)
+    features = compute_features(Panel.of([flat], 140))[0]
+    returns = np.diff(np.log(of.close))[-22:]
+    expected = 0.5 * np.log((returns**2).mean() + 1e-8)
+    for name in ("log_range", "log_volatility", "log_volatility_22"):
+        assert features[-1, FEATURE_NAMES.index(name)] == pytest.approx(expected, rel=1e-6)
