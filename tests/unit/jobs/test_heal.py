@@ -46,7 +46,6 @@ REMADE = {
     "state": calibration_key(NEWEST, 0),
     "forecasts": table_key("forecasts", NEWEST, 0),
     "baselines": table_key("baselines", NEWEST, 0),
-    "scenarios": table_key("scenarios", NEWEST, 0),
     "templates": table_key("templates", NEWEST, 0),
     "older forecasts": table_key("forecasts", SPAN[0], 0),
     "manifest": manifest_key(NEWEST, 0),
