@@ -102,6 +102,8 @@ def test_objects_are_written_in_order_and_the_manifest_commits(model: Model) -> 
         "calibration/2024-12-27.00.json",
         FORECASTS,
         "baselines/month=2024-12/2024-12-27.00.parquet",
+        "templates/month=2024-12/2024-12-27.00.parquet",
+        "scenarios/month=2024-12/2024-12-27.00.parquet",
         "runs/2024-12-27.00.json",
         "latest.json",
         "track_record.json",

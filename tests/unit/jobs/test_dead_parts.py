@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import numpy as np
 import pytest
 
 from pipeline.encoding import sha256
@@ -35,6 +34,8 @@ BEFORE, DEAD, NEXT = SESSIONS[-5:-2], SESSIONS[-2], SESSIONS[-1]
 DERIVED = {
     "forecasts": table_key("forecasts", DEAD, 0),
     "baselines": table_key("baselines", DEAD, 0),
+    "scenarios": table_key("scenarios", DEAD, 0),
+    "templates": table_key("templates", DEAD, 0),
     "scores": table_key("scores", DEAD, 0),
     "state": calibration_key(DEAD, 0),
 }
@@ -47,9 +48,9 @@ def other_number(key: str, data: bytes) -> bytes:
         return data.replace(b'"part":0', b'"part":1')
     name = key.partition("/")[0]
     columns, metadata = TABLES.decode(name, data)
-    column = next(c for c, values in columns.items() if values.dtype == np.float64)
+    column = next(c for c, values in columns.items() if values.dtype.kind == "f")
     values = columns[column].copy()
-    values[0] *= 1.01
+    values[0] *= values.dtype.type(1.01)
     return TABLES.encode(name, {**columns, column: values}, metadata)
 
 
@@ -60,8 +61,8 @@ DAMAGES: dict[str, Callable[[str, bytes], bytes]] = {
 }
 
 
-def dead(model: Model, n: int = 7) -> MemoryObjects:
-    """A store in which a run died before its n-th write; its manifest would be the 8th."""
+def dead(model: Model, n: int = 9) -> MemoryObjects:
+    """A store in which a run died before its n-th write; its manifest would be the 10th."""
     store = MemoryObjects(run_days(model, BEFORE).objects, crash_before=n)
     with pytest.raises(Crash):
         run_day(model, store, DEAD, market())

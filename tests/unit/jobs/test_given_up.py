@@ -187,7 +187,7 @@ def test_an_earlier_loss_accepted_while_a_run_was_dead_does_not_stop_its_claim(
 
 def test_the_signature_of_a_dead_part_that_was_damaged_is_put_back(model: Model) -> None:
     signer = FakeSigner("aa" * 32)
-    store = MemoryObjects(crash_after=9)
+    store = MemoryObjects(crash_after=11)
     with pytest.raises(Crash):
         run_day(model, store, DEAD, market(), signer=signer)
     store = MemoryObjects(store.objects)

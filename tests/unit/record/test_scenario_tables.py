@@ -17,8 +17,9 @@ from pipeline.record import scenario_tables
 from pipeline.record.chain import find_head
 from pipeline.record.manifest import read_manifest
 from pipeline.record.scoring import recover_quantiles
+from pipeline.scenarios.draw import draw_scenarios
 from pipeline.scenarios.marginals import N_SCENARIOS
-from pipeline.scenarios.template import Template, pack
+from pipeline.scenarios.template import Template, from_columns, pack
 from tests.support.fakes import MemoryObjects
 from tests.support.records import (
     CALENDAR,
@@ -141,6 +142,21 @@ def test_parts_of_a_session_are_drawn_together(model: Model) -> None:
     run_day(kept, late, LAST, market())
     parts = [read(late, "scenarios", f"{LAST}.{part:02d}") for part in (0, 1)]
     assert [set(part["ticker"]) for part in parts] == [{"SPY"}, {"QQQ"}]
+    # From the template of the first part, though the second has learnt of QQQ's outcomes since.
+    opening, newer = (
+        from_columns(read(late, "templates", f"{LAST}.{part:02d}"), "") for part in (0, 1)
+    )
+    assert np.isfinite(newer.levels).sum() > np.isfinite(opening.levels).sum()
+    issued = read(late, "forecasts", f"{LAST}.01")
+    drawn = draw_scenarios(
+        ["QQQ"],
+        issued["last_close"][:1],
+        recover_quantiles(issued)[None],
+        LAST,
+        issued["target_date"].tolist(),
+        opening,
+    )
+    assert np.array_equal(drawn.log_return[:, 0].T.ravel(), parts[1]["log_return"])
     together = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     at_once = read(whole, "scenarios", f"{LAST}.00")
     assert correlation(together) == pytest.approx(correlation(at_once), abs=0.02)
