@@ -27,6 +27,7 @@ from tests.support.records import (
     run_days,
     scores_of,
     table,
+    with_column,
     without,
 )
 from tests.support.track_records import mode_figures, track_record
@@ -157,8 +158,9 @@ def test_what_was_issued_live_stays_apart_from_a_backfill(model: Model) -> None:
 
 
 def test_a_baseline_without_a_forecast_is_left_out_of_the_comparison(model: Model) -> None:
-    short = market(QQQ=market()["QQQ"].tail(200))
-    store = run_days(model, SESSIONS[-5:], bars=short)
+    # Older than what a forecast needs, and one of those that a baseline sees.
+    broken = market(QQQ=with_column(market()["QQQ"], "close", -200, -1.0))
+    store = run_days(model, SESSIONS[-5:], bars=broken)
     modes = msgspec.json.decode(store.objects["track_record.json"])["modes"]
     tickers = modes["live"]["tickers"]
     assert tickers["QQQ"]["skill"] == dict.fromkeys(ISSUED, {})
