@@ -44,6 +44,7 @@ class NoteCode(StrEnum):
     NO_RANGES = "no_ranges"
     UNPROVEN = "unproven"
     SHORT_HISTORY = "short_history"
+    RENAMED = "renamed"
 
 
 class Note(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
