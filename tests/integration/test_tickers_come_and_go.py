@@ -206,3 +206,23 @@ def test_names_that_mean_nothing_are_refused_before_anything_is_read(
 ) -> None:
     answer = forecaster("run", "--bars", "none", "--tickers", "SPY,QQQ", "--renamed", said)
     assert_refused(answer, 2, refusal)
+
+
+def test_who_serves_a_ticker_and_that_nothing_is_proven_of_it_is_said(
+    forecaster: Forecaster, bars: Path
+) -> None:
+    (bars / "QQQ.csv").rename(bars / "META.csv")
+    for day in (BEFORE, SESSION):
+        forecaster(*RUN, day, "--tickers", "SPY,META")
+    others = forecaster("status", "--json").document["record"]["others"]
+    assert list(others) == ["META"]
+    unproven = "Note: META: not among the tickers that the model was proven on"
+    whole, slices = forecaster("status"), {t: forecaster("status", t) for t in ("META", "SPY")}
+    assert f"META by model {others['META']}" in " ".join(whole.out.split())
+    shown = forecaster("show")
+    for answer, so in ((whole, 1), (shown, 1), (slices["META"], 1), (slices["SPY"], 0)):
+        assert answer.code == 0
+        assert " ".join(answer.out.split()).count(unproven) == so
+    page = Path("store/index.html").read_text("utf-8")
+    assert unproven in page
+    assert others["META"] in page
