@@ -14,7 +14,7 @@ from pipeline.jobs.status import Status
 from pipeline.record.compare import Comparison
 from pipeline.record.manifest import Mode
 from pipeline.views.age import describe_age
-from pipeline.views.figures import CoverageShare, Figures, ModeFigures, SkillScore
+from pipeline.views.figures import CoverageShare, Figures, ModeFigures, SkillScore, TrackRecord
 
 POOLED = "all"
 REPLAYED = {
@@ -58,6 +58,8 @@ def print_status(status: Status) -> None:
         f"Newest session {status.session}, {status.lag_sessions} behind; "
         f"model {record.model_version}"
     )
+    for version, tickers in _list_others(record).items():
+        print_line(f"{name_few(tickers)} by model {version}")
     if status.stale:
         print_line(describe_age(status.lag_sessions, 0), "yellow")
     for note in status.notes:
@@ -71,6 +73,13 @@ def print_status(status: Status) -> None:
     else:
         _print_mode(record.shown_mode, record.modes[record.shown_mode])
     _print_tickers(status)
+
+
+def _list_others(record: TrackRecord) -> dict[str, list[str]]:
+    """Return version -> tickers of those that another model serves than the one on duty."""
+    others = {} if record.others is UNSET else record.others
+    versions = dict.fromkeys(others.values())
+    return {of: [t for t, version in others.items() if version == of] for of in versions}
 
 
 def _print_mode(mode: Mode, figures: ModeFigures) -> None:

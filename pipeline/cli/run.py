@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 
 import typer
@@ -10,6 +11,7 @@ from pipeline.adapters.aws.s3_options import NO_LOCK, NO_SSE, parse_lock
 from pipeline.cli import console, options
 from pipeline.cli.forecast_text import print_outcome, print_published, print_surprises
 from pipeline.cli.reasons import RememberingSource
+from pipeline.cli.renaming import Renamed, parse_renamed
 from pipeline.cli.repair import print_repairs
 from pipeline.errors import Reason
 from pipeline.jobs import daily
@@ -32,6 +34,7 @@ def run(
     store: options.Store = "./store",
     bundle: options.Bundle = DEFAULT_BUNDLE,
     tickers: options.Tickers = options.DEFAULT_TICKERS,
+    renamed: Renamed = None,
     lock: options.Lock = NO_LOCK,
     sse: options.Sse = NO_SSE,
     exchange: options.Exchange = None,
@@ -41,6 +44,7 @@ def run(
 ) -> None:
     """Publish the forecasts of the last closed session, and show them. Safe to repeat."""
     names, locked = options.parse_tickers(tickers), parse_lock(lock, options.now())
+    former = parse_renamed(renamed, names)
     with console.progress("Reading bars and forecasting"):
         opened = open_store(store, lock=locked, sse=sse)
         calendar = options.open_calendar(exchange, opened)
@@ -48,6 +52,7 @@ def run(
         opened_bars = options.open_checked(bars, check_bars, calendar, names)
         source = RememberingSource(opened_bars, names, opened)
         job = daily_job(names, source, calendar, store=opened, bundle=bundle, key=key)
+        job = replace(job, renamed=former)
         summary = daily.run(job, at, options.now())
         shown = read_session(job.store, job.tables, summary.session)
     expected = calendar.ending(summary.session, HISTORY_SESSIONS)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from datetime import date
 from typing import Annotated
 
+import msgspec
 import typer
 
 from pipeline.cli import console, options, record_text, selecting
@@ -15,6 +17,8 @@ from pipeline.forecasting.levels import INTERVALS
 from pipeline.jobs.status import read_status
 from pipeline.ports import ObjectStore
 from pipeline.record.chain import find_head
+from pipeline.record.manifest import join_notes, read_manifests
+from pipeline.record.notes import Note, NoteCode
 from pipeline.views.rows import SCORES, Selection, read_rows
 from pipeline.views.slice import Slice, summarise_slice
 
@@ -92,6 +96,17 @@ def _print_slice(figures: Slice, wanted: Selection, store: ObjectStore, *, json:
         return
     if (head := find_head(store)) is not None:
         console.print_source(head.manifest.source)
+        for note in _list_unproven(store, head.manifest.session, figures):
+            console.print_line(f"Note: {note.text}", "yellow")
     if absent:
         console.print_line(f"None realised here of {name_few(absent)}", "yellow")
     print_slice(figures)
+
+
+def _list_unproven(store: ObjectStore, session: date, figures: Slice) -> list[Note]:
+    """Return the notes of which of a slice's tickers nothing is proven yet."""
+    notes = join_notes(read_manifests(store, session))
+    unproven = [note for note in notes if note.code == NoteCode.UNPROVEN]
+    named = [tuple(t for t in note.tickers if t in figures.tickers) for note in unproven]
+    pairs = zip(unproven, named, strict=True)
+    return [msgspec.structs.replace(note, tickers=tickers) for note, tickers in pairs if tickers]

@@ -30,6 +30,7 @@ from pipeline.record.part import PartInputs
 from pipeline.record.part_vintage import Asked, find_vintage, fix_vintage
 from pipeline.record.prior import PriorRecord, read_prior_record
 from pipeline.record.publish import find_unpublished, is_recorded, publish
+from pipeline.record.renamed import select_renamed
 from pipeline.record.signatures import with_signatures
 from pipeline.record.terms import check_terms, with_terms
 from pipeline.record.vintage import HISTORY_SESSIONS, ReadInfo, Vintage, select_currencies
@@ -173,6 +174,7 @@ def _read_vintage(job: DailyJob, tickers: Sequence[str], part: _Part, now: datet
         currencies=select_currencies(reading.currencies, tickers),
         second_source=reading.second_source,
         second_closes=reading.second_closes,
+        renamed=select_renamed(job.renamed, tickers, part.prior),
     )
     return Vintage(bars, info)
 

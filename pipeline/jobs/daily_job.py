@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from pipeline.errors import RequestError
@@ -23,6 +24,7 @@ class DailyJob:
     `mode` is `live`, or `as_of` for a date of the past; `repairs` are the earlier objects that the
     run found damaged; `signer` signs the manifests, or there are no signatures. `broad` is the
     model of tickers that `model` was not proven on; without one that serves all.
+    `renamed` maps the new name of a ticker to the one it had on the record.
     """
 
     tickers: tuple[str, ...]
@@ -35,6 +37,7 @@ class DailyJob:
     mode: Mode = Mode.LIVE
     signer: Signer | None = None
     repairs: Repairs = NO_REPAIRS
+    renamed: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def models(self) -> Models:

@@ -23,7 +23,10 @@ def list_newcomers(job: DailyJob, tickers: Sequence[str], prior: PriorRecord) ->
         ticker
         for ticker, model in others.items()
         if ticker not in model.manifest.gains
-        and (prior.state is None or prior.state.version_of(ticker) != model.bundle.version)
+        and (
+            prior.state is None
+            or prior.state.version_of(job.renamed.get(ticker, ticker)) != model.bundle.version
+        )
     ]
 
 

@@ -21,6 +21,7 @@ from pipeline.record.notes import (
     note_short,
 )
 from pipeline.record.part import PartInputs, Write
+from pipeline.record.renamed import note_renamed
 from pipeline.record.revisions import find_revisions
 from pipeline.record.second_source import note_second_source
 
@@ -84,6 +85,7 @@ def build_manifest(
             *note_short(part.vintage.bars, published),
             *note_filled(info.filled),
             *note_dialects(info.dialects),
+            *note_renamed(info.renamed, published),
             *_note_second_source(part, tickers),
         ),
     )

@@ -84,6 +84,11 @@ class RunManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_
         return self.others.get(ticker, self.model_version)
 
     @property
+    def model_versions(self) -> tuple[str, ...]:
+        """The version of the model on duty, and those of others that serve some tickers."""
+        return tuple(dict.fromkeys([self.model_version, *self.others.values()]))
+
+    @property
     def published(self) -> set[str]:
         return {ticker for ticker, status in self.tickers.items() if status == OK}
 

@@ -26,6 +26,7 @@ FLAT = (
     "read from closes alone, so that intervals are wider and follow more slowly"
 )
 SHOWN = 5  # sessions named one by one
+NAMED = 20  # tickers
 LESS_SHARP = "forecasts are made without it, a little less sharp"
 
 
@@ -44,6 +45,7 @@ class NoteCode(StrEnum):
     NO_RANGES = "no_ranges"
     UNPROVEN = "unproven"
     SHORT_HISTORY = "short_history"
+    RENAMED = "renamed"
 
 
 class Note(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -55,8 +57,10 @@ class Note(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def text(self) -> str:
-        """The words, with the tickers that they are about."""
-        return f"{', '.join(self.tickers)}: {self.message}" if self.tickers else self.message
+        """The words, with the tickers that they are about, of very many the first."""
+        more = f" and {len(self.tickers) - NAMED:,} more" if len(self.tickers) > NAMED else ""
+        named = ", ".join(self.tickers[:NAMED]) + more
+        return f"{named}: {self.message}" if named else self.message
 
 
 def find_notes(

@@ -24,6 +24,7 @@ from pipeline.record.part import PartInputs, PartWriter, PublishedPart, Write
 from pipeline.record.plausible_close import select_fit
 from pipeline.record.prior import PriorRecord
 from pipeline.record.proven import with_unproven
+from pipeline.record.renamed import take_over
 from pipeline.record.rescoring import Rescored, correct_state, list_corrections, rescore
 from pipeline.record.scenario_tables import write_scenarios
 from pipeline.record.scoring import ScoredForecasts, score_realised
@@ -181,7 +182,7 @@ def _hand_over(
     fit = [bars.ticker for bars in usable]
     others = {ticker: of.version for ticker, of in forecaster.select_others(fit).items()}
     return hand_over(
-        state,
+        take_over(state, vintage.info.renamed, fit),
         prior,
         dict.fromkeys(fit, main) | others,
         lambda ticker: forecaster.first_log_gains(vintage.bars[ticker], vix),

@@ -41,6 +41,7 @@ class ReadInfo(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     the source had lost and an earlier vintage had. `dialects` says by symbol how a file was read
     that is not as Yahoo exports it, `currencies` by ticker in what its prices are, where the source
     said it. `second_closes` are those of the session by `second_source`, if one was asked.
+    `renamed` maps tickers that the record did not know to the names that they had on it.
     """
 
     asked: tuple[str, ...]
@@ -54,6 +55,7 @@ class ReadInfo(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     currencies: Mapping[Ticker, str] = {}
     second_source: str | None = None
     second_closes: Mapping[Ticker, float] = {}
+    renamed: Mapping[Ticker, Ticker] = {}
 
     def __post_init__(self) -> None:
         """Raise ValueError, which a decoder shows as its own, for a ticker that is there twice."""
@@ -110,7 +112,7 @@ class Vintage:
         """Return the vintage of these tickers alone, covariates kept."""
         others = set(self.info.tickers) - set(tickers)
         kept = {symbol: bars for symbol, bars in self.bars.items() if symbol not in others}
-        by_symbol = ("filled", "dialects", "currencies", "second_closes")
+        by_symbol = ("filled", "dialects", "currencies", "second_closes", "renamed")
         said = {
             name: {
                 symbol: said for symbol, said in getattr(self.info, name).items() if symbol in kept

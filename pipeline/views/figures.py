@@ -71,7 +71,8 @@ class ManifestDigest(Struct, frozen=True):
 class TrackRecord(Struct, frozen=True):
     """track_record.json: coverage, skill and evidence of `horizon`, by mode and ticker.
 
-    `withheld` counts sessions by ticker and reason, `revised` by ticker and column.
+    `withheld` counts sessions by ticker and reason, `revised` by ticker and column. `others` maps
+    the tickers that another model serves than that of `model_version` to its version.
     """
 
     schema_version: int
@@ -83,6 +84,7 @@ class TrackRecord(Struct, frozen=True):
     modes: Mapping[Mode, ModeFigures]
     withheld: Counts
     revised: Counts
+    others: Mapping[str, str] | UnsetType = UNSET
 
     @property
     def shown_mode(self) -> Mode | None:

@@ -56,7 +56,8 @@ class SessionForecasts:
     def notes(self) -> list[str]:
         """What a reader must know before believing the forecasts."""
         notes = [note.text for note in join_notes(self.runs)]
-        trained = max((trained_until(run.model_version) for run in self.runs), default="")
+        versions = [version for run in self.runs for version in run.model_versions]
+        trained = max(map(trained_until, versions), default="")
         if trained <= str(self.session):
             return notes
         return [

@@ -54,6 +54,7 @@ def build_track_record(state: State, link: Link) -> TrackRecord:
             for mode, scores in sorted(state.tracks.items())
             if scores.tickers
         },
+        others=state.others,
         **count_withheld_and_revised(state, run),
     )
 

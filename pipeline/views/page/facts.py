@@ -150,7 +150,8 @@ def _list_provenance(sources: PageSources) -> Iterator[tuple[str, str]]:
     record = sources.record
     yield (
         "Model",
-        ", ".join(dict.fromkeys(r.model_version for r in sources.runs)) or record.model_version,
+        ", ".join(dict.fromkeys(version for run in sources.runs for version in run.model_versions))
+        or record.model_version,
     )
     yield "Bars", sources.latest.source
     for run in sources.runs:

@@ -104,6 +104,13 @@ def test_a_note_is_about_its_tickers_or_about_all() -> None:
     assert (one.text, all_.text) == ("SPY: a", "b")
 
 
+def test_of_very_many_tickers_a_note_names_the_first() -> None:
+    many = tuple(f"T{i}" for i in range(1_300))
+    text = Note(NoteCode.UNPROVEN, "is new", many).text
+    assert text == f"{', '.join(many[:20])} and 1,280 more: is new"
+    assert Note(NoteCode.UNPROVEN, "is new", many[:20]).text.startswith(", ".join(many[:20]) + ":")
+
+
 def test_notes_are_in_the_manifest_the_views_the_answers_and_the_status(model: Model) -> None:
     store = MemoryObjects()
     bars = {"SPY": market()["SPY"], "QQQ": adjusted(market()["QQQ"])}
