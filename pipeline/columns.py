@@ -37,6 +37,8 @@ TABLES = {
     "scenarios": "scenario ticker origin_date target_date horizon log_return price mode "
     "model_version vintage_sha256",
     "templates": "ticker origin_date horizon pit",
+    "scenario_scores": "portfolio origin_date target_date horizon model energy_score "
+    "variogram_score realised crps var_950 var_975 var_990 es_950 es_975 es_990",
 }
 
 

@@ -29,7 +29,8 @@ DTYPES = {
 
 _REQUIRED = {
     **dict.fromkeys(
-        ["ticker", "model", "status", "mode", "model_version", "vintage_sha256"], pa.string()
+        ["ticker", "model", "status", "mode", "model_version", "vintage_sha256", "portfolio"],
+        pa.string(),
     ),
     **dict.fromkeys(["session", "origin_date", "target_date"], DAY),
     **dict.fromkeys((f"covered_{coverage}" for coverage in (50, 80, 90, 95, 98)), pa.bool_()),

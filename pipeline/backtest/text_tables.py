@@ -168,7 +168,7 @@ def _describe_terciles(board: Leaderboard) -> str:
 def _format_scores(row: Row) -> tuple[str, ...]:
     scores = (_format_score(row, name) for name in LOSSES)
     covered = (_format_score(row, f"coverage_{c}") for c in INTERVALS)
-    return (*scores, *covered, _format_p(row.kupiec_p[95]), _format_p(row.christoffersen_p[95]))
+    return (*scores, *covered, format_p(row.kupiec_p[95]), format_p(row.christoffersen_p[95]))
 
 
 def _format_score(row: Row, score: str) -> str:
@@ -185,10 +185,11 @@ def _format_tests(differences: dict[str, Difference] | None) -> tuple[str, ...]:
 
 
 def _format_difference(difference: Difference | None) -> tuple[str, str]:
-    return ("", "") if difference is None else (f"{difference.t:.1f}", _format_p(difference.p))
+    return ("", "") if difference is None else (f"{difference.t:.1f}", format_p(difference.p))
 
 
-def _format_p(p: float | None) -> str:
+def format_p(p: float | None) -> str:
+    """Return a p-value for a table, blank where there is none."""
     if p is None:
         return ""
     return f"{p:.3f}" if p >= 0.001 else f"{p:.0e}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Annotated
@@ -12,26 +12,37 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from pipeline.backtest.evaluate import Span, score_bundle
+from pipeline.backtest.evaluate import score_bundle
 from pipeline.backtest.history import EARLIEST, MarketHistory, read_market
 from pipeline.backtest.leaderboard import Leaderboard, summarise
+from pipeline.backtest.scenarios.board import ScenarioBoard, summarise_scenarios
 from pipeline.bars import VIX, Bars
 from pipeline.cli import console, options
 from pipeline.cli.leaderboard_text import print_leaderboard
-from pipeline.cli.progress import progress_bar
+from pipeline.cli.refits import score_anew
 from pipeline.columns import Columns, where
 from pipeline.encoding import to_json
 from pipeline.errors import ConfigError
 from pipeline.forecasting.bundle import load_bundle
 from pipeline.forecasting.model import Model
-from pipeline.ports import BarSource
+from pipeline.ports import BarSource, ObjectStore
 from pipeline.wiring import DEFAULT_BUNDLE
 
 YEAR = re.compile(r"\d{4}")
-SCORES, SUMMARY = "scores.parquet", "summary.json"
+# What each file that is written has for a table, and what people call it.
+CONTRACTS = {"scores": "backtest_scores", "scenario_scores": "scenario_scores"}
+LABELS = {
+    "scores": "Parquet",
+    "scenario_scores": "Scenarios",
+    "summary": "Summary",
+    "scenario_summary": "Summary",
+}
 WHAT_LOST = "what-lost.md"
 # The pictures of the card show 2008 too.
 DRAWN_FROM = date(2008, 1, 1)
+
+
+Boards = Mapping[str, Leaderboard | ScenarioBoard | None]
 
 
 def _first_day(text: str | date) -> date:
@@ -111,26 +122,29 @@ def backtest_command(
     if no_refit:
         with console.progress("Forecasting and scoring"):
             model = Model(load_bundle(bundle or DEFAULT_BUNDLE))
-            scores = score_bundle(model, market, (first, last), notes)
+            scores, drawn = score_bundle(model, market, (first, last), notes), None
     else:
         drawn_from = DRAWN_FROM if card else None
         workers = workers or os.cpu_count() or 1
-        scores = _score_refits(market, (first, last), drawn_from, out, workers)
+        scores, drawn = score_anew(market, (first, last), drawn_from, out, workers, notes)
     with console.progress("Comparing"):
         board = summarise(_select_since(scores, first), market.vix)
-        folder.replace(SCORES, _to_parquet(scores, source.label))
-        folder.replace(SUMMARY, to_json(board))
+        joint = None if drawn is None else summarise_scenarios(drawn, names)
+        tables = {"scores": scores, "scenario_scores": drawn}
+        files = _write_files(
+            folder, source.label, tables, {"summary": board, "scenario_summary": joint}
+        )
         if card:
-            _write_card(scores, board, bundle or DEFAULT_BUNDLE, card)
+            _write_card(scores, board, joint, bundle or DEFAULT_BUNDLE, card)
     if json:
-        files = {"scores": folder.url(SCORES), "summary": folder.url(SUMMARY)}
-        console.print_json({"source": source.label, **files, "notes": notes, "leaderboard": board})
+        boards = {"leaderboard": board, "scenarios": joint}
+        console.print_json({"source": source.label, **files, "notes": notes, **boards})
     else:
         console.print_source(source.label)
         for note in notes:
             console.print_line(f"Note: {note}", "yellow")
-        print_leaderboard(board)
-        console.print_lines(f"Parquet   {folder.url(SCORES)}", f"Summary   {folder.url(SUMMARY)}")
+        print_leaderboard(board, joint)
+        console.print_lines(*(f"{LABELS[name]:<9} {url}" for name, url in files.items()))
 
 
 def _read_market(bars: str, names: Sequence[str]) -> tuple[BarSource, MarketHistory, list[str]]:
@@ -144,21 +158,6 @@ def _read_market(bars: str, names: Sequence[str]) -> tuple[BarSource, MarketHist
         return source, MarketHistory(read, reading.bars.get(VIX)), notes
 
 
-def _score_refits(
-    market: MarketHistory, span: Span, drawn_from: date | None, folder: Path, workers: int
-) -> Columns:
-    """Return the scores of yearly refits; raises ConfigError without the training libraries."""
-    try:
-        from pipeline.training.walk_forward.refits import score_refits  # noqa: PLC0415
-    except ModuleNotFoundError as exc:
-        raise ConfigError(
-            f"expected the libraries that train a model, got: {exc}; pip install '.[training]', "
-            "or score a trained one: --no-refit"
-        ) from exc
-    with progress_bar("Training and forecasting") as report:
-        return score_refits(market, span, drawn_from, folder, workers, report)
-
-
 def _select_since(scores: Columns, first: date) -> Columns:
     """Return the scores of origins from `first` on."""
     return where(scores, scores["origin_date"] >= np.datetime64(first))
@@ -170,17 +169,30 @@ def _select_whole(scores: Columns) -> Columns:
     return where(scores, np.isin(scores["model"].astype(str), list(models)))
 
 
-def _write_card(scores: Columns, board: Leaderboard, bundle: Path, folder: Path) -> None:
+def _write_card(
+    scores: Columns, board: Leaderboard, joint: ScenarioBoard | None, bundle: Path, folder: Path
+) -> None:
     """Write the model card and its pictures to `folder`, with what lies in what-lost.md there."""
     from pipeline.training.report.model_card import write_model_card  # noqa: PLC0415
 
     lost = folder / WHAT_LOST
     what_lost = lost.read_text(encoding="utf-8") if lost.exists() else ""
-    write_model_card(_select_whole(scores), board, load_bundle(bundle).manifest, what_lost, folder)
+    manifest = load_bundle(bundle).manifest
+    write_model_card(_select_whole(scores), board, manifest, what_lost, folder, joint)
 
 
-def _to_parquet(scores: Columns, source: str) -> bytes:
-    """Return the scores as a Parquet file that names their source."""
+def _write_files(
+    folder: ObjectStore, source: str, tables: Mapping[str, Columns | None], boards: Boards
+) -> dict[str, str]:
+    """Write what there is, tables as Parquet files that name their source; return where it is."""
     from pipeline.adapters.parquet_tables import ParquetTables  # noqa: PLC0415
 
-    return ParquetTables().encode("backtest_scores", scores, {"source": source})
+    files = {
+        f"{name}.parquet": ParquetTables().encode(CONTRACTS[name], columns, {"source": source})
+        for name, columns in tables.items()
+        if columns is not None
+    }
+    files |= {f"{name}.json": to_json(board) for name, board in boards.items() if board is not None}
+    for name, data in files.items():
+        folder.replace(name, data)
+    return {name.partition(".")[0]: folder.url(name) for name in files}

@@ -23,11 +23,20 @@ def energy_score(scenarios: Floats, realised: Floats) -> float:
     k = 1 the CRPS.
     """
     distance = float(np.linalg.norm(scenarios - realised, axis=1).mean())
-    blocks = (scenarios[at : at + BLOCK] for at in range(0, len(scenarios), BLOCK))
-    between = sum(
-        float(np.linalg.norm(block[:, None] - scenarios[None], axis=2).sum()) for block in blocks
-    )
-    return distance - between / (2.0 * len(scenarios) ** 2)
+    return distance - _sum_distances(scenarios - realised) / (2.0 * len(scenarios) ** 2)
+
+
+def _sum_distances(vectors: Floats) -> float:
+    """Return the sum of the distances between all pairs, by one product of matrices a block."""
+    squares = (vectors**2).sum(axis=1)
+    summed = 0.0
+    for at in range(0, len(vectors), BLOCK):
+        block = slice(at, at + BLOCK)
+        pairs = squares[block, None] + squares - 2.0 * (vectors[block] @ vectors.T)
+        # Of a vector and itself rounding may leave something beside 0.
+        pairs[np.arange(len(pairs)), np.arange(at, at + len(pairs))] = 0.0
+        summed += float(np.sqrt(np.maximum(pairs, 0.0)).sum())
+    return summed
 
 
 def variogram_score(scenarios: Floats, realised: Floats, power: float = 0.5) -> float:

@@ -7,6 +7,7 @@ from functools import cache
 from statistics import NormalDist
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.bars import Floats
 from pipeline.scenarios.marginals import N_SCENARIOS, SCENARIO_LEVELS
@@ -22,12 +23,17 @@ def draw_paths(name: str, n_horizons: int) -> Floats:
     -------
     float64 (n_scenarios, n_horizons)
     """
-    size = 8 * N_SCENARIOS * n_horizons
-    drawn = np.frombuffer(hashlib.shake_256(name.encode()).digest(size), "<u8")
-    order = np.argsort(drawn.reshape(N_SCENARIOS, n_horizons), axis=0, kind="stable")
+    order = draw_orders(name, n_horizons)
     summed = np.cumsum(_normal_scores()[order], axis=1)
     paths: Floats = summed / np.sqrt(np.arange(1, n_horizons + 1))
     return paths
+
+
+def draw_orders(name: str, n_horizons: int) -> NDArray[np.int64]:
+    """Return an order of the scenarios at each horizon, int64 (n_scenarios, n_horizons)."""
+    size = 8 * N_SCENARIOS * n_horizons
+    drawn = np.frombuffer(hashlib.shake_256(name.encode()).digest(size), "<u8")
+    return np.argsort(drawn.reshape(N_SCENARIOS, n_horizons), axis=0, kind="stable")
 
 
 @cache

@@ -40,9 +40,12 @@ def garch_t(bars: Bars, first: date) -> OriginQuantiles:
     return refit_and_filter(bars, first, _fit, _filter)
 
 
-def fit_garch_t(returns: Floats) -> Parameters:
-    """Return mu, omega, alpha[1], beta[1] and nu fitted to log returns float64 (n,), in percent."""
-    return _fit(returns * PERCENT, None)
+def fit_garch_t(returns: Floats, before: Parameters | None = None) -> Parameters:
+    """Return mu, omega, alpha[1], beta[1] and nu fitted to log returns float64 (n,), in percent.
+
+    Where the fit does not converge, those of `before`.
+    """
+    return _fit(returns * PERCENT, before)
 
 
 def refit_and_filter(bars: Bars, first: date, fit: Fit, forecast: Filter) -> OriginQuantiles:

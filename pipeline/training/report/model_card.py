@@ -15,6 +15,8 @@ from pipeline.backtest.findings import (
     name_model,
 )
 from pipeline.backtest.leaderboard import REFERENCE, Leaderboard
+from pipeline.backtest.scenarios.board import ScenarioBoard
+from pipeline.backtest.scenarios.text import build_scenario_tables, describe_scenarios
 from pipeline.backtest.score_cube import ScoreCube
 from pipeline.backtest.text_tables import TextTable, build_tables
 from pipeline.bars import Sessions
@@ -51,7 +53,12 @@ BLIND = (
 
 
 def write_model_card(
-    scores: Columns, board: Leaderboard, manifest: Manifest, what_lost: str, folder: Path
+    scores: Columns,
+    board: Leaderboard,
+    manifest: Manifest,
+    what_lost: str,
+    folder: Path,
+    scenarios: ScenarioBoard | None = None,
 ) -> list[Path]:
     """Write `model-card.md` and its plots to `folder`; equal input gives equal bytes.
 
@@ -60,6 +67,7 @@ def write_model_card(
     scores : columns of the scores contract, drawn whole; `board` may summarise the newer of them
     manifest : of the bundle that the card is about
     what_lost : markdown about what was tried and is not in the model
+    scenarios : None where none were scored
 
     Raises
     ------
@@ -68,7 +76,8 @@ def write_model_card(
     """
     plots = draw_plots(ScoreCube.from_scores(scores))
     files = {f"{PLOTS}/{name}": data for name, data in plots.items()}
-    files[CARD] = render_model_card(scores, board, manifest, what_lost, list(plots)).encode()
+    card = render_model_card(scores, board, manifest, what_lost, list(plots), scenarios)
+    files[CARD] = card.encode()
     store = FolderObjects(folder)
     for key, data in files.items():
         store.replace(key, data)
@@ -76,7 +85,12 @@ def write_model_card(
 
 
 def render_model_card(
-    scores: Columns, board: Leaderboard, manifest: Manifest, what_lost: str, plots: Sequence[str]
+    scores: Columns,
+    board: Leaderboard,
+    manifest: Manifest,
+    what_lost: str,
+    plots: Sequence[str],
+    scenarios: ScenarioBoard | None = None,
 ) -> str:
     """Return the card as markdown; `plots` names the plots that lie in `model-card/`."""
     tables = build_tables(board)
@@ -89,6 +103,7 @@ def render_model_card(
         "Leaderboard": _render_table(overall),
         "Pictures": [*pictures, *_describe_drawn_span(scores["origin_date"], board)],
         "Every cut": [line for table in tables[1:-1] for line in _render_titled_table(table)],
+        **_render_scenarios(scenarios),
         "What it cannot do": [CANNOT, *_render_table(level), BLIND],
         "How much live record proves its skill": _render_list(describe_proof(board)),
         "What was tried and lost": [what_lost.strip()],
@@ -146,6 +161,14 @@ def _describe_drawn_span(origins: Sessions, board: Leaderboard) -> Iterator[str]
     lacking = [str(year) for year in WORST_YEARS if year not in scored]
     if lacking:
         yield f"Of the worst years, {' and '.join(lacking)} lie outside the origins scored here."
+
+
+def _render_scenarios(scenarios: ScenarioBoard | None) -> dict[str, list[str]]:
+    """Return the section on scenarios, where any were scored."""
+    if scenarios is None:
+        return {}
+    tables = [_render_titled_table(table) for table in build_scenario_tables(scenarios)]
+    return {"Scenarios": [describe_scenarios(scenarios), *(line for t in tables for line in t)]}
 
 
 def _render_titled_table(table: TextTable) -> list[str]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import MINYEAR, date
 from pathlib import Path
 
 import numpy as np
 
-from pipeline.backtest.evaluate import forecast_span
+from pipeline.backtest.evaluate import Span, forecast_span
 from pipeline.bars import Bars, RawBars
 from pipeline.baselines.full_history import HORIZONS, Baseline, OriginQuantiles
 from pipeline.forecasting.bundle import load_bundle
@@ -17,7 +17,7 @@ from pipeline.forecasting.windows import log_returns_ahead
 from pipeline.training.walk_forward.run import find_bundle_folder
 
 
-def calibrate_refits(folder: Path, vix: RawBars | None) -> Baseline:
+def calibrate_refits(folder: Path, vix: RawBars | None, begins: int = MINYEAR) -> Baseline:
     """Return the forecaster with the online calibrator on top, from the bundles of each year.
 
     The gains begin neutral at the first origin and run on over the years, as the models change.
@@ -25,6 +25,7 @@ def calibrate_refits(folder: Path, vix: RawBars | None) -> Baseline:
     Parameters
     ----------
     folder : of a finished walk-forward backtest
+    begins : a year whose bundle forecasts all before it too, which it had learnt from
 
     Raises
     ------
@@ -32,12 +33,13 @@ def calibrate_refits(folder: Path, vix: RawBars | None) -> Baseline:
         When called for a year whose bundle is missing.
     """
 
+    def load(year: int) -> Model:
+        return Model(load_bundle(find_bundle_folder(folder, year)))
+
     def forecast(bars: Bars, first: date) -> OriginQuantiles:
         last: date = bars.session[-1].item()
         forecasts = [
-            _forecast_year(
-                bars, folder, (max(first, date(year, 1, 1)), min(last, date(year, 12, 31))), vix
-            )
+            forecast_span(bars, load(max(year, begins)), _clip(year, first, last), vix)
             for year in range(first.year, last.year + 1)
         ]
         origins = np.concatenate([year_forecasts.origin_date for year_forecasts in forecasts])
@@ -52,8 +54,5 @@ def calibrate_refits(folder: Path, vix: RawBars | None) -> Baseline:
     return forecast
 
 
-def _forecast_year(
-    bars: Bars, folder: Path, span: tuple[date, date], vix: RawBars | None
-) -> OriginQuantiles:
-    model = Model(load_bundle(find_bundle_folder(folder, span[0].year)))
-    return forecast_span(bars, model, span, vix)
+def _clip(year: int, first: date, last: date) -> Span:
+    return max(first, date(year, 1, 1)), min(last, date(year, 12, 31))
