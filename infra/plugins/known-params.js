@@ -20,9 +20,12 @@ const VALUES = {
   lockYears: ['1 to 99', WHOLE(1, 99)],
   sse: ['none', 'aes256', 'kms'],
   kmsKey: ['nothing or the ARN of a key', ARN('kms')],
+  replica: ['none', 'bucket'],
+  replicaBucket: ['nothing or the ARN of a bucket', /^(|arn:aws[a-z-]*:s3:::[a-z0-9.-]+)$/],
   signing: ['none', 'ssm'],
   tickers: ['tickers joined by commas', /^[A-Za-z0-9.^=-]+(,\s*[A-Za-z0-9.^=-]+)*$/],
   bars: ['a source of bars', ANY_WORD],
+  checkBars: ['none or a source of bars', ANY_WORD],
   calendar: ['a code in infra/calendars.yml', (value) => calendars.includes(`\n"${value}":`)],
   auth: ['api-key', 'iam', 'none'],
   concurrency: ['reserved', 'shared'],
@@ -39,6 +42,15 @@ const VALUES = {
   apiKeySha256: ['SHA-256 digests joined by commas', /^[0-9a-f]{64}(\s*,\s*[0-9a-f]{64})*$/i],
 };
 
+// What one value asks of the others.
+const TOGETHER = [
+  ['image=prebuilt', 'imageUri with it', ({ imageUri }) => imageUri],
+  ['sse=kms', 'kmsKey with it', ({ kmsKey }) => kmsKey],
+  ['replica=bucket', 'replicaBucket with it', ({ replicaBucket }) => replicaBucket],
+  ['replica=bucket', 'storage=new: the rules of a kept bucket are its owner\'s', ({ storage }) => storage === 'new'],
+  ['replica=bucket', 'another sse than kms, which S3 copies only with a key of its own there', ({ sse }) => sse !== 'kms'],
+];
+
 /** Refuses a `--param` that serverless.yml does not know or that has a value it cannot have. */
 class KnownParams {
   constructor(serverless, options) {
@@ -54,6 +66,11 @@ class KnownParams {
     for (const [name, value] of [...Object.entries(written), ...given]) {
       const expected = findExpected(name, String(value));
       if (expected) refuse(`${name}: expected ${expected}, got ${JSON.stringify(value)}`);
+    }
+    const all = { ...written, ...Object.fromEntries(given) };
+    for (const [pair, expected, holds] of TOGETHER) {
+      const [name, value] = pair.split('=');
+      if (String(all[name]) === value && !holds(all)) refuse(`${pair}: expected ${expected}`);
     }
   }
 }

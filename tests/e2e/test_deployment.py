@@ -9,17 +9,25 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterator
-from contextlib import closing
 from datetime import UTC, datetime
-from http.client import HTTPConnection
 from typing import Any
-from urllib.parse import urlsplit
 
 import botocore.exceptions
 import pyarrow.parquet as pq
 import pytest
 
-from tests.e2e.cloud import ACCOUNT, BUCKET, NAME, PARAMS, REGION, Cloud, eventually, local_cloud
+from tests.e2e.cloud import ACCOUNT, BUCKET, NAME, REGION, Cloud, eventually
+from tests.e2e.deployment import (
+    DAILY,
+    ON_DEMAND,
+    VERIFY,
+    alias,
+    deployed_cloud,
+    invoke,
+    kept_key,
+    keys,
+    request,
+)
 from tests.e2e.rights import (
     ANEW,
     BODY,
@@ -35,38 +43,14 @@ from tests.support.template_store import OVERWRITTEN
 
 pytestmark = [pytest.mark.slow, pytest.mark.emulator]
 
-DAILY, ON_DEMAND, VERIFY = (f"{NAME}-{name}" for name in ("daily", "on-demand", "verify"))
 TICKERS = ["DIA", "IWM", "QQQ", "SPY"]
 
 
 @pytest.fixture(scope="module")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     """The cloud, with a key made and the forecaster deployed as a user would."""
-    with local_cloud(tmp_path_factory.mktemp("cloud")) as started:
-        made = started.forecaster("api-key", "rotate", "--stage", "dev")
-        assert made.stdout.startswith("Key fcast_"), made.stdout + made.stderr
-        given = " ".join(f"--param={name}={value}" for name, value in PARAMS.items())
-        deployed = started.make("deploy", "STAGE=dev", f"DEPLOY={given}")
-        assert deployed.returncode == 0, deployed.stdout + deployed.stderr
-        assert "All functions answer as they should" in deployed.stderr
+    with deployed_cloud(tmp_path_factory.mktemp("cloud")) as started:
         yield started
-
-
-def keys(cloud: Cloud, prefix: str = "store/") -> list[str]:
-    listed = cloud.client("s3").list_objects_v2(Bucket=BUCKET, Prefix=prefix)
-    return [item["Key"] for item in listed.get("Contents", ())]
-
-
-def invoke(cloud: Cloud, function: str, event: Any, **how: str) -> Any:
-    called = cloud.client("lambda").invoke(
-        FunctionName=function, Qualifier="live", Payload=json.dumps(event), **how
-    )
-    return json.loads(called["Payload"].read() or "null")
-
-
-def alias(cloud: Cloud, function: str) -> str:
-    found = cloud.client("lambda").get_alias(FunctionName=function, Name="live")
-    return str(found["FunctionVersion"])
 
 
 def published(cloud: Cloud) -> dict[str, Any]:
@@ -127,34 +111,10 @@ def test_the_queries_that_wait_in_athena_answer_from_what_was_published(cloud: C
     assert len(answers) == 6
 
 
-def request(
-    cloud: Cloud, method: str, path: str, body: Any = None, **headers: str
-) -> tuple[int, dict[str, str], Any]:
-    """What the Function URL answers: status, headers, document."""
-    configured = cloud.client("lambda").get_function_url_config(
-        FunctionName=ON_DEMAND, Qualifier="live"
-    )
-    address, host = (
-        urlsplit(cloud.environ["AWS_ENDPOINT_URL"]).netloc,
-        urlsplit(configured["FunctionUrl"]).netloc,
-    )
-    sent = {"Host": host, "Content-Type": "application/json"}
-    sent |= {name.replace("_", "-"): value for name, value in headers.items()}
-    with closing(HTTPConnection(address, timeout=60)) as connection:
-        connection.request(method, path, json.dumps(body) if body is not None else None, sent)
-        answer = connection.getresponse()
-        text = answer.read()
-        named = {name.lower(): value for name, value in answer.getheaders()}
-        return answer.status, named, json.loads(text) if text else None
-
-
 @pytest.fixture(scope="module")
 def key(cloud: Cloud) -> str:
     """The API key, read from where it is kept."""
-    kept = cloud.client("ssm").get_parameter(
-        Name="/financial-forecaster/dev/api-key", WithDecryption=True
-    )
-    return str(kept["Parameter"]["Value"])
+    return kept_key(cloud)
 
 
 WINDOW = {"data": window_rows(bars())}

@@ -2,13 +2,33 @@
 
 from __future__ import annotations
 
+import subprocess
+from collections.abc import Callable, Iterator
 from typing import Any
+from urllib.parse import parse_qs
 
 import pytest
 
-from tests.support.packaged import package, template
+from tests.support.aws_account import REGION, lead_to
+from tests.support.fault_proxy import Answer, Forward, Sent, fault_proxy
+from tests.support.packaged import ROOT, package, require_node, template
 from tests.support.template_catalog import TAGS
 
+PROTECT = """
+const AccountRules = require('./infra/plugins/account-rules.js');
+const Deployed = require('./infra/plugins/deployed.js');
+const [protect, region] = process.argv.slice(1);
+const serverless = {
+  getProvider: () => ({ getRegion: () => region, naming: { getStackName: () => 'forecasts' } }),
+  service: { custom: { rules: { protect } }, functions: {} },
+};
+const { hooks } = new AccountRules(serverless, {}, {}, new Deployed(serverless));
+hooks['after:deploy:deploy']();
+"""
+DONE = (
+    b"<UpdateTerminationProtectionResponse><UpdateTerminationProtectionResult><StackId>forecasts"
+    b"</StackId></UpdateTerminationProtectionResult></UpdateTerminationProtectionResponse>"
+)
 BOUNDARY = "arn:aws:iam::123456789012:policy/boundary"
 TOPIC = "arn:aws:sns:us-east-1:123456789012:on-call"
 
@@ -74,8 +94,10 @@ def test_readers_read_tables_and_write_nothing_but_results_of_queries(off: Any, 
     assert of(off, "AWS::IAM::ManagedPolicy") == {}
     (policy,) = of(on, "AWS::IAM::ManagedPolicy").values()
     statements = {one["Sid"]: one for one in policy["PolicyDocument"]["Statement"]}
-    tables = [one.rpartition("/store/")[2] for one in statements["ReadTheTables"]["Resource"]]
-    assert tables == ["forecasts/*", "baselines/*", "scores/*", "bars/*"]
+    read = [one.partition(":::")[2] for one in statements["ReadTheTables"]["Resource"]]
+    catalog = of(on, "AWS::Glue::Table").values()
+    folders = [one["TableInput"]["StorageDescriptor"].get("Location") for one in catalog]
+    assert {f"s3://{name}" for name in read} == {f"{folder}*" for folder in folders if folder}
     writing = [sid for sid, one in statements.items() if "Put" in str(one["Action"])]
     assert writing == ["KeepResultsOfQueries"]
     assert statements[writing[0]]["Resource"].endswith("/athena/*")
@@ -86,3 +108,43 @@ def test_options_change_nothing_but_what_they_say(off: Any, on: Any) -> None:
     assert on["Resources"].keys() - off["Resources"].keys() - {
         name for name in on["Resources"] if "LambdaVersion" in name
     } == {"Reader"}
+
+
+Protect = Callable[[str], list[tuple[str, str, str]]]
+
+
+@pytest.fixture
+def protect(monkeypatch: pytest.MonkeyPatch) -> Iterator[Protect]:
+    """Ends a deployment with a value of `protect`; gives what CloudFormation is asked by that."""
+    require_node()
+    asked: list[dict[str, list[str]]] = []
+
+    def answer(sent: Sent, _: Forward) -> Answer:
+        asked.append(parse_qs(sent.body.decode()))
+        return Answer(200, DONE, {"Content-Type": "text/xml"})
+
+    with fault_proxy("http://127.0.0.1:9") as formation:
+        formation.manner = answer
+        lead_to(formation.url, monkeypatch)
+
+        def deploy(value: str) -> list[tuple[str, str, str]]:
+            asked.clear()
+            subprocess.run(["node", "-e", PROTECT, value, REGION], cwd=ROOT, check=True)
+            names = ("Action", "StackName", "EnableTerminationProtection")
+            return [(call[names[0]][0], call[names[1]][0], call[names[2]][0]) for call in asked]
+
+        yield deploy
+
+
+@pytest.mark.parametrize(
+    ("value", "asked"),
+    [
+        ("default", []),
+        ("on", [("UpdateTerminationProtection", "forecasts", "true")]),
+        ("off", [("UpdateTerminationProtection", "forecasts", "false")]),
+    ],
+)
+def test_a_stack_is_protected_or_let_go_only_where_that_is_said(
+    protect: Protect, value: str, asked: Any
+) -> None:
+    assert protect(value) == asked

@@ -70,7 +70,8 @@ PARAMS = written_params()
 REFUSED = {
     "alarmMail": "desk@example.com", "image": "built", "imageUri": "repository:latest",
     "storage": "keep", "lock": "forever", "lockYears": "0", "sse": "AES256",
-    "kmsKey": "alias/mine", "signing": "yes", "tickers": "SPY;QQQ", "bars": " ",
+    "kmsKey": "alias/mine", "replica": "yes", "replicaBucket": "elsewhere", "signing": "yes",
+    "checkBars": "", "tickers": "SPY;QQQ", "bars": " ",
     "calendar": "NYSE!", "auth": "apikey", "concurrency": "share", "alarmEmail": "desk",
     "alarmTopic": "alarms", "reader": "yes", "roleBoundary": "boundary", "rolePath": "forecasts",
     "tags": "cost centre", "protect": "yes", "digest": "email", "budgetUsd": "five",
@@ -79,19 +80,40 @@ REFUSED = {
 TAKEN = {
     "image": "prebuilt", "imageUri": "r.example/n@sha256:" + "a" * 64, "storage": "kept",
     "lock": "compliance", "lockYears": "99", "sse": "kms",
-    "kmsKey": "arn:aws:kms:us-east-1:1:key/k", "signing": "ssm", "tickers": "^VIX, BRK-B,SIE.DE",
+    "kmsKey": "arn:aws:kms:us-east-1:1:key/k", "replica": "bucket",
+    "replicaBucket": "arn:aws:s3:::elsewhere", "signing": "ssm", "checkBars": "none",
+    "tickers": "^VIX, BRK-B,SIE.DE",
     "bars": "simulated", "calendar": "XLON", "auth": "iam", "concurrency": "shared",
     "alarmEmail": "desk@example.com", "digest": "mail", "budgetUsd": "12.5", "logDays": "365",
     "apiKeySha256": "a" * 64 + "," + "b" * 64,
 }  # fmt: skip
+# What a value asks of others, and a set of parameters that lacks it.
+TOGETHER = {
+    "image=prebuilt": ["imageUri", "r.example/n@sha256:" + "a" * 64],
+    "sse=kms": ["kmsKey", TAKEN["kmsKey"]],
+    "replica=bucket": ["replicaBucket", TAKEN["replicaBucket"]],
+}
+APART = [
+    *([pair] for pair in TOGETHER),
+    ["replica=bucket", "replicaBucket=arn:aws:s3:::elsewhere", "storage=kept"],
+    [
+        "replica=bucket",
+        "replicaBucket=arn:aws:s3:::elsewhere",
+        "sse=kms",
+        f"kmsKey={TAKEN['kmsKey']}",
+    ],
+]
 
 
 @pytest.fixture(scope="module")
 def checked() -> Any:
     cases = [[PARAMS, [f"{name}={value}"], "dev"] for name, value in {**REFUSED}.items()]
-    cases += [[PARAMS, [f"{name}={value}"], "dev"] for name, value in TAKEN.items()]
+    for name, value in TAKEN.items():
+        pair = f"{name}={value}"
+        cases += [[PARAMS, [pair, "=".join(TOGETHER[pair])] if pair in TOGETHER else [pair], "dev"]]
     cases += [[{"default": {}, "dev": {"concurrency": "share"}}, [], "dev"]]
     cases += [[PARAMS, [], stage] for stage in ("dev", "prod")]
+    cases += [[PARAMS, given, "dev"] for given in APART]
     return node(CHECK, cases)
 
 
@@ -111,9 +133,17 @@ def test_a_value_that_can_be_is_taken(checked: Any, name: str) -> None:
 
 
 def test_what_serverless_yml_says_itself_is_checked_too(checked: Any) -> None:
-    own, *ours = checked["said"][len(REFUSED) + len(TAKEN) :]
+    own, *ours = checked["said"][len(REFUSED) + len(TAKEN) : -len(APART)]
     assert own == '--param: concurrency: expected any of reserved, shared, got "share"'
     assert ours == ["", ""]
+
+
+@pytest.mark.parametrize("number", range(len(APART)))
+def test_values_that_go_together_with_others_only_are_refused_without(
+    checked: Any, number: int
+) -> None:
+    said = checked["said"][number - len(APART)]
+    assert said.startswith(f"--param: {APART[number][0]}: expected ")
 
 
 def test_no_parameter_is_without_a_rule(checked: Any) -> None:

@@ -163,32 +163,6 @@ def test_the_writer_is_told_how_to_lock(
         assert packaged["Resources"].get(name) in (dev["Resources"][name], None)
 
 
-KMS_KEY = "arn:aws:kms:us-east-1:123456789012:key/0a1b2c3d-0000-1111-2222-333344445555"
-
-
-@pytest.mark.parametrize(
-    ("params", "sse", "policies"),
-    [
-        ({"sse": "aes256"}, "aes256", set()),
-        ({"sse": "kms", "kmsKey": KMS_KEY}, f"kms:{KMS_KEY}", {"WriteEncrypted", "ReadEncrypted"}),
-    ],
-)
-def test_the_writer_is_told_how_to_encrypt_and_who_reads_may_decrypt(
-    tmp_path: Path, params: dict[str, str], sse: str, policies: set[str], dev: Any
-) -> None:
-    packaged = template(package(tmp_path, **params))
-    variables = at(packaged, steps("DailyLambdaFunction.Environment.Variables"))
-    assert DailySettings.from_env(variables).sse == sse
-    versions = re.compile(r"LambdaVersion")
-    added = set(packaged["Resources"]) - set(dev["Resources"])
-    assert {name for name in added if not versions.search(name)} == policies
-    for name in policies:
-        (statement,) = at(packaged, steps(f"{name}.PolicyDocument.Statement"))
-        assert statement["Resource"] == KMS_KEY
-        assert statement["Action"] in ("kms:GenerateDataKey", "kms:Decrypt")
-        assert "kms:ViaService" in statement["Condition"]["StringEquals"]
-
-
 def test_the_bucket_has_no_default_lock_which_would_hold_for_views(dev: Any) -> None:
     assert "ObjectLockConfiguration" not in dev["Resources"]["Store"]["Properties"]
 

@@ -19,6 +19,7 @@ HOME = ROOT / ".cache" / "serverless"  # where it may keep what it compiles, and
 IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/forecaster@sha256:" + "a" * 64
 DIGEST = "b" * 64
 PSEUDO = {"AWS::AccountId": "123456789012", "AWS::Region": "us-east-1", "AWS::Partition": "aws"}
+NOTHING = {"Ref": "AWS::NoValue"}  # for which CloudFormation leaves out what it stands for
 PREBUILT = {"image": "prebuilt", "imageUri": IMAGE, "apiKeySha256": DIGEST}
 
 
@@ -83,9 +84,9 @@ def _plain(node: Any) -> Any:
         case {"Fn::Join": [separator, parts]}:
             plain = separator.join(map(_plain, parts))
         case dict():
-            plain = {key: _plain(value) for key, value in node.items()}
+            plain = {key: _plain(value) for key, value in node.items() if value != NOTHING}
         case list():
-            plain = [_plain(value) for value in node]
+            plain = [_plain(value) for value in node if value != NOTHING]
         case _:
             plain = node
     return plain
