@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 
 from pipeline.backtest.evaluate import (
-    LEVEL_GRID,
     backtest,
-    build_fixed_baselines,
     concatenate,
     score_baseline,
     score_quantiles,
 )
+from pipeline.backtest.fixed_baselines import build_fixed_baselines
 from pipeline.bars import Bars
-from pipeline.baselines.full_history import OriginQuantiles, persistence
+from pipeline.baselines.fixed_window import issue_baselines, pool_parameters
+from pipeline.baselines.full_history import LEVEL_GRID, OriginQuantiles, persistence
 from pipeline.columns import Columns
 from pipeline.errors import DataError, Reason
 from pipeline.evaluation.scoring_rules import crps, interval_score, pit
@@ -163,14 +163,27 @@ def test_garch_is_a_fixed_baseline_where_the_bundle_has_its_parameters(model: Mo
     manifest = msgspec.structs.replace(
         model.manifest, baselines={"garch_t": {"SPY": STORED}}, horizons=(1, 2, 3, 4, 5)
     )
-    assert list(build_fixed_baselines(manifest, ["SPY"])) == ["persistence", "ewma", "garch_t"]
-    assert list(build_fixed_baselines(manifest, ["SPY", "QQQ"])) == ["persistence", "ewma"]
-    garch = build_fixed_baselines(manifest, ["SPY"])["garch_t"]
+    without = msgspec.structs.replace(manifest, baselines={})
+    assert list(build_fixed_baselines(manifest)) == ["persistence", "ewma", "garch_t"]
+    assert list(build_fixed_baselines(without)) == ["persistence", "ewma"]
+    garch = build_fixed_baselines(manifest)["garch_t"]
     at_once = garch(SPY, FIRST)
     late = garch(Bars.validate(SPY.as_of(date(2024, 9, 30))), date(2024, 9, 30))
     row = int(np.searchsorted(at_once.origin_date, late.origin_date[0]))
     np.testing.assert_array_equal(at_once.origin_date, SPY.since(FIRST).session)
     np.testing.assert_array_equal(at_once.log_return_quantiles[row], late.log_return_quantiles[0])
+
+
+def test_garch_of_a_ticker_that_the_bundle_does_not_know_is_that_of_a_daily_run(
+    model: Model,
+) -> None:
+    manifest = msgspec.structs.replace(model.manifest, baselines={"garch_t": {"SPY": STORED}})
+    garch = build_fixed_baselines(manifest)["garch_t"](QQQ, FIRST)
+    np.testing.assert_array_equal(garch.origin_date, QQQ.since(FIRST).session)
+    for row in (0, 7, -1):
+        seen = QQQ.as_of(garch.origin_date[row].item()).close[-300:]
+        daily = issue_baselines(np.log(seen)[None], pool_parameters({"SPY": STORED}))["garch_t"]
+        np.testing.assert_allclose(garch.log_return_quantiles[row], daily.log_return[0], rtol=1e-9)
 
 
 def test_tables_are_joined_in_the_order_given() -> None:
