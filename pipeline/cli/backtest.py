@@ -29,7 +29,8 @@ from pipeline.wiring import DEFAULT_BUNDLE
 
 YEAR = re.compile(r"\d{4}")
 SCORES, SUMMARY = "scores.parquet", "summary.json"
-WHAT_LOST = "what-lost.md"
+# What no scores tell, by title and by the file that lies beside the card.
+BY_HAND = {"Other tickers": "other-tickers.md", "What was tried and lost": "what-lost.md"}
 # The pictures of the card show 2008 too.
 DRAWN_FROM = date(2008, 1, 1)
 
@@ -171,12 +172,15 @@ def _select_whole(scores: Columns) -> Columns:
 
 
 def _write_card(scores: Columns, board: Leaderboard, bundle: Path, folder: Path) -> None:
-    """Write the model card and its pictures to `folder`, with what lies in what-lost.md there."""
+    """Write the model card and its pictures to `folder`, with what lies in BY_HAND there."""
     from pipeline.training.report.model_card import write_model_card  # noqa: PLC0415
 
-    lost = folder / WHAT_LOST
-    what_lost = lost.read_text(encoding="utf-8") if lost.exists() else ""
-    write_model_card(_select_whole(scores), board, load_bundle(bundle).manifest, what_lost, folder)
+    by_hand = {
+        title: (folder / name).read_text(encoding="utf-8")
+        for title, name in BY_HAND.items()
+        if (folder / name).exists()
+    }
+    write_model_card(_select_whole(scores), board, load_bundle(bundle).manifest, by_hand, folder)
 
 
 def _to_parquet(scores: Columns, source: str) -> bytes:

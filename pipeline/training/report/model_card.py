@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +22,8 @@ from pipeline.columns import Columns
 from pipeline.forecasting.bundle import Manifest
 from pipeline.training.report.plots import WORST_YEARS, draw_plots
 
+ByHand = Mapping[str, str]
+
 CARD, PLOTS = "model-card.md", "model-card"
 CAPTIONS = {
     "pit.svg": "Where closes fell in the forecast distribution, beside what was promised",
@@ -30,13 +32,14 @@ CAPTIONS = {
     "worst-days.svg": "95 % interval scores on the days of the largest moves of the worst years",
 }
 WRITTEN_BY = (
-    "<!-- Generated with the backtest's scores: change `docs/what-lost.md` or the code. -->"
+    "<!-- Generated with the backtest's scores: change `docs/other-tickers.md`, "
+    "`docs/what-lost.md` or the code. -->"
 )
 IS_FOR = (
     "The model forecasts the distribution of the close of an ETF over the next sessions: eleven "
     "quantiles of the log return at each horizon, from the last 126 daily bars. It is for those "
     "who need to know how far a price may move: risk limits, position sizes, alarms. It is scored "
-    "on the tickers below; of others it promises nothing."
+    "on the tickers below; of others it promises nothing, and another model serves them."
 )
 CANNOT = (
     "It does not know the direction of the next move, and nobody should trade on its median. Out "
@@ -51,7 +54,7 @@ BLIND = (
 
 
 def write_model_card(
-    scores: Columns, board: Leaderboard, manifest: Manifest, what_lost: str, folder: Path
+    scores: Columns, board: Leaderboard, manifest: Manifest, by_hand: ByHand, folder: Path
 ) -> list[Path]:
     """Write `model-card.md` and its plots to `folder`; equal input gives equal bytes.
 
@@ -59,7 +62,7 @@ def write_model_card(
     ----------
     scores : columns of the scores contract, drawn whole; `board` may summarise the newer of them
     manifest : of the bundle that the card is about
-    what_lost : markdown about what was tried and is not in the model
+    by_hand : title -> markdown of the last sections, which no scores tell
 
     Raises
     ------
@@ -68,7 +71,7 @@ def write_model_card(
     """
     plots = draw_plots(ScoreCube.from_scores(scores))
     files = {f"{PLOTS}/{name}": data for name, data in plots.items()}
-    files[CARD] = render_model_card(scores, board, manifest, what_lost, list(plots)).encode()
+    files[CARD] = render_model_card(scores, board, manifest, by_hand, list(plots)).encode()
     store = FolderObjects(folder)
     for key, data in files.items():
         store.replace(key, data)
@@ -76,7 +79,7 @@ def write_model_card(
 
 
 def render_model_card(
-    scores: Columns, board: Leaderboard, manifest: Manifest, what_lost: str, plots: Sequence[str]
+    scores: Columns, board: Leaderboard, manifest: Manifest, by_hand: ByHand, plots: Sequence[str]
 ) -> str:
     """Return the card as markdown; `plots` names the plots that lie in `model-card/`."""
     tables = build_tables(board)
@@ -91,7 +94,7 @@ def render_model_card(
         "Every cut": [line for table in tables[1:-1] for line in _render_titled_table(table)],
         "What it cannot do": [CANNOT, *_render_table(level), BLIND],
         "How much live record proves its skill": _render_list(describe_proof(board)),
-        "What was tried and lost": [what_lost.strip()],
+        **{title: [markdown.strip()] for title, markdown in by_hand.items()},
     }
     text = [
         "\n\n".join([f"{'#' if i == 0 else '##'} {title}", *lines])
