@@ -12,9 +12,11 @@ from pipeline.backtest.evaluate import (
     backtest,
     concatenate,
     score_baseline,
+    score_bundle,
     score_quantiles,
 )
 from pipeline.backtest.fixed_baselines import build_fixed_baselines
+from pipeline.backtest.history import MarketHistory
 from pipeline.bars import Bars
 from pipeline.baselines.fixed_window import issue_baselines, pool_parameters
 from pipeline.baselines.full_history import LEVEL_GRID, OriginQuantiles, persistence
@@ -27,6 +29,7 @@ from pipeline.forecasting.forecast import forecast
 from pipeline.forecasting.levels import INTERVALS
 from pipeline.forecasting.model import Model, Prediction
 from tests.support.builders import bars, raw_bars
+from tests.support.two_models import renamed
 
 SPY, QQQ = bars("SPY", 450), bars("QQQ", 450)
 FIRST, LAST = date(2024, 6, 3), date(2024, 12, 27)
@@ -184,6 +187,26 @@ def test_garch_of_a_ticker_that_the_bundle_does_not_know_is_that_of_a_daily_run(
         seen = QQQ.as_of(garch.origin_date[row].item()).close[-300:]
         daily = issue_baselines(np.log(seen)[None], pool_parameters({"SPY": STORED}))["garch_t"]
         np.testing.assert_allclose(garch.log_return_quantiles[row], daily.log_return[0], rtol=1e-9)
+
+
+@pytest.mark.parametrize(("known", "calibrated"), [("SPY", False), ("AAPL", True)])
+def test_a_ticker_that_the_bundle_does_not_know_is_scored_as_it_would_be_published_too(
+    model: Model, known: str, *, calibrated: bool
+) -> None:
+    notes: list[str] = []
+    bundle = renamed(model, date(2023, 12, 29), known)
+    scores = score_bundle(bundle, MarketHistory((SPY,)), (FIRST, LAST), notes)
+    models = set(scores["model"].tolist())
+    assert ("forecaster_calibrated" in models) == calibrated
+    assert "garch_t" in models
+    assert ("garch_t of 1 tickers has the pooled parameters" in notes[0]) == calibrated
+    if calibrated:
+        ours, published = (
+            scores["crps"][(scores["model"] == name) & (scores["horizon"] == 1)]
+            for name in ("forecaster", "forecaster_calibrated")
+        )
+        assert ours[0] == published[0]  # gains begin neutral
+        assert not np.isclose(ours, published)[1:].any()
 
 
 def test_tables_are_joined_in_the_order_given() -> None:
