@@ -111,7 +111,7 @@ def _predict(name: str, summary: str) -> dict[str, Any]:
         "requestBody": {"required": True, "content": {JSON: body}},
         "responses": {
             "200": {"description": "The forecast", "content": {JSON: answer}},
-            **problem_refs(400, 401, 404, 413, 415, 422, 503),
+            **problem_refs(400, 401, 403, 404, 413, 415, 422, 503),
         },
     }
 
@@ -137,7 +137,7 @@ def _get(
                 "content": {media: content},
             },
             "304": {"description": "Not changed since the ETag in If-None-Match"},
-            **problem_refs(401, 404, 503),
+            **problem_refs(401, 403, 404, 503),
         },
     }
 

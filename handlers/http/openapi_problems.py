@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from handlers.http.admission import SIGNED
 from handlers.http.messages import MAX_BODY
 from handlers.http.problems import Refusal
 from pipeline.errors import ForecasterError, InvalidBody, InvalidField, NotFound, NotPublished
@@ -18,6 +19,7 @@ PROBLEMS: Mapping[int, tuple[str, ForecasterError]] = {
         "The key is missing or wrong",
         Refusal(401, "expected the header X-API-Key with a valid key, got none"),
     ),
+    403: ("AWS names nobody who signed, where IAM says who may ask", Refusal(403, SIGNED)),
     404: ("There is no such thing", NotFound("ticker: expected one of IWM, SPY, got XYZ")),
     413: (
         "The body is too large",

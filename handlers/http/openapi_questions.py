@@ -71,7 +71,7 @@ def _build_operation(question: _Question) -> dict[str, Any]:
         },
         "responses": {
             "200": {"description": question.summary, "content": {JSON: answer}},
-            **problem_refs(400, 401, 404, 413, 415, 422, 503),
+            **problem_refs(400, 401, 403, 404, 413, 415, 422, 503),
         },
     }
 

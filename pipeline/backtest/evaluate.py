@@ -8,28 +8,19 @@ from datetime import date
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.backtest.fixed_baselines import build_fixed_baselines
 from pipeline.backtest.history import MarketHistory
+from pipeline.backtest.score_cube import CALIBRATED
 from pipeline.bars import Bars, Floats, RawBars, Sessions
-from pipeline.baselines.full_history import (
-    Baseline,
-    OriginQuantiles,
-    ewma,
-    find_first_origin,
-    persistence,
-)
-from pipeline.baselines.names import EWMA, GARCH_T, PERSISTENCE
-from pipeline.baselines.volatility import garch_t_quantiles
+from pipeline.baselines.full_history import Baseline, OriginQuantiles
+from pipeline.baselines.names import GARCH_T
 from pipeline.columns import Columns, concatenate
 from pipeline.errors import DataError, Reason
 from pipeline.evaluation.score_table import FORECASTER, score_rows
-from pipeline.forecasting.bundle import Manifest
-from pipeline.forecasting.calibration import NEUTRAL, Calibration
+from pipeline.forecasting.calibration import NEUTRAL, Calibration, calibrate_history
 from pipeline.forecasting.forecast import forecast_history
-from pipeline.forecasting.levels import LEVELS
 from pipeline.forecasting.model import Model
 from pipeline.forecasting.windows import MIN_SESSIONS, log_returns_ahead
-
-LEVEL_GRID = np.array(LEVELS)
 
 Span = tuple[date, date]
 
@@ -114,22 +105,6 @@ def score_baseline(
     return concatenate(parts)
 
 
-def build_fixed_baselines(manifest: Manifest, tickers: Sequence[str]) -> dict[str, Baseline]:
-    """Return the baselines that need no fitting: GARCH_T(1,1)-t with what the bundle has stored."""
-    stored = manifest.baselines.get(GARCH_T, {})
-    fixed: dict[str, Baseline] = {PERSISTENCE: persistence, EWMA: ewma}
-    if any(ticker not in stored for ticker in tickers):
-        return fixed
-
-    def garch_t(bars: Bars, first: date) -> OriginQuantiles:
-        start = find_first_origin(bars, first, 2)
-        returns = np.diff(np.log(bars.close))
-        quantiles = garch_t_quantiles(returns, stored[bars.ticker], manifest.horizons, LEVEL_GRID)
-        return OriginQuantiles(bars.session[start:], quantiles[start - 1 :])
-
-    return fixed | {GARCH_T: garch_t}
-
-
 def score_bundle(model: Model, market: MarketHistory, span: Span, notes: list[str]) -> Columns:
     """Return the scores of a bundle and of baselines that need no fitting; adds to `notes`."""
     bars, vix = market.bars, market.vix
@@ -137,17 +112,36 @@ def score_bundle(model: Model, market: MarketHistory, span: Span, notes: list[st
     if trained >= span[0]:
         notes.append(f"trained on data up to {trained}: forecasts from before then prove nothing")
     parts = [backtest(bars, model, *span, vix)]
-    baselines = build_fixed_baselines(model.manifest, [ticker_bars.ticker for ticker_bars in bars])
-    if GARCH_T in baselines:
+    baselines = build_fixed_baselines(model.manifest)
+    stored = model.manifest.baselines.get(GARCH_T, {})
+    unknown = [ticker_bars.ticker for ticker_bars in bars if ticker_bars.ticker not in stored]
+    if GARCH_T in baselines and unknown:
+        notes.append(f"{GARCH_T} of {len(unknown)} tickers has the pooled parameters of the bundle")
+    elif GARCH_T in baselines:
         notes.append(f"{GARCH_T} is not refitted either: its parameters are stored in the bundle")
     else:
-        notes.append(f"without {GARCH_T}: the bundle has no parameters of it for these tickers")
+        notes.append(f"without {GARCH_T}: the bundle has no parameters of it")
+    if unknown:
+        baselines[CALIBRATED] = calibrate_bundle(model, vix)
     for name, baseline in baselines.items():
         try:
             parts.append(score_baseline(bars, baseline, *span, name))
         except DataError as exc:
             notes.append(f"without {name}: {exc}")
     return concatenate(parts)
+
+
+def calibrate_bundle(model: Model, vix: RawBars | None) -> Baseline:
+    """Return the forecaster with the online calibrator on top; gains begin neutral."""
+
+    def forecast(bars: Bars, first: date) -> OriginQuantiles:
+        forecasts = forecast_span(bars, model, (first, bars.session[-1].item()), vix)
+        at = np.searchsorted(bars.session, forecasts.origin_date)
+        realised = log_returns_ahead(bars.close[None], model.manifest.horizons)[0, at]
+        published, _ = calibrate_history(forecasts.log_return_quantiles, realised)
+        return OriginQuantiles(forecasts.origin_date, published)
+
+    return forecast
 
 
 def score_quantiles(

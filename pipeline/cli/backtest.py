@@ -37,7 +37,8 @@ LABELS = {
     "summary": "Summary",
     "scenario_summary": "Summary",
 }
-WHAT_LOST = "what-lost.md"
+# What no scores tell, by title and by the file that lies beside the card.
+BY_HAND = {"Other tickers": "other-tickers.md", "What was tried and lost": "what-lost.md"}
 # The pictures of the card show 2008 too.
 DRAWN_FROM = date(2008, 1, 1)
 
@@ -172,13 +173,16 @@ def _select_whole(scores: Columns) -> Columns:
 def _write_card(
     scores: Columns, board: Leaderboard, joint: ScenarioBoard | None, bundle: Path, folder: Path
 ) -> None:
-    """Write the model card and its pictures to `folder`, with what lies in what-lost.md there."""
+    """Write the model card and its pictures to `folder`, with what lies in BY_HAND there."""
     from pipeline.training.report.model_card import write_model_card  # noqa: PLC0415
 
-    lost = folder / WHAT_LOST
-    what_lost = lost.read_text(encoding="utf-8") if lost.exists() else ""
+    by_hand = {
+        title: (folder / name).read_text(encoding="utf-8")
+        for title, name in BY_HAND.items()
+        if (folder / name).exists()
+    }
     manifest = load_bundle(bundle).manifest
-    write_model_card(_select_whole(scores), board, manifest, what_lost, folder, joint)
+    write_model_card(_select_whole(scores), board, manifest, by_hand, folder, joint)
 
 
 def _write_files(

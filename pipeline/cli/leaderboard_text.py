@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from pipeline.backtest.across_tickers import build_across_tickers
 from pipeline.backtest.comparison import compare_proofs
 from pipeline.backtest.findings import describe_findings, describe_proof, describe_scores
 from pipeline.backtest.leaderboard import Leaderboard
@@ -19,7 +20,7 @@ def print_leaderboard(board: Leaderboard, scenarios: ScenarioBoard | None = None
     """Print what was scored, every table of it, and how long a live record must be."""
     for line in (*describe_scores(board), *describe_findings(board)):
         print_line(line)
-    for table in build_tables(board):
+    for table in (*build_across_tickers(board), *build_tables(board)):
         _print_table(table)
     for line in describe_proof(board):
         print_line(line)

@@ -36,7 +36,9 @@ def shape(value: Any) -> Any:
     return type(value).__name__
 
 
-@pytest.mark.parametrize("name", ["bars", "baselines", "forecasts", "scores"])
+@pytest.mark.parametrize(
+    "name", ["bars", "baselines", "forecasts", "scenarios", "scores", "templates"]
+)
 def test_every_table_that_a_run_writes_has_the_golden_schema(
     store: MemoryObjects, name: str
 ) -> None:
@@ -75,5 +77,7 @@ def test_an_object_lies_where_readers_look_for_it(store: MemoryObjects) -> None:
         f"calibration/{LAST}.00.json",
         f"forecasts/{month}/{LAST}.00.parquet",
         f"runs/{LAST}.00.json",
+        f"scenarios/{month}/{LAST}.00.parquet",
         f"scores/{month}/{LAST}.00.parquet",
+        f"templates/{month}/{LAST}.00.parquet",
     ]

@@ -13,20 +13,22 @@ import pytest
 
 from pipeline.backtest.leaderboard import summarise
 from pipeline.backtest.score_cube import ScoreCube
+from pipeline.cli.backtest import BY_HAND as FILES
 from pipeline.columns import Columns
 from pipeline.errors import StoreError
 from pipeline.forecasting.bundle import ModelBundle
-from pipeline.training.report.model_card import write_model_card
+from pipeline.training.report.model_card import WRITTEN_BY, write_model_card
 from pipeline.training.report.plots import draw_plots
 from tests.support.builders import scores_table
 
 SCORES = scores_table({"forecaster": 1.0, "lstm": 1.05, "garch_t": 1.2, "ewma": 1.21}, n=800)
 SPLIT = np.datetime64("2023-06-01")
-WHAT_LOST = "A wider net lost."
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+BY_HAND = {"Other tickers": "Sixty names.\n", "What was tried and lost": "A wider net lost."}
 
 
 def write(scores: Columns, bundle: ModelBundle, folder: Path) -> str:
-    written = write_model_card(scores, summarise(scores), bundle.manifest, WHAT_LOST, folder)
+    written = write_model_card(scores, summarise(scores), bundle.manifest, BY_HAND, folder)
     assert all(path.is_file() for path in written)
     return (folder / "model-card.md").read_text()
 
@@ -49,7 +51,7 @@ def test_the_card_says_what_a_reader_asks(card: str, bundle: ModelBundle) -> Non
         "does not know the direction",
         "| Persistence's R2 |",
         "- Against GARCH(1,1)-t: ",
-        "## What was tried and lost\n\nA wider net lost.\n",
+        "## Other tickers\n\nSixty names.\n\n## What was tried and lost\n\nA wider net lost.\n",
     ):
         assert text in card
 
@@ -106,7 +108,7 @@ def test_years_outside_the_scores_are_named(card: str) -> None:
 
 def test_pictures_may_begin_before_the_leaderboard(bundle: ModelBundle, tmp_path: Path) -> None:
     newer = {name: column[SCORES["origin_date"] > SPLIT] for name, column in SCORES.items()}
-    write_model_card(SCORES, summarise(newer), bundle.manifest, WHAT_LOST, tmp_path)
+    write_model_card(SCORES, summarise(newer), bundle.manifest, BY_HAND, tmp_path)
     text = (tmp_path / "model-card.md").read_text()
     assert "The pictures begin with the origin of 2021-12-06, before the leaderboard does." in text
     assert "Origins from 2023-06-02 to 2024-12-26" in text
@@ -141,3 +143,9 @@ def test_a_folder_that_cannot_be_written_is_a_store_error(
     (tmp_path / "docs").write_text("a file")
     with pytest.raises(StoreError, match="docs"):
         write(SCORES, bundle, tmp_path / "docs")
+
+
+@pytest.mark.parametrize("name", FILES.values())
+def test_what_is_written_by_hand_is_in_the_card_of_the_repository(name: str) -> None:
+    assert (DOCS / name).read_text("utf-8").strip() in (DOCS / "model-card.md").read_text("utf-8")
+    assert WRITTEN_BY in (DOCS / "model-card.md").read_text("utf-8")

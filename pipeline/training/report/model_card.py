@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +24,8 @@ from pipeline.columns import Columns
 from pipeline.forecasting.bundle import Manifest
 from pipeline.training.report.plots import WORST_YEARS, draw_plots
 
+ByHand = Mapping[str, str]
+
 CARD, PLOTS = "model-card.md", "model-card"
 CAPTIONS = {
     "pit.svg": "Where closes fell in the forecast distribution, beside what was promised",
@@ -32,13 +34,14 @@ CAPTIONS = {
     "worst-days.svg": "95 % interval scores on the days of the largest moves of the worst years",
 }
 WRITTEN_BY = (
-    "<!-- Generated with the backtest's scores: change `docs/what-lost.md` or the code. -->"
+    "<!-- Generated with the backtest's scores: change `docs/other-tickers.md`, "
+    "`docs/what-lost.md` or the code. -->"
 )
 IS_FOR = (
     "The model forecasts the distribution of the close of an ETF over the next sessions: eleven "
     "quantiles of the log return at each horizon, from the last 126 daily bars. It is for those "
     "who need to know how far a price may move: risk limits, position sizes, alarms. It is scored "
-    "on the tickers below; of others it promises nothing."
+    "on the tickers below; of others it promises nothing, and another model serves them."
 )
 CANNOT = (
     "It does not know the direction of the next move, and nobody should trade on its median. Out "
@@ -56,7 +59,7 @@ def write_model_card(
     scores: Columns,
     board: Leaderboard,
     manifest: Manifest,
-    what_lost: str,
+    by_hand: ByHand,
     folder: Path,
     scenarios: ScenarioBoard | None = None,
 ) -> list[Path]:
@@ -66,7 +69,7 @@ def write_model_card(
     ----------
     scores : columns of the scores contract, drawn whole; `board` may summarise the newer of them
     manifest : of the bundle that the card is about
-    what_lost : markdown about what was tried and is not in the model
+    by_hand : title -> markdown of the last sections, which no scores tell
     scenarios : None where none were scored
 
     Raises
@@ -76,7 +79,7 @@ def write_model_card(
     """
     plots = draw_plots(ScoreCube.from_scores(scores))
     files = {f"{PLOTS}/{name}": data for name, data in plots.items()}
-    card = render_model_card(scores, board, manifest, what_lost, list(plots), scenarios)
+    card = render_model_card(scores, board, manifest, by_hand, list(plots), scenarios)
     files[CARD] = card.encode()
     store = FolderObjects(folder)
     for key, data in files.items():
@@ -88,7 +91,7 @@ def render_model_card(
     scores: Columns,
     board: Leaderboard,
     manifest: Manifest,
-    what_lost: str,
+    by_hand: ByHand,
     plots: Sequence[str],
     scenarios: ScenarioBoard | None = None,
 ) -> str:
@@ -106,7 +109,7 @@ def render_model_card(
         **_render_scenarios(scenarios),
         "What it cannot do": [CANNOT, *_render_table(level), BLIND],
         "How much live record proves its skill": _render_list(describe_proof(board)),
-        "What was tried and lost": [what_lost.strip()],
+        **{title: [markdown.strip()] for title, markdown in by_hand.items()},
     }
     text = [
         "\n\n".join([f"{'#' if i == 0 else '##'} {title}", *lines])

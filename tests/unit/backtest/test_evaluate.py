@@ -9,15 +9,17 @@ import numpy as np
 import pytest
 
 from pipeline.backtest.evaluate import (
-    LEVEL_GRID,
     backtest,
-    build_fixed_baselines,
     concatenate,
     score_baseline,
+    score_bundle,
     score_quantiles,
 )
+from pipeline.backtest.fixed_baselines import build_fixed_baselines
+from pipeline.backtest.history import MarketHistory
 from pipeline.bars import Bars
-from pipeline.baselines.full_history import OriginQuantiles, persistence
+from pipeline.baselines.fixed_window import issue_baselines, pool_parameters
+from pipeline.baselines.full_history import LEVEL_GRID, OriginQuantiles, persistence
 from pipeline.columns import Columns
 from pipeline.errors import DataError, Reason
 from pipeline.evaluation.scoring_rules import crps, interval_score, pit
@@ -27,6 +29,7 @@ from pipeline.forecasting.forecast import forecast
 from pipeline.forecasting.levels import INTERVALS
 from pipeline.forecasting.model import Model, Prediction
 from tests.support.builders import bars, raw_bars
+from tests.support.two_models import renamed
 
 SPY, QQQ = bars("SPY", 450), bars("QQQ", 450)
 FIRST, LAST = date(2024, 6, 3), date(2024, 12, 27)
@@ -163,14 +166,47 @@ def test_garch_is_a_fixed_baseline_where_the_bundle_has_its_parameters(model: Mo
     manifest = msgspec.structs.replace(
         model.manifest, baselines={"garch_t": {"SPY": STORED}}, horizons=(1, 2, 3, 4, 5)
     )
-    assert list(build_fixed_baselines(manifest, ["SPY"])) == ["persistence", "ewma", "garch_t"]
-    assert list(build_fixed_baselines(manifest, ["SPY", "QQQ"])) == ["persistence", "ewma"]
-    garch = build_fixed_baselines(manifest, ["SPY"])["garch_t"]
+    without = msgspec.structs.replace(manifest, baselines={})
+    assert list(build_fixed_baselines(manifest)) == ["persistence", "ewma", "garch_t"]
+    assert list(build_fixed_baselines(without)) == ["persistence", "ewma"]
+    garch = build_fixed_baselines(manifest)["garch_t"]
     at_once = garch(SPY, FIRST)
     late = garch(Bars.validate(SPY.as_of(date(2024, 9, 30))), date(2024, 9, 30))
     row = int(np.searchsorted(at_once.origin_date, late.origin_date[0]))
     np.testing.assert_array_equal(at_once.origin_date, SPY.since(FIRST).session)
     np.testing.assert_array_equal(at_once.log_return_quantiles[row], late.log_return_quantiles[0])
+
+
+def test_garch_of_a_ticker_that_the_bundle_does_not_know_is_that_of_a_daily_run(
+    model: Model,
+) -> None:
+    manifest = msgspec.structs.replace(model.manifest, baselines={"garch_t": {"SPY": STORED}})
+    garch = build_fixed_baselines(manifest)["garch_t"](QQQ, FIRST)
+    np.testing.assert_array_equal(garch.origin_date, QQQ.since(FIRST).session)
+    for row in (0, 7, -1):
+        seen = QQQ.as_of(garch.origin_date[row].item()).close[-300:]
+        daily = issue_baselines(np.log(seen)[None], pool_parameters({"SPY": STORED}))["garch_t"]
+        np.testing.assert_allclose(garch.log_return_quantiles[row], daily.log_return[0], rtol=1e-9)
+
+
+@pytest.mark.parametrize(("known", "calibrated"), [("SPY", False), ("AAPL", True)])
+def test_a_ticker_that_the_bundle_does_not_know_is_scored_as_it_would_be_published_too(
+    model: Model, known: str, *, calibrated: bool
+) -> None:
+    notes: list[str] = []
+    bundle = renamed(model, date(2023, 12, 29), known)
+    scores = score_bundle(bundle, MarketHistory((SPY,)), (FIRST, LAST), notes)
+    models = set(scores["model"].tolist())
+    assert ("forecaster_calibrated" in models) == calibrated
+    assert "garch_t" in models
+    assert ("garch_t of 1 tickers has the pooled parameters" in notes[0]) == calibrated
+    if calibrated:
+        ours, published = (
+            scores["crps"][(scores["model"] == name) & (scores["horizon"] == 1)]
+            for name in ("forecaster", "forecaster_calibrated")
+        )
+        assert ours[0] == published[0]  # gains begin neutral
+        assert not np.isclose(ours, published)[1:].any()
 
 
 def test_tables_are_joined_in_the_order_given() -> None:
