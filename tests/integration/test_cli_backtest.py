@@ -35,6 +35,7 @@ def test_a_bundle_is_scored_beside_baselines_that_need_no_fitting(forecaster: Fo
     assert models == ["forecaster", "persistence", "ewma", "garch_t"]
     board = json.loads(Path(answer.document["summary"]).read_text())
     assert board == answer.document["leaderboard"]
+    assert answer.document["scenarios"] is None  # of models that had not seen the outcomes only
     forecasts, rows = board["rows"][0]["forecasts"], (scores["model"] == "forecaster")
     assert forecasts == (rows & (scores["horizon"] == 1)).sum()
     notes = " ".join(answer.document["notes"])
@@ -113,7 +114,17 @@ def test_a_backtest_refits_every_year_beside_every_baseline(
     )
     begins = {name: str(scores["origin_date"][scores["model"] == name].min()) for name in BEGINS}
     assert begins == BEGINS
+    drawn, _ = ParquetTables().decode(
+        "scenario_scores", Path(answer.document["scenario_scores"]).read_bytes()
+    )
+    assert str(drawn["origin_date"].min()) == "2024-11-15"
+    assert str(drawn["origin_date"].max()) == "2025-01-24"  # the last with five targets realised
+    joint = answer.document["scenarios"]
+    assert joint == json.loads(Path(answer.document["scenario_summary"]).read_text())
+    assert (joint["tickers"], joint["first_origin"]) == (["SPY"], "2024-11-15")
     card = Path("docs/model-card.md").read_text()
+    span = f"{joint['origins']} origins from 2024-11-15 to 2025-01-24"
+    assert f"## Scenarios\n\nScenarios of {span}" in card
     assert "The pictures begin with the origin of 2024-10-01, before the leaderboard does." in card
     again = forecaster(*args, "--from", "2024-11-15", "--to", "2025-01-31")
     assert again == answer
