@@ -6,6 +6,7 @@ const {
   GetTemplateCommand,
   UpdateTerminationProtectionCommand,
 } = require('@aws-sdk/client-cloudformation');
+const { CloudWatchClient, DescribeAlarmsCommand } = require('@aws-sdk/client-cloudwatch');
 const { GetRoleCommand, IAMClient, SimulatePrincipalPolicyCommand } = require('@aws-sdk/client-iam');
 const {
   AddPermissionCommand,
@@ -84,6 +85,28 @@ class Deployed {
     await this.send(new UpdateAliasCommand({ ...this.live(name), FunctionVersion, ...Description }));
   }
 
+  /** Lets other versions, by their number, answer a share of the requests; by {} none any more. */
+  async share(name, AdditionalVersionWeights) {
+    const alias = await this.unlessMissing(new GetAliasCommand(this.live(name)));
+    const shared = Object.keys(alias?.RoutingConfig?.AdditionalVersionWeights ?? {});
+    if (!alias || (!shared.length && !Object.keys(AdditionalVersionWeights).length)) return;
+    await this.send(new UpdateAliasCommand({ ...this.live(name), RoutingConfig: { AdditionalVersionWeights } }));
+  }
+
+  /** Which of these alarms ring. */
+  async ringing(AlarmNames) {
+    const client = new CloudWatchClient(await this.config());
+    const asked = new DescribeAlarmsCommand({ AlarmNames, StateValue: 'ALARM' });
+    return ((await client.send(asked)).MetricAlarms ?? []).map(({ AlarmName }) => AlarmName);
+  }
+
+  /** Who may ask a version, by its setting. */
+  async authOf(name, Qualifier) {
+    const FunctionName = this.functionName(name);
+    const version = await this.send(new GetFunctionConfigurationCommand({ FunctionName, Qualifier }));
+    return version.Environment.Variables.FORECASTER_AUTH;
+  }
+
   /** The answer of a version, and whether the function failed. */
   async invoke(name, version, event) {
     const { FunctionError, Payload } = await this.send(
@@ -100,8 +123,7 @@ class Deployed {
   async fitUrl(name) {
     const url = await this.unlessMissing(new GetFunctionUrlConfigCommand(this.qualified(name)));
     if (!url) return;
-    const live = await this.send(new GetFunctionConfigurationCommand(this.qualified(name)));
-    const AuthType = live.Environment.Variables.FORECASTER_AUTH === 'iam' ? 'AWS_IAM' : 'NONE';
+    const AuthType = (await this.authOf(name, LIVE)) === 'iam' ? 'AWS_IAM' : 'NONE';
     if (url.AuthType === AuthType) return;
     for (const [StatementId, statement] of Object.entries(FOR_EVERYBODY)) {
       await this.unlessMissing(new RemovePermissionCommand({ ...this.qualified(name), StatementId }));

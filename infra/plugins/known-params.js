@@ -28,6 +28,7 @@ const VALUES = {
   checkBars: ['none or a source of bars', ANY_WORD],
   calendar: ['a code in infra/calendars.yml', (value) => calendars.includes(`\n"${value}":`)],
   auth: ['api-key', 'iam', 'none'],
+  canary: ['none', 'tenth'],
   concurrency: ['reserved', 'shared'],
   alarmEmail: ['nothing or an address', /^(|[^\s@]+@[^\s@]+)$/],
   digest: ['none', 'mail'],

@@ -1,5 +1,6 @@
 'use strict';
 
+const Canary = require('./canary.js');
 const Deployed = require('./deployed.js');
 const { NOT_OURS, ask, askEveryRoute, judge } = require('./questions.js');
 
@@ -14,8 +15,9 @@ const NUMBER = /^\d+$/;
  * or if anything fails at all, `live` is where it was, and the URL lets in whom that version does.
  */
 class LiveVersion {
-  constructor(serverless, options, { log }, deployed = new Deployed(serverless)) {
+  constructor(serverless, options, { log }, deployed = new Deployed(serverless), wait) {
     this.serverless = serverless;
+    this.canary = new Canary(deployed, wait);
     this.log = log;
     this.deployed = deployed;
     this.hooks = {
@@ -27,6 +29,7 @@ class LiveVersion {
 
   // A function's first alias points to what lies there, which the next deployment changes.
   async remember() {
+    await this.deployed.share(URL_OF, {}); // of a deployment that was broken off
     const before = await this.deployed.liveVersions();
     const unnumbered = Object.keys(before).some((name) => !NUMBER.test(before[name]));
     const published = unnumbered ? await this.deployed.publishedVersions() : {};
@@ -37,6 +40,7 @@ class LiveVersion {
   async decide() {
     const published = await this.deployed.publishedVersions();
     const problems = await this.ask(published);
+    if (!problems.length) problems.push(...(await this.tryOnSome(published[URL_OF])));
     if (problems.length) {
       const known = numbered(this.before);
       this.before = { ...published, ...known };
@@ -98,6 +102,17 @@ class LiveVersion {
     const ticker = this.serverless.service.getFunction('daily').environment.FORECASTER_TICKERS.split(',')[0];
     if (failed || answer.statusCode !== 200) return [ask('POST', '/predict', { ticker: ticker.trim() })];
     return askEveryRoute(JSON.parse(answer.body), ticker.trim());
+  }
+
+  // Not where who may ask changes: there is one URL, and it is of what is live.
+  async tryOnSome(version) {
+    const before = numbered(this.before)[URL_OF];
+    const { canary, name } = this.serverless.service.custom;
+    if (canary !== 'tenth' || !before || before === version) return [];
+    const auths = await Promise.all([before, version].map((one) => this.deployed.authOf(URL_OF, one)));
+    if (auths[0] !== auths[1]) return [];
+    this.log.notice(`Version ${version} answers a tenth of the requests for five minutes`);
+    return this.canary.watch(URL_OF, version, [`${name}-url-5xx`]);
   }
 
   async askRoles() {

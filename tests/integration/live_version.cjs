@@ -4,11 +4,24 @@
 const LiveVersion = require('../../infra/plugins/live-version.js');
 
 class Cloud {
-  constructor({ live, published, auths = {}, url = 'NONE', broken = [], rights = true, routes = ['/'] }) {
-    Object.assign(this, { live, published, auths, url, broken, rights, routes });
+  constructor({ live, published, auths = {}, url = 'NONE', broken = [], rights = true, routes = ['/'], rings = [] }) {
+    Object.assign(this, { live, published, auths, url, broken, rights, routes, rings });
     this.names = ['daily', 'verify', 'onDemand'];
     this.notes = {};
     this.asked = [];
+    this.shares = [];
+    this.looks = 0;
+  }
+  async share(name, weights) {
+    this.shares.push([name, weights]);
+  }
+  async ringing(alarms) {
+    const look = this.looks++;
+    if (this.broken.includes('cloudwatch') && look) throw new Error('no way to CloudWatch');
+    return alarms.filter(() => this.rings.includes(look));
+  }
+  async authOf(name, version) {
+    return this.auths[version];
   }
   async liveVersions() {
     return { ...this.live };
@@ -44,15 +57,17 @@ class Cloud {
   }
 }
 
-async function deploy({ url, fails, changes = {}, ...state }) {
+async function deploy({ url, fails, canary = 'none', changes = {}, ...state }) {
   const cloud = new Cloud({ url, ...state });
   const service = {
-    custom: { name: 'f' },
+    custom: { name: 'f', canary },
     getFunction: () => ({ environment: { FORECASTER_TICKERS: 'QQQ, SPY' } }),
   };
   const getProvider = () => ({ getRegion: () => 'us-east-1' });
   const log = { notice() {}, warning() {} };
-  const { hooks } = new LiveVersion({ service, getProvider, classes: { Error } }, {}, { log }, cloud);
+  const waits = [];
+  const wait = async (ms) => waits.push(ms);
+  const { hooks } = new LiveVersion({ service, getProvider, classes: { Error } }, {}, { log }, cloud, wait);
   let error = '';
   try {
     await hooks['before:deploy:deploy']();
@@ -64,8 +79,8 @@ async function deploy({ url, fails, changes = {}, ...state }) {
     error = thrown.message;
     await hooks.error();
   }
-  const { live, notes, asked } = cloud;
-  return { live, notes, asked, url: cloud.url, error };
+  const { live, notes, asked, shares } = cloud;
+  return { live, notes, asked, shares, waits, url: cloud.url, error };
 }
 
 async function main() {

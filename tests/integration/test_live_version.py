@@ -73,6 +73,22 @@ SCENARIOS |= {
     "of one function": {"live": all_at("2"), "published": {**all_at("2"), "daily": "3"}},
     "before the first run": {**START, "broken": ["/ 404 not_found", "/predict 503 not_published"]},
 }
+TENTH: dict[str, Any] = {**START, "canary": "tenth"}
+CANARIES: dict[str, dict[str, Any]] = {
+    "well": {},
+    "rang before": {"rings": [*range(30)]},
+    "rings at once": {"rings": [1]},
+    "rings at last": {"rings": [20]},
+    "cannot be watched": {"broken": ["cloudwatch"]},
+}
+SCENARIOS |= {f"a tenth, {how}": {**TENTH, **changes} for how, changes in CANARIES.items()}
+SCENARIOS |= {
+    "a tenth, another auth": {**TENTH, "auths": {"1": "api-key", "3": "iam"}},
+    "a tenth, nothing new": {**TENTH, "live": all_at("3")},
+    "a tenth, first": {**TENTH, "live": {}, "changes": {"live": all_at("$LATEST")}},
+    "a tenth, does not answer": {**TENTH, "broken": ["onDemand"]},
+}
+NOT_SHARED = ["onDemand", {}]
 
 
 @pytest.fixture(scope="module")
@@ -139,3 +155,25 @@ def test_every_route_is_asked_of_the_new_version_about_what_is_deployed(done: An
         ("/forecasts/QQQ", ""),
         ("/forecasts/{ticker}", '{"a":1}'),
     ]
+
+
+@pytest.mark.parametrize("how", CANARIES)
+def test_a_canary_answers_a_tenth_for_five_minutes_and_sings_before_it_is_live(
+    done: Any, how: str
+) -> None:
+    ended = done[f"a tenth, {how}"]
+    well = how in ("well", "rang before")
+    assert ended["live"] == all_at("3" if well else "1")
+    assert ("rings f-url-5xx" in ended["error"]) == how.startswith("rings")
+    assert ended["shares"] == [NOT_SHARED, ["onDemand", {"3": 0.1}], NOT_SHARED]
+    assert sum(ended["waits"]) <= 5 * 60_000
+    assert (sum(ended["waits"]) == 5 * 60_000) == (well or how == "rings at last")
+
+
+@pytest.mark.parametrize("why", ["another auth", "nothing new", "first", "does not answer"])
+def test_nothing_is_shared_where_there_is_nothing_to_compare(done: Any, why: str) -> None:
+    assert done[f"a tenth, {why}"]["shares"] == [NOT_SHARED]
+
+
+def test_without_a_canary_nobody_waits_and_a_share_left_behind_ends(done: Any) -> None:
+    assert (done["well"]["shares"], done["well"]["waits"]) == ([NOT_SHARED], [])

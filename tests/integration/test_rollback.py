@@ -209,3 +209,16 @@ def test_after_a_first_deployment_there_is_nothing_to_go_back_to(
     answer = forecaster("rollback", "--yes")
     assert (answer.code, live()) == (1, ["1", "1"])
     assert "expected a deployment before" in answer.err
+
+
+def test_what_a_broken_off_deployment_shares_is_shared_no_longer(
+    forecaster: Forecaster, deploy: Deploy, aws: str
+) -> None:
+    deploy("SPY")
+    deploy("QQQ")
+    routing = {"AdditionalVersionWeights": {"1": 0.1}}
+    client("lambda").update_alias(FunctionName=ON_DEMAND, Name="live", RoutingConfig=routing)
+    answer_invocations(aws, HEALTHY, HEALTHY)
+    assert forecaster("rollback", "--yes").code == 0
+    alias = client("lambda").get_alias(FunctionName=ON_DEMAND, Name="live")
+    assert not alias.get("RoutingConfig", {}).get("AdditionalVersionWeights")

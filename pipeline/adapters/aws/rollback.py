@@ -82,6 +82,7 @@ def roll_back(stack: Stack, moves: list[Move]) -> None:
                 FunctionName=move.function,
                 Name=LIVE,
                 FunctionVersion=move.before.number,
+                RoutingConfig={"AdditionalVersionWeights": {}},  # nothing is shared any more
                 Description=BEFORE + move.live.number,
             )
 
