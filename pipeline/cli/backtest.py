@@ -31,12 +31,8 @@ from pipeline.wiring import DEFAULT_BUNDLE
 YEAR = re.compile(r"\d{4}")
 # What each file that is written has for a table, and what people call it.
 CONTRACTS = {"scores": "backtest_scores", "scenario_scores": "scenario_scores"}
-LABELS = {
-    "scores": "Parquet",
-    "scenario_scores": "Scenarios",
-    "summary": "Summary",
-    "scenario_summary": "Summary",
-}
+LABELS = {"scores": "Parquet", "scenario_scores": "Scenarios"}
+LABELS |= dict.fromkeys(("summary", "scenario_summary"), "Summary")
 # What no scores tell, by title and by the file that lies beside the card.
 BY_HAND = {"Other tickers": "other-tickers.md", "What was tried and lost": "what-lost.md"}
 # The pictures of the card show 2008 too.
@@ -60,9 +56,8 @@ def _day(text: str | date, of_year: str) -> date:
             return text
         return date.fromisoformat(f"{text}-{of_year}" if YEAR.fullmatch(text) else text)
     except ValueError:
-        raise typer.BadParameter(
-            f"expected a year like 2010 or a date like 2010-01-04, got {text!r}"
-        ) from None
+        expected = "expected a year like 2010 or a date like 2010-01-04"
+        raise typer.BadParameter(f"{expected}, got {text!r}") from None
 
 
 First = Annotated[

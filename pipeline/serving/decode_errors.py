@@ -74,6 +74,8 @@ def describe_value(value: Any) -> str:
         return "an object"
     if isinstance(value, list):
         return f"an array of {len(value)}"
+    if isinstance(value, int) and abs(value) >= 2**63:
+        return "a number of 19 digits or more"
     text = msgspec.json.encode(value).decode() if not isinstance(value, float) else repr(value)
     return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from datetime import date
@@ -152,4 +151,5 @@ def check_probability(request: ProbabilityRequest) -> None:
 
 def _is_amount(number: Any) -> bool:
     is_number = isinstance(number, int | float) and not isinstance(number, bool)
-    return is_number and not math.isnan(number) and abs(number) <= LARGEST_AMOUNT
+    # Not so for NaN; and whole numbers may be too large for a float.
+    return is_number and abs(number) <= LARGEST_AMOUNT

@@ -18,7 +18,7 @@ from pipeline.jobs.noted import NotedDigest
 from pipeline.jobs.remake_check import Sample
 from pipeline.jobs.verify import Phase, Problem, Scope, Verified, verify
 from pipeline.record.chain import find_head
-from pipeline.record.keys import DASHBOARD, HISTORY, LATEST, TRACK_RECORD
+from pipeline.record.keys import DASHBOARD, HISTORY, LATEST, SCENARIOS, TRACK_RECORD
 from pipeline.record.manifest import RunManifest
 from pipeline.views.refresh import refresh_views
 from tests.conftest import DEFAULT_BUNDLE
@@ -39,7 +39,7 @@ from tests.support.records import (
 
 SPAN = SESSIONS[-5:]
 HEAD = f"runs/{SPAN[-1]}.00.json"
-VIEWS = {DASHBOARD, HISTORY, LATEST, TRACK_RECORD}
+VIEWS = {DASHBOARD, HISTORY, LATEST, SCENARIOS, TRACK_RECORD}
 
 
 @cache

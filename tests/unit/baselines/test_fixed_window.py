@@ -9,14 +9,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from pipeline.backtest.evaluate import LEVEL_GRID
 from pipeline.baselines.fixed_window import (
     BASELINE_SESSIONS,
     issue_baselines,
     pool_parameters,
     slide_histories,
 )
-from pipeline.baselines.full_history import HORIZONS, ewma, persistence
+from pipeline.baselines.full_history import HORIZONS, LEVEL_GRID, ewma, persistence
 from pipeline.baselines.names import EWMA, GARCH_T, ISSUED
 from pipeline.baselines.volatility import garch_t_quantiles
 from pipeline.errors import InvalidBars, Reason
