@@ -126,6 +126,7 @@ REFUSED = [
     ("/risk", {"positions": {"SPY": 0}}, 422, "#/positions", "not 0"),
     ("/risk", {"positions": FAR}, 422, "#/positions", "length <= 5000"),
     ("/risk", {"positions": {"SPY": 1e16}}, 422, "#/positions/SPY", "from -1e+15 to 1e+15"),
+    ("/risk", {"positions": {"SPY": 10**400}}, 422, "#/positions/SPY", "from -1e+15 to 1e+15"),
     ("/risk", {"positions": {"SPY": True}}, 422, "#/positions/SPY", "a number"),
     ("/risk", {"positions": {"SPY": "1"}}, 422, "#/positions/SPY", "a number"),
     ("/risk", {"positions": {"SPY": 1, "spy": 2}}, 422, "#/positions/spy", "once"),
