@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import urllib.request
 import zipfile
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -54,6 +55,7 @@ Forecaster = Callable[..., Answer]
 def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """Gives the address of an empty account, which the environment leads to."""
     with aws_account(monkeypatch) as url:
+        urllib.request.urlopen(urllib.request.Request(f"{url}/moto-api/reset", b"")).close()
         yield url
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import re
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -39,20 +41,29 @@ def serverless(
     """Run the pinned framework; skips the test where node or its packages are missing."""
     require_node()
     given = [f"--param={name}={value}" for name, value in params.items()]
-    return subprocess.run(
-        [SERVERLESS, *arguments, "--stage", stage, *given],
-        cwd=folder,
-        env={
-            "PATH": os.environ["PATH"],
-            "HOME": str(HOME),
-            "SLS_TELEMETRY_DISABLED": "1",
-            "AWS_EC2_METADATA_DISABLED": "true",
-            **environ,
-        },
-        check=False,
-        capture_output=True,
-        text=True,
-    )
+    with alone_in(folder):
+        return subprocess.run(
+            [SERVERLESS, *arguments, "--stage", stage, *given],
+            cwd=folder,
+            env={
+                "PATH": os.environ["PATH"],
+                "HOME": str(HOME),
+                "SLS_TELEMETRY_DISABLED": "1",
+                "AWS_EC2_METADATA_DISABLED": "true",
+                **environ,
+            },
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Wait until no other test packages there: what the framework keeps has one place a folder."""
+    with (folder / "serverless.yml").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def package(out: Path, stage: str = "dev", folder: Path = ROOT, **params: str) -> Path:
