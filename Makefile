@@ -43,7 +43,7 @@ check: $(VENV)/.dev ## Format, lint, types, import contracts and the fast tests
 
 # Another day in New York than in UTC; a leap day, while the exchange is open; a year's last evening.
 DAYS ?= 2026-12-02T02:00Z 2028-02-29T16:00Z 2031-12-31T22:00Z
-DAY_TESTS := $(addprefix tests/integration/,test_daily_handler.py test_cli.py test_cli_misuse.py test_cli_record.py)
+DAY_TESTS := $(addprefix tests/integration/,test_daily_handler.py test_cli.py test_cli_misuse.py cli_record)
 # Not those that start a program, which has the machine's clock, nor those of a server.
 .PHONY: check-days
 check-days: $(VENV)/.dev ## The tests of what asks for today, on other days

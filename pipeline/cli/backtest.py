@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 from typing import Annotated
@@ -18,28 +18,19 @@ from pipeline.backtest.leaderboard import Leaderboard, summarise
 from pipeline.backtest.scenarios.board import ScenarioBoard, summarise_scenarios
 from pipeline.bars import VIX, Bars
 from pipeline.cli import console, options
+from pipeline.cli.backtest_files import LABELS, write_card, write_files
 from pipeline.cli.leaderboard_text import print_leaderboard
 from pipeline.cli.refits import score_anew
 from pipeline.columns import Columns, where
-from pipeline.encoding import to_json
 from pipeline.errors import ConfigError
 from pipeline.forecasting.bundle import load_bundle
 from pipeline.forecasting.model import Model
-from pipeline.ports import BarSource, ObjectStore
+from pipeline.ports import BarSource
 from pipeline.wiring import DEFAULT_BUNDLE
 
 YEAR = re.compile(r"\d{4}")
-# What each file that is written has for a table, and what people call it.
-CONTRACTS = {"scores": "backtest_scores", "scenario_scores": "scenario_scores"}
-LABELS = {"scores": "Parquet", "scenario_scores": "Scenarios"}
-LABELS |= dict.fromkeys(("summary", "scenario_summary"), "Summary")
-# What no scores tell, by title and by the file that lies beside the card.
-BY_HAND = {"Other tickers": "other-tickers.md", "What was tried and lost": "what-lost.md"}
 # The pictures of the card show 2008 too.
 DRAWN_FROM = date(2008, 1, 1)
-
-
-Boards = Mapping[str, Leaderboard | ScenarioBoard | None]
 
 
 def _first_day(text: str | date) -> date:
@@ -115,9 +106,10 @@ def backtest_command(
         raise ConfigError("--bundle: expected --no-refit beside it, else models are trained anew")
     folder = options.open_folder("--out", out)
     source, market, notes = _read_market(bars, names)
+    served = bundle or DEFAULT_BUNDLE
     if no_refit:
         with console.progress("Forecasting and scoring"):
-            model = Model(load_bundle(bundle or DEFAULT_BUNDLE))
+            model = Model(load_bundle(served))
             scores, drawn = score_bundle(model, market, (first, last), notes), None
     else:
         drawn_from = DRAWN_FROM if card else None
@@ -127,20 +119,25 @@ def backtest_command(
         board = summarise(_select_since(scores, first), market.vix)
         joint = None if drawn is None else summarise_scenarios(drawn, names)
         tables = {"scores": scores, "scenario_scores": drawn}
-        files = _write_files(
-            folder, source.label, tables, {"summary": board, "scenario_summary": joint}
-        )
+        boards = {"summary": board, "scenario_summary": joint}
+        files = write_files(folder, source.label, tables, boards)
         if card:
-            _write_card(scores, board, joint, bundle or DEFAULT_BUNDLE, card)
+            write_card(scores, board, joint, served, card)
     if json:
-        boards = {"leaderboard": board, "scenarios": joint}
-        console.print_json({"source": source.label, **files, "notes": notes, **boards})
+        shown = {"leaderboard": board, "scenarios": joint}
+        console.print_json({"source": source.label, **files, "notes": notes, **shown})
     else:
-        console.print_source(source.label)
-        for note in notes:
-            console.print_line(f"Note: {note}", "yellow")
-        print_leaderboard(board, joint)
+        _print_boards(source, board, joint, notes)
         console.print_lines(*(f"{LABELS[name]:<9} {url}" for name, url in files.items()))
+
+
+def _print_boards(
+    source: BarSource, board: Leaderboard, joint: ScenarioBoard | None, notes: Sequence[str]
+) -> None:
+    console.print_source(source.label)
+    for note in notes:
+        console.print_line(f"Note: {note}", "yellow")
+    print_leaderboard(board, joint)
 
 
 def _read_market(bars: str, names: Sequence[str]) -> tuple[BarSource, MarketHistory, list[str]]:
@@ -157,41 +154,3 @@ def _read_market(bars: str, names: Sequence[str]) -> tuple[BarSource, MarketHist
 def _select_since(scores: Columns, first: date) -> Columns:
     """Return the scores of origins from `first` on."""
     return where(scores, scores["origin_date"] >= np.datetime64(first))
-
-
-def _select_whole(scores: Columns) -> Columns:
-    """Return the scores of the models that forecast from the very first origin on."""
-    models = set(scores["model"][scores["origin_date"] == scores["origin_date"].min()])
-    return where(scores, np.isin(scores["model"].astype(str), list(models)))
-
-
-def _write_card(
-    scores: Columns, board: Leaderboard, joint: ScenarioBoard | None, bundle: Path, folder: Path
-) -> None:
-    """Write the model card and its pictures to `folder`, with what lies in BY_HAND there."""
-    from pipeline.training.report.model_card import write_model_card  # noqa: PLC0415
-
-    by_hand = {
-        title: (folder / name).read_text(encoding="utf-8")
-        for title, name in BY_HAND.items()
-        if (folder / name).exists()
-    }
-    manifest = load_bundle(bundle).manifest
-    write_model_card(_select_whole(scores), board, manifest, by_hand, folder, joint)
-
-
-def _write_files(
-    folder: ObjectStore, source: str, tables: Mapping[str, Columns | None], boards: Boards
-) -> dict[str, str]:
-    """Write what there is, tables as Parquet files that name their source; return where it is."""
-    from pipeline.adapters.parquet_tables import ParquetTables  # noqa: PLC0415
-
-    files = {
-        f"{name}.parquet": ParquetTables().encode(CONTRACTS[name], columns, {"source": source})
-        for name, columns in tables.items()
-        if columns is not None
-    }
-    files |= {f"{name}.json": to_json(board) for name, board in boards.items() if board is not None}
-    for name, data in files.items():
-        folder.replace(name, data)
-    return {name.partition(".")[0]: folder.url(name) for name in files}

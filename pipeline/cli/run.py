@@ -15,7 +15,7 @@ from pipeline.cli.renaming import Renamed, parse_renamed
 from pipeline.cli.repair import print_repairs
 from pipeline.errors import Reason
 from pipeline.jobs import daily
-from pipeline.jobs.daily_summary import Outcome
+from pipeline.jobs.daily_summary import Outcome, Summary
 from pipeline.ports import ObjectStore
 from pipeline.record.chain import find_head
 from pipeline.record.vintage import HISTORY_SESSIONS
@@ -60,16 +60,8 @@ def run(
     if summary.outcome is Outcome.CLOSED_UNCONFIRMED:
         withheld = source.find_problems(names, expected, Reason.LAST_BAR_NAN)
     if json:
-        outcome = {
-            "outcome": summary.outcome,
-            "data_lag_sessions": summary.data_lag_sessions,
-            "surprises": summary.surprises,
-            "healed": summary.repairs.healed,
-            "lost": summary.repairs.lost,
-            "refused": summary.repairs.refused,
-        }
         noted = {"withheld": withheld, "manifests": summary.digests}
-        console.print_json(outcome | shown.document() | noted)
+        console.print_json(_describe_outcome(summary) | shown.document() | noted)
     else:
         print_published(shown, store)
         console.print_withheld(withheld)
@@ -81,6 +73,17 @@ def run(
         if end and not summary.manifests and not _is_recorded(job.store, end):
             console.print_line(f"The bars end on {end}: --as-of {end}")
     summary.require_complete()
+
+
+def _describe_outcome(summary: Summary) -> dict[str, object]:
+    """Return how a run ended, for machines."""
+    repairs = ("healed", "lost", "refused")
+    return {
+        "outcome": summary.outcome,
+        "data_lag_sessions": summary.data_lag_sessions,
+        "surprises": summary.surprises,
+        **{name: getattr(summary.repairs, name) for name in repairs},
+    }
 
 
 def _is_recorded(store: ObjectStore, session: date) -> bool:

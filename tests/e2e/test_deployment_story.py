@@ -186,3 +186,4 @@ def test_after_every_step_those_may_call_who_should_and_live_is_what_was_said(
     revoke_and_revive(story)
     pause_and_resume(story)
     open_otherwise_and_back(story)
+    assert (story.who_may_call(), story.live()) == ({"key 2", "key 3"}, published(story.cloud))

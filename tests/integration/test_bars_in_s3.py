@@ -141,4 +141,7 @@ def test_what_is_no_place_in_s3_is_a_wrong_setting(spec: str) -> None:
 
 def test_nothing_is_asked_of_s3_before_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:9")
-    open_bars("s3://bucket/bars")
+    source = open_bars("s3://bucket/bars")
+    # Nobody answers there, which the first question finds.
+    failure = source.read(["SPY"], *ALL_TIME).failures["SPY"]
+    assert failure.reason is Reason.SOURCE_UNAVAILABLE

@@ -12,7 +12,7 @@ import contextlib
 import dataclasses
 import itertools
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -34,24 +34,21 @@ from pipeline.forecasting.bundle import load_bundle
 from pipeline.forecasting.model import Model
 from pipeline.jobs.daily_job import DailyJob
 from pipeline.jobs.verify import verify
-from pipeline.ports import ObjectStore, Reading, WriteTimes
+from pipeline.ports import ObjectStore, Reading
 from pipeline.record.keys import (
     BUNDLES,
-    DASHBOARD,
-    HISTORY,
     LATEST,
-    SCENARIOS,
-    TRACK_RECORD,
+    VIEWS,
     table_key,
 )
 from pipeline.record.manifest import RunManifest, read_manifests
 from pipeline.record.vintage import Vintage
 from tests.conftest import DEFAULT_BUNDLE
 from tests.support.builders import raw_bars, weekdays
+from tests.support.disturbed_stores import Disturbed, DisturbedReader, Watched, die
 from tests.support.fakes import Crash, FixedCalendar, MemoryObjects, ScriptedSource
 from tests.support.records import FORECAST, RememberingTables, run
 
-VIEWS = {DASHBOARD, HISTORY, LATEST, SCENARIOS, TRACK_RECORD}
 TICKERS = ("SPY", "QQQ", "DIA")
 DAYS = weekdays(360, "2024-12-31").tolist()
 SESSIONS = DAYS[-30:-10]
@@ -59,70 +56,6 @@ CALENDAR = FixedCalendar(DAYS)
 TABLES = RememberingTables()
 MODEL = Model(load_bundle(DEFAULT_BUNDLE))
 BARS = {ticker: raw_bars(ticker, 360, session=weekdays(360, "2024-12-31")) for ticker in TICKERS}
-
-
-class Watched:
-    """A store that fails the test at once when anything but the serving view is overwritten."""
-
-    def __init__(self, store: ObjectStore) -> None:
-        self._store = store
-        self.read, self.create = store.read, store.create
-        self.keys, self.url = store.keys, store.url
-
-    def replace(self, key: str, data: bytes) -> None:
-        assert key in VIEWS
-        self._store.replace(key, data)
-
-    def written_at(self, _: str) -> WriteTimes:
-        return WriteTimes({}, vouched=False)  # no store has the events' clock
-
-
-class Disturbed:
-    """A store whose n-th write is preceded or followed by something: a crash, another run."""
-
-    def __init__(self, store: ObjectStore, n: int, what: Callable[[], None], after: bool) -> None:
-        self._store, self._left, self._what, self._after = store, n, what, after
-        self.read, self.keys, self.url = store.read, store.keys, store.url
-
-    def create(self, key: str, data: bytes) -> bool:
-        return self._around(lambda: self._store.create(key, data))
-
-    def replace(self, key: str, data: bytes) -> None:
-        self._around(lambda: self._store.replace(key, data))
-
-    def _around(self, write: Callable[[], bool | None]) -> bool:
-        self._left -= 1
-        if self._left == 0 and not self._after:
-            self._what()
-        written = write()
-        if self._left == 0 and self._after:
-            self._what()
-        return bool(written)
-
-
-class DisturbedReader:
-    """A store whose n-th read or listing is preceded by another run."""
-
-    def __init__(self, store: ObjectStore, n: int, what: Callable[[], None]) -> None:
-        self._store, self._left, self._what = store, n, what
-        self.create, self.replace, self.url = store.create, store.replace, store.url
-
-    def read(self, key: str) -> bytes | None:
-        self._count()
-        return self._store.read(key)
-
-    def keys(self, prefix: str, after: str = "") -> list[str]:
-        self._count()
-        return self._store.keys(prefix, after)
-
-    def _count(self) -> None:
-        self._left -= 1
-        if self._left == 0:
-            self._what()
-
-
-def die() -> None:
-    raise Crash
 
 
 class DailyRuns(RuleBasedStateMachine):

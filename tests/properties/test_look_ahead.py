@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from pipeline.bars import PRICES, RawBars
 from pipeline.forecasting.bundle import load_bundle
 from pipeline.forecasting.model import Model
+from pipeline.record.keys import VIEWS
 from tests.conftest import DEFAULT_BUNDLE
 from tests.support.fakes import MemoryObjects
 from tests.support.records import SESSIONS, backfilled, market, run_days
 
 SPAN = SESSIONS[-12:]
-VIEWS = ("history.json", "index.html", "latest.json", "scenarios.bin", "track_record.json")
 
 
 @cache

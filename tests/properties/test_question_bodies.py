@@ -133,7 +133,8 @@ def test_what_is_asked_well_is_answered_or_for_later(post: Post, path: str) -> N
 def test_a_disturbed_question_is_refused_or_answered(
     post: Post, path: str, data: st.DataObject
 ) -> None:
-    post(path, json.dumps(data.draw(disturbed(path))).encode("utf-8", "surrogatepass"))
+    body = json.dumps(data.draw(disturbed(path))).encode("utf-8", "surrogatepass")
+    assert post(path, body) in (200, 400, 404, 422, 503)
 
 
 @pytest.mark.parametrize("path", ASKED)
