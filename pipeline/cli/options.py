@@ -161,7 +161,10 @@ def open_checked(
         return source
     from pipeline.jobs.checked_source import CheckedSource  # noqa: PLC0415
 
-    return CheckedSource(source, open_bars(second, calendar), tickers)
+    try:
+        return CheckedSource(source, open_bars(second, calendar), tickers)
+    except ConfigError as exc:
+        raise ConfigError(f"--check-bars: {str(exc).removeprefix('bars: ')}") from exc
 
 
 def open_published(location: str, sse: str = NO_SSE) -> tuple[ObjectStore, Tables]:

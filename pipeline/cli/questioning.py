@@ -22,6 +22,7 @@ from pipeline.views.scenario_view import ScenarioView
 
 # Where a field of a request has another name on the command line.
 OPTIONS = {"positions": "--position", "horizon": "in", "date": "by"}
+OPTIONS |= dict.fromkeys(("below", "above", "between"), "QUESTION")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

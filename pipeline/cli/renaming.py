@@ -27,6 +27,8 @@ def parse_renamed(texts: Sequence[str] | None, tickers: Sequence[str]) -> dict[s
         if len(names) != 2:
             raise ConfigError(f"--renamed: expected names like FB=META, got {text!r}")
         old, new = (_parse_name(name) for name in names)
+        if old == new:
+            raise ConfigError(f"--renamed: expected another name than the old one, got {text!r}")
         if new not in tickers or old in tickers:
             raise ConfigError(
                 f"--renamed: expected {new} among --tickers and {old} not, got {','.join(tickers)}"

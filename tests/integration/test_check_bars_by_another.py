@@ -101,3 +101,10 @@ def test_the_daily_function_is_told_its_second_source(cold_start: ColdStart, bar
     assert daily.settings.check_bars is None
     with pytest.raises(ConfigError, match="FORECASTER_CHECK_BARS: expected yahoo"):
         cold_start(FORECASTER_CHECK_BARS=str(bars / "nowhere"))
+
+
+def test_a_second_source_that_is_none_is_wrong_use(forecaster: Forecaster) -> None:
+    answer = forecaster("run", "--bars", "simulated", "--check-bars", "nowhere")
+    assert (answer.code, answer.out) == (2, "")
+    assert answer.err.startswith("error: --check-bars: expected yahoo, simulated, an existing")
+    assert not Path("store").exists()

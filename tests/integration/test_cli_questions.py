@@ -145,6 +145,11 @@ def test_a_session_assumed_is_marked_and_changes_nothing(ask: Forecaster, store:
         (("probability", "XYZ < 1 in 1 session"), 1, "got XYZ"),
         (("probability", "SPY < 1 in 6 sessions"), 2, "in: expected 1 to 5 sessions"),
         (("probability", "SPY < 1 by 2025-06-19"), 2, "by: expected a target"),
+        (
+            ("probability", "SPY between 9 and 8 by 2025-06-13"),
+            2,
+            "QUESTION: expected the lower price",
+        ),
         (("what-if", "SPY"), 2, "--return"),
         (("what-if", "SPY", "--return", "-3"), 2, "a percentage like -3%"),
         (("what-if", "SPY", "--return", "-95%"), 2, "-90% to 200%"),

@@ -143,6 +143,9 @@ def test_a_line_that_was_cut_off_refuses_the_file_and_a_note_below_does_not(tmp_
     (tmp_path / "all.csv").write_text(f"{text}SPY,2024-0", encoding="utf-8")
     failures = read(tmp_path / "all.csv").failures
     assert len(failures) == len(TICKERS)
+    for failure in failures.values():
+        assert failure.reason is Reason.UNREADABLE
+        assert "it may be in what cannot be read, all.csv: line " in str(failure)
 
 
 def test_headers_again_between_the_rows_are_nobody_s(tmp_path: Path) -> None:

@@ -6,15 +6,15 @@ import io
 import json
 import urllib.request
 import zipfile
-from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from typing import Any
 
 import boto3.session
 import pytest
 
-from pipeline.cli import main as cli
 from pipeline.serving.api_keys import digest_key
 from tests.support.aws_account import aws_account
+from tests.support.commands import Forecaster
 
 FUNCTION = "financial-forecaster-dev-daily"
 SCHEDULE = "financial-forecaster-dev-schedule"
@@ -42,31 +42,12 @@ STACK = {
 }
 
 
-class Answer(NamedTuple):
-    code: Any
-    out: str
-    err: str
-
-
-Forecaster = Callable[..., Answer]
-
-
 @pytest.fixture(autouse=True)
 def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """Gives the address of an empty account, which the environment leads to."""
     with aws_account(monkeypatch) as url:
         urllib.request.urlopen(urllib.request.Request(f"{url}/moto-api/reset", b"")).close()
         yield url
-
-
-@pytest.fixture
-def forecaster(capsys: pytest.CaptureFixture[str]) -> Forecaster:
-    def call(*args: str) -> Answer:
-        with pytest.raises(SystemExit) as exited:
-            cli.main(args)
-        return Answer(exited.value.code, *capsys.readouterr())
-
-    return call
 
 
 SESSION = boto3.session.Session()  # one, that reads each service's model once

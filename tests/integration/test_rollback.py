@@ -7,15 +7,15 @@ import json
 import urllib.request
 import zipfile
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import boto3.session
 import pytest
 from moto.core.config import default_user_config
 
 from pipeline.cli import deployment
-from pipeline.cli import main as cli
 from tests.support.aws_account import REGION, aws_account
+from tests.support.commands import Forecaster
 
 STACK = "financial-forecaster-dev"
 DAILY, ON_DEMAND = f"{STACK}-daily", f"{STACK}-on-demand"
@@ -29,13 +29,6 @@ HEALTHY = {"statusCode": 200, "body": json.dumps({"status": "ok", "model_version
 SESSION = boto3.session.Session()
 
 
-class Answer(NamedTuple):
-    code: Any
-    out: str
-    err: str
-
-
-Forecaster = Callable[..., Answer]
 Deploy = Callable[..., None]
 
 
@@ -58,16 +51,6 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         body = json.dumps({"Conditions": never, "Resources": topic | functions})
         client("cloudformation").create_stack(StackName=STACK, TemplateBody=body)
         yield url
-
-
-@pytest.fixture
-def forecaster(capsys: pytest.CaptureFixture[str]) -> Forecaster:
-    def call(*args: str) -> Answer:
-        with pytest.raises(SystemExit) as exited:
-            cli.main(args)
-        return Answer(exited.value.code, *capsys.readouterr())
-
-    return call
 
 
 def client(service: str) -> Any:

@@ -198,6 +198,7 @@ def test_a_ticker_is_renamed_on_the_command_line(forecaster: Forecaster, bars: P
         ("FB=META", "expected META among --tickers and FB not"),
         ("QQQ=SPY", "expected SPY among --tickers and QQQ not"),
         ("A=SPY,B=SPY", "expected each name once"),
+        ("SPY=SPY", "expected another name than the old one, got 'SPY=SPY'"),
         ("A=SPY,A=QQQ", "expected each name once"),
     ],
 )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import suppress
 from functools import cached_property
 from pathlib import PurePath
 
@@ -34,6 +33,7 @@ class BarFiles:
         self._place, self._names = place, names
         self._wanted = {ticker.removeprefix("^") for ticker in tickers}
         self._opened: dict[str, tuple[BarFile, Mapping[str, str]]] = {}
+        self._unreadable: dict[str, str] = {}
 
     def read(self, ticker: str, name: str) -> tuple[RawBars, Sheet]:
         """Return a ticker's bars, and the sheet of its file that says how it was read.
@@ -59,11 +59,19 @@ class BarFiles:
         """Ticker -> the files that name it themselves."""
         names: dict[str, list[str]] = {}
         for name in self._names:
-            with suppress(*PLACE_ERRORS, ValueError):  # What is wrong is said to whom it is of.
+            try:
                 if _is_parquet(name) or _names_tickers(self._place.read(name, HEAD)):
                     for ticker in self._open(name)[0].tickers:
                         names.setdefault(_strip_market(ticker), []).append(name)
+            except (*PLACE_ERRORS, ValueError) as exc:
+                self._unreadable[name] = f"{name}: {exc!s:.500}"
         return names
+
+    @property
+    def unreadable(self) -> Sequence[str]:
+        """What is wrong with files that may name any ticker, each with its file's name."""
+        _ = self.of_many
+        return [*self._unreadable.values()]
 
     def is_table(self, name: str) -> bool:
         """Whether a file is bars at first sight: a text beside them may be a note."""

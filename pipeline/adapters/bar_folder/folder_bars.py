@@ -141,10 +141,12 @@ class FolderBars:
         near = _find_near(ticker, own | files.of_many.keys()) if hint else []
         there = f"; near names there: {', '.join(near)}" if near else ""
         there = there if names else "; no file there is of bars"
+        broken = files.unreadable[:1]
+        there = f"; it may be in what cannot be read, {broken[0]}" if broken else there
         return SourceUnavailable(
             f"{ticker}: expected one of {', '.join(wanted)} in {self._place.where}, got none of "
             f"them{there}",
-            Reason.UNKNOWN_TICKER,
+            Reason.UNREADABLE if broken else Reason.UNKNOWN_TICKER,
         )
 
 
