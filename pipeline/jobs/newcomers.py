@@ -6,7 +6,9 @@ past, nearly three years more than a run sees otherwise. From the next session o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import ChainMap
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from datetime import date, timedelta
 
 from pipeline.jobs.daily_job import DailyJob
@@ -40,11 +42,17 @@ def read_bars(
     known = [ticker for ticker in tickers if ticker not in newcomers]
     readings = [job.source.read((*newcomers, *job.covariates), first - FURTHER_BACK, last)]
     readings += [job.source.read(known, first, last)] if known else []
-    return Reading(
-        bars={symbol: bars for of in readings for symbol, bars in of.bars.items()},
-        failures={symbol: why for of in readings for symbol, why in of.failures.items()},
-        dialects={symbol: text for of in readings for symbol, text in of.dialects.items()},
-    )
+    return _merge(readings)
+
+
+def _merge(readings: Sequence[Reading]) -> Reading:
+    """Return all that readings of different tickers say as one, whatever a reading has."""
+    merged = {}
+    for name in (field.name for field in fields(Reading)):
+        values = [getattr(reading, name) for reading in readings]
+        of_symbols = isinstance(values[0], Mapping)
+        merged[name] = dict(ChainMap(*values)) if of_symbols else values[0]
+    return Reading(**merged)
 
 
 def read_history(job: DailyJob, first: date, last: date) -> Reading:

@@ -108,3 +108,14 @@ def test_a_second_source_that_is_none_is_wrong_use(forecaster: Forecaster) -> No
     assert (answer.code, answer.out) == (2, "")
     assert answer.err.startswith("error: --check-bars: expected yahoo, simulated, an existing")
     assert not Path("store").exists()
+
+
+def test_a_newcomer_beside_them_lets_nobody_off(forecaster: Forecaster, bars: Path) -> None:
+    """It is read from further back, apart from the others."""
+    text = (bars / "QQQ.csv").read_text()
+    (bars / "META.csv").write_text(text)
+    write_second(bars, SPY=1.01)
+    answer = forecaster(*RUN, "--tickers", "SPY,META", "--check-bars", "second.csv")
+    assert answer.code == 1
+    tickers = {"META": "ok", "SPY": "withheld:sources_disagree"}
+    assert manifest()["tickers"] == tickers

@@ -13,7 +13,7 @@ import pytest
 
 from pipeline.backtest.leaderboard import summarise
 from pipeline.backtest.score_cube import ScoreCube
-from pipeline.cli.backtest import BY_HAND as FILES
+from pipeline.cli.backtest_files import BY_HAND as FILES
 from pipeline.columns import Columns
 from pipeline.errors import StoreError
 from pipeline.forecasting.bundle import ModelBundle
