@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from pipeline.bars import Bars, RawBars
+from pipeline.bars import Bars, Floats, RawBars
 from pipeline.baselines.fixed_window import (
     BASELINE_SESSIONS,
     LEAST_SESSIONS,
@@ -55,10 +55,11 @@ class Forecaster(Protocol):
 
 
 class DirectForecaster:
-    """Forecasts made from the bars given."""
+    """Forecasts made from the bars given; what is learned of the same bars is learned once."""
 
     def __init__(self, models: Models) -> None:
         self._models = models
+        self._learned: dict[str, tuple[RawBars, Gains]] = {}
 
     @property
     def bundle(self) -> ModelBundle:
@@ -107,14 +108,21 @@ class DirectForecaster:
 
     def first_log_gains(self, bars: RawBars, vix: RawBars | None) -> Gains:
         """Return what the bundle has, or what the ticker's own past in the vintage teaches."""
-        model = self._models.select(bars.ticker)
-        stored = model.manifest.gains.get(bars.ticker)
+        stored = self._models.select(bars.ticker).manifest.gains.get(bars.ticker)
         if stored is not None:
             return as_log_gains(np.array(stored))
+        of, gains = self._learned.get(bars.ticker, (None, ()))
+        if of is not bars:
+            gains = as_log_gains(self._learn(bars, vix))
+            self._learned[bars.ticker] = bars, gains
+        return gains
+
+    def _learn(self, bars: RawBars, vix: RawBars | None) -> Floats:
+        model = self._models.select(bars.ticker)
         try:
-            return as_log_gains(learn_first_gains(Bars.validate(bars), model, vix))
+            return learn_first_gains(Bars.validate(bars), model, vix)
         except DataError:  # its older bars are none that anything can be learned from
-            return as_log_gains(np.exp(pool_log_gains(model.manifest)))
+            return np.exp(pool_log_gains(model.manifest))
 
 
 def select_garch(models: Models, tickers: Iterable[str]) -> dict[str, Parameters | None]:

@@ -23,6 +23,7 @@ from pipeline.record.keys import (
     table_key,
 )
 from pipeline.record.mended import NOTHING_MENDED, MendedCloses
+from pipeline.record.plausible_close import Fit
 from pipeline.record.prior import PriorRecord
 from pipeline.record.prior_templates import PriorTemplates
 from pipeline.record.scoring import split_by_month
@@ -46,6 +47,7 @@ class PartInputs:
     vintage, vintage_parquet : the vintage and the bytes it is stored in
     prior : what the record says before the part
     mended : closes of the vintage that the record has scored by otherwise
+    fit : which of the vintage's tickers are fit for a forecast, where that is known already
     """
 
     number: int
@@ -55,6 +57,7 @@ class PartInputs:
     vintage_parquet: bytes
     prior: PriorRecord
     mended: MendedCloses = NOTHING_MENDED
+    fit: Fit | None = None
 
     @property
     def session(self) -> date:
