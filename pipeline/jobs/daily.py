@@ -24,9 +24,8 @@ from pipeline.ports import ObjectStore
 from pipeline.record.chain import Link
 from pipeline.record.forecasters import DirectForecaster
 from pipeline.record.manifest import read_manifests
-from pipeline.record.mended import read_mended
 from pipeline.record.objects import create_or_adopt
-from pipeline.record.part import PartInputs
+from pipeline.record.part_inputs import read_inputs
 from pipeline.record.part_vintage import Asked, find_vintage, fix_vintage
 from pipeline.record.prior import PriorRecord, read_prior_record
 from pipeline.record.publish import find_unpublished, is_recorded, publish
@@ -182,8 +181,8 @@ def _read_vintage(job: DailyJob, tickers: Sequence[str], part: _Part, now: datet
 def _publish(job: DailyJob, part: _Part, number: int, data: bytes, summary: Summary) -> Summary:
     """Publish the part of the vintage in `data`, and return what the session comes to."""
     vintage = Vintage.decode(job.tables, data)
-    mended = read_mended(job.store, job.tables, part.prior, vintage, part.session)
-    inputs = PartInputs(number, part.expected, part.target_dates, vintage, data, part.prior, mended)
+    days, reading = (part.expected, part.target_dates), (vintage, data)
+    inputs = read_inputs(job.store, job.tables, number, days, reading, part.prior)
     write = with_terms(job.store, job.terms, partial(create_or_adopt, job.store))
     write = with_signatures(job.signer, write)
     manifest = publish(inputs, DirectForecaster(job.models), job.tables, write).link.manifest

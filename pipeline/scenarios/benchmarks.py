@@ -12,6 +12,7 @@ import numpy as np
 from pipeline.bars import Floats
 from pipeline.grid import round_decimals
 from pipeline.scenarios.paths import draw_paths
+from pipeline.scenarios.probability import correlate
 
 GAUSSIAN, INDEPENDENCE = "gaussian_copula", "independence"
 CORRELATED = 250  # sessions whose correlations the Gaussian copula has
@@ -36,8 +37,7 @@ def correlate_paths(paths: Floats, close: Floats) -> Floats:
     close : float64 (n_sessions, n_tickers), the last of the origin
     """
     returns = np.diff(np.log(close[-CORRELATED - 1 :]), axis=0)
-    correlation = np.atleast_2d(np.corrcoef(returns, rowvar=False))
-    values, directions = np.linalg.eigh(correlation)
+    values, directions = np.linalg.eigh(correlate(returns))
     root = directions * np.sqrt(np.maximum(values, 0.0)) @ directions.T
     return np.asarray(root @ paths)
 

@@ -26,8 +26,7 @@ from pipeline.record.chain import Link, count_recorded, read_link
 from pipeline.record.grammar import list_keys
 from pipeline.record.keys import RUNS, table_key
 from pipeline.record.manifest import Mode
-from pipeline.record.mended import read_mended
-from pipeline.record.part import PartInputs
+from pipeline.record.part_inputs import read_inputs
 from pipeline.record.part_vintage import FreeNumbers
 from pipeline.record.plan import (
     BackfillPlan,
@@ -168,8 +167,8 @@ def _publish_each(
                 data = vintage.encode(job.tables)
                 number = numbers.choose(session, data)
                 write(table_key("bars", session, number), data)
-                mended = read_mended(job.store, job.tables, prior, vintage, session)
-                inputs = PartInputs(number, expected, targets, vintage, data, prior, mended)
+                days, reading = (expected, targets), (vintage, data)
+                inputs = read_inputs(job.store, job.tables, number, days, reading, prior)
                 prior = unscored.add(publish(inputs, forecaster, job.tables, write))
             progress(done, len(sessions))
 

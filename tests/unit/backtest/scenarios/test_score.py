@@ -57,5 +57,7 @@ def test_rows_say_what_they_are_of() -> None:
     expected = score(draw_published(HISTORY, 201), HISTORY.realised[201])["SPY - IWM", 5]
     assert columns["crps"][spread] == expected["crps"]
     tables = ParquetTables()
-    decoded, _ = tables.decode("scenario_scores", tables.encode("scenario_scores", columns, {}))
+    decoded, _ = tables.decode(
+        "backtest_scenario_scores", tables.encode("backtest_scenario_scores", columns, {})
+    )
     assert all(np.array_equal(decoded[n], columns[n], equal_nan=n in NUMBERS) for n in columns)
