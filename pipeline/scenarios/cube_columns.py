@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import prod
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.bars import Sessions
 from pipeline.columns import Columns
 from pipeline.errors import StoreError
 from pipeline.scenarios.scenario_cube import ScenarioCube
 
 TABLE = "scenarios"
+EXPECTED = f"{TABLE}: expected every scenario of each ticker and horizon once, of one session"
 
 
 def read_cube(columns: Columns, last_close: Mapping[str, float]) -> ScenarioCube | None:
@@ -24,28 +27,38 @@ def read_cube(columns: Columns, last_close: Mapping[str, float]) -> ScenarioCube
         When a scenario, ticker or horizon is missing or twice, or there is more than one session.
     """
     names, tickers = _number_texts(columns["ticker"])
-    targets, horizons = np.unique(columns["target_date"], return_inverse=True)
-    numbers, scenarios = np.unique(columns["scenario"], return_inverse=True)
-    origins = np.unique(columns["origin_date"])
     if not len(names):
         return None
-    shape = len(numbers), len(names), len(targets)
+    origin = columns["origin_date"][0]
+    scenarios, horizons = columns["scenario"], columns["horizon"] - 1
+    targets = _find_targets(columns["target_date"], horizons)
+    shape = int(scenarios.max()) + 1, len(names), len(targets)
+    within = len(tickers) == prod(shape) and min(scenarios.min(), horizons.min()) >= 0
+    if not (within and (targets[horizons] == columns["target_date"]).all()):
+        raise StoreError(EXPECTED)
     places = np.ravel_multi_index((scenarios, tickers, horizons), shape)
-    size = int(np.prod(shape))
-    whole = len(places) == size and bool((np.bincount(places, minlength=size) == 1).all())
-    if not whole or len(origins) != 1 or (columns["horizon"] != horizons + 1).any():
-        raise StoreError(
-            f"{TABLE}: expected every scenario of each ticker and horizon once, of one session"
-        )
+    once = (np.bincount(places, minlength=len(places)) == 1).all()
+    ordered = (np.diff(targets).astype(np.int64) > 0).all()
+    if not (once and ordered and (columns["origin_date"] == origin).all()):
+        raise StoreError(EXPECTED)
     if strangers := set(names.tolist()) - last_close.keys():
         raise StoreError(f"{TABLE}: expected tickers that are forecast, got {sorted(strangers)}")
     returns = np.empty(len(places), np.float32)
     returns[places] = columns["log_return"]
     closes = np.array([last_close[name] for name in names.tolist()])
     return ScenarioCube(
-        tuple(names.tolist()), origins[0].item(), tuple(targets.tolist()), closes,
+        tuple(names.tolist()), origin.item(), tuple(targets.tolist()), closes,
         returns.reshape(shape),
     )  # fmt: skip
+
+
+def _find_targets(target: Sessions, horizons: NDArray[np.int32]) -> Sessions:
+    """Return a target of each horizon, from 0, of rows in any order."""
+    n_horizons = min(max(int(horizons.max()) + 1, 0), len(target))
+    targets = np.full(n_horizons, np.datetime64("NaT", "D"))
+    inside = (horizons >= 0) & (horizons < n_horizons)
+    targets[horizons[inside]] = target[inside]
+    return targets
 
 
 def _number_texts(texts: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:

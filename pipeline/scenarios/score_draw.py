@@ -52,4 +52,15 @@ def _measure_tails(gains: Floats) -> list[Floats]:
     """Return VaR, then ES, at each level; losses positive, of gains that are in order."""
     beyond = [1.0 - level for level in TAIL_LEVELS]
     worst = [max(1, round(share * len(gains))) for share in beyond]
-    return [*-np.quantile(gains, beyond, axis=0), *(-gains[:n].mean(axis=0) for n in worst)]
+    return [
+        *(-_interpolate(gains, share) for share in beyond),
+        *(-gains[:n].mean(axis=0) for n in worst),
+    ]
+
+
+def _interpolate(ascending: Floats, level: float) -> Floats:
+    """Return the quantile, linear between two as numpy has it, of what is in order already."""
+    place = level * (len(ascending) - 1)
+    below, above = ascending[int(place)], ascending[min(int(place) + 1, len(ascending) - 1)]
+    quantile: Floats = below + (place - int(place)) * (above - below)
+    return quantile
