@@ -21,9 +21,8 @@ from pipeline.jobs.remake import finish_claimed
 from pipeline.ports import ObjectStore
 from pipeline.record.chain import Link
 from pipeline.record.manifest import read_manifests
-from pipeline.record.mended import read_mended
 from pipeline.record.objects import create_or_adopt
-from pipeline.record.part import PartInputs
+from pipeline.record.part_inputs import read_inputs
 from pipeline.record.prior import read_prior_record
 from pipeline.record.publish import publish
 from pipeline.record.signatures import with_signatures
@@ -106,10 +105,9 @@ def _check_order(store: ObjectStore, session: date, head: Link | None) -> None:
 def _publish(job: DailyJob, part: OpenPart, fixed: FixedVintage, summary: Summary) -> Summary:
     """Publish the part of a vintage, and return what the session comes to."""
     number, data, vintage, forecaster, fit = fixed
-    mended = read_mended(job.store, job.tables, part.prior, vintage, part.session)
-    inputs = PartInputs(
-        number, part.expected, part.target_dates, vintage, data, part.prior, mended, fit
-    )
+    days, reading = (part.expected, part.target_dates), (vintage, data)
+    inputs = read_inputs(job.store, job.tables, number, days, reading, part.prior)
+    inputs = replace(inputs, fit=fit)
     write = with_terms(job.store, job.terms, partial(create_or_adopt, job.store))
     write = with_signatures(job.signer, write)
     manifest = publish(inputs, forecaster, job.tables, write).link.manifest

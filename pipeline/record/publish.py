@@ -19,6 +19,7 @@ from pipeline.ports import Tables
 from pipeline.record.baseline_table import build_baseline_table
 from pipeline.record.commit import build_manifest, commit, with_corrections
 from pipeline.record.forecasters import Forecaster
+from pipeline.record.issued_scenarios import IssuedScenarios
 from pipeline.record.next_state import apply_scores, hand_over, start_part
 from pipeline.record.part import PartInputs, PartWriter, PublishedPart, Write
 from pipeline.record.plausible_close import Fit, select_fit
@@ -26,6 +27,7 @@ from pipeline.record.prior import PriorRecord
 from pipeline.record.proven import with_unproven
 from pipeline.record.renamed import take_over
 from pipeline.record.rescoring import Rescored, correct_state, list_corrections, rescore
+from pipeline.record.scenario_outcomes import score_part, with_scenarios, write_scenario_scores
 from pipeline.record.scenario_tables import write_scenarios
 from pipeline.record.scoring import ScoredForecasts, score_realised
 from pipeline.record.state import State
@@ -63,7 +65,10 @@ def publish(
         writer.claim(bundle)
     scored, rescored = _score(part, usable), rescore(part.mended, usable)
     _write_scores(writer, scored, rescored)
-    state = writer.write_state(_next_state(part, usable, forecaster, (scored, rescored)))
+    joint = score_part(part, usable)
+    write_scenario_scores(writer, joint)
+    state = _next_state(part, usable, forecaster, (scored, rescored))
+    state = writer.write_state(with_scenarios(state, part, joint))
     stamp = _stamp(part, forecaster, writer.objects)
     forecast = forecaster.forecast(usable, vintage.bars.get(VIX)).calibrate(state.calibration)
     unfit = find_unfit(forecast)
@@ -74,12 +79,13 @@ def publish(
     baselines = writer.write_table(
         "baselines", build_baseline_table(vintage, forecast, withheld, forecaster, stamp)
     )
-    templates = write_scenarios(writer, part, bundle.manifest, scored, forecasts, stamp)
+    templates, cube = write_scenarios(writer, part, bundle.manifest, scored, forecasts, stamp)
     covariates = bundle.manifest.covariates
     manifest = build_manifest(part, bundle.version, forecasts, writer.objects, covariates)
     manifest = with_corrections(manifest, list_corrections(part.mended, rescored))
     manifest = with_unproven(manifest, bundle, others, state)
-    return PublishedPart(commit(manifest, write), state, forecasts, baselines, templates)
+    drawn = IssuedScenarios.of(manifest, cube) if cube else None
+    return PublishedPart(commit(manifest, write), state, forecasts, baselines, templates, drawn)
 
 
 def is_recorded(

@@ -7,6 +7,7 @@ session, as the daily run would have gone, with equal numbers. All of it is mark
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 
 from pipeline.errors import DamagedObject, Overtaken, RequestError
@@ -25,8 +26,7 @@ from pipeline.record.chain import Link, count_recorded, read_link
 from pipeline.record.grammar import list_keys
 from pipeline.record.keys import RUNS, table_key
 from pipeline.record.manifest import Mode
-from pipeline.record.mended import read_mended
-from pipeline.record.part import PartInputs
+from pipeline.record.part_inputs import read_inputs
 from pipeline.record.part_vintage import FreeNumbers
 from pipeline.record.plan import BackfillPlan, find_begun, find_plan, fix_plan
 from pipeline.record.plausible_close import select_fit
@@ -147,8 +147,9 @@ def _publish_each(
                 data = vintage.encode(job.tables)
                 number = numbers.choose(session, data)
                 write(table_key("bars", session, number), data)
-                mended = read_mended(job.store, job.tables, prior, vintage, session)
-                inputs = PartInputs(number, expected, targets, vintage, data, prior, mended, fit)
+                days, reading = (expected, targets), (vintage, data)
+                inputs = read_inputs(job.store, job.tables, number, days, reading, prior)
+                inputs = replace(inputs, fit=fit)
                 prior = unscored.add(publish(inputs, forecaster, job.tables, write))
             progress(done, len(sessions))
 
