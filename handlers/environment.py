@@ -8,12 +8,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from pipeline.adapters.aws.s3_options import LOCATION
 from pipeline.errors import ConfigError
 from pipeline.wiring import SSM, is_source, open_store
 
 STORES = "s3://bucket/prefix or a folder"
 BUNDLES = "the folder of a model bundle"
 TICKERS = "tickers joined by commas, of letters, digits and . - ="
+UNIVERSES = "a CSV file of tickers, s3://bucket/key or none"
 API_KEY, IAM, NONE = "api-key", "iam", "none"
 DIGESTS = "hex SHA-256 digests of the accepted keys joined by commas (forecaster api-key new)"
 SIGNING_KEYS = "the file of a private key (forecaster key new), ssm:/name or none"
@@ -91,6 +93,10 @@ def parse_bundle(text: str) -> Path | None:
 
 def parse_bars(text: str) -> str | None:
     return text if is_source(text) else None
+
+
+def parse_universe(text: str) -> str | None:
+    return text if LOCATION.fullmatch(text) or Path(text).is_file() else None
 
 
 def parse_signing_key(text: str) -> str | None:

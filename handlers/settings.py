@@ -22,6 +22,7 @@ from handlers.environment import (
     TICKERS,
     TOPIC,
     TOPICS,
+    UNIVERSES,
     Reader,
     matching,
     parse_bars,
@@ -29,6 +30,7 @@ from handlers.environment import (
     parse_digests,
     parse_signing_key,
     parse_store,
+    parse_universe,
     unless_refused,
 )
 from pipeline.adapters.aws.s3_options import LOCK, LOCKS, NO_LOCK, NO_SSE, SSE, SSES
@@ -59,6 +61,8 @@ class DailySettings:
         manifests; None for `none`
     events : FORECASTER_EVENTS, the EventBridge bus that is told of every part; None for `none`
     digest_topic : FORECASTER_DIGEST_TOPIC, ARN of the SNS topic that sends digests; None for `none`
+    universe : FORECASTER_UNIVERSE, a CSV of tickers that are run in shards, a file or
+        s3://bucket/key; None for `none`. `tickers` are then not read
     check_bars : FORECASTER_CHECK_BARS, as `bars`, of a second source that must have the same last
         close; None for `none`
     """
@@ -74,6 +78,7 @@ class DailySettings:
     events: str | None = None
     digest_topic: str | None = None
     check_bars: str | None = None
+    universe: str | None = None
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Self:
@@ -88,6 +93,7 @@ class DailySettings:
             ),
             "bars": read("FORECASTER_BARS", parse_bars, SOURCES, YAHOO),
             "check_bars": optional(read, "FORECASTER_CHECK_BARS", parse_bars, SOURCES),
+            "universe": optional(read, "FORECASTER_UNIVERSE", parse_universe, UNIVERSES),
             "calendar": _read_calendar(read),
             "lock": read("FORECASTER_LOCK", matching(LOCK), LOCKS, NO_LOCK),
             "sse": read("FORECASTER_SSE", matching(SSE), SSES, NO_SSE),

@@ -12,7 +12,7 @@ from pipeline.jobs.object_check import Named, check_object
 from pipeline.jobs.signature_check import SignatureCheck
 from pipeline.ports import ObjectStore
 from pipeline.record.chain import Link
-from pipeline.record.keys import LOSSES, PLANS, RUNS, STORE, VIEWS, claim_key, signature_key
+from pipeline.record.keys import LOSSES, PLANS, RUNS, SHARD, STORE, VIEWS, claim_key, signature_key
 from pipeline.record.manifest import RunManifest
 
 READERS = 16
@@ -47,7 +47,7 @@ class Walked:
 
     def left_behind(self, keys: Sequence[str], beside: Collection[str]) -> tuple[str, ...]:
         """Return the keys that no manifest names, and that do not lie beside the record."""
-        named = {key for key, _ in self.objects} | {*beside, *VIEWS, STORE}
+        named = {key for key, _ in self.objects} | {*beside, *VIEWS, STORE, SHARD}
         return tuple(k for k in keys if k not in named and not k.startswith(NEVER_LEFT))
 
 

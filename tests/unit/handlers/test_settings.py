@@ -217,3 +217,14 @@ class TestImageRequirements:
         names |= self.left_out() | {"pydantic"}
         assert {"rich", "typer"} == self.left_out()
         assert names.isdisjoint(requirement.split("==")[0] for requirement in self.locked())
+
+
+def test_a_universe_is_a_file_or_lies_in_s3(tmp_path: Path) -> None:
+    file = tmp_path / "universe.csv"
+    file.write_text("ticker")
+    for text in (str(file), "s3://bucket/store/universe.csv"):
+        assert read(FORECASTER_UNIVERSE=text).universe == text
+    assert read(FORECASTER_UNIVERSE="none").universe is None
+    for text in ("", "nowhere.csv", str(tmp_path), "https://universe.csv"):
+        with pytest.raises(ConfigError, match="FORECASTER_UNIVERSE: expected a CSV file"):
+            read(FORECASTER_UNIVERSE=text)
