@@ -164,9 +164,9 @@ def test_it_can_neither_read_the_record_nor_the_key_nor_change_its_own_role() ->
         if any(action.endswith(("Object", "ObjectVersion")) for action in actions):
             assert all("-serverlessdeploymentbuck*" in resource for resource in resources)
         if any(action.startswith("ssm:") for action in actions):
-            assert resources == [
-                "arn:aws:ssm:*:123456789012:parameter/financial-forecaster/dev/api-key-sha256"
-            ]
+            of_stage = "arn:aws:ssm:*:123456789012:parameter/financial-forecaster/dev/"
+            names = ("api-key-sha256", "origin-secret", "origin-secret-sha256")
+            assert resources == [of_stage + name for name in names]
         if any(action.startswith("iam:") for action in actions):
             assert len(resources) == 1
             assert re.fullmatch(r".*/financial-forecaster-dev-(reader-)?\*", resources[0])
