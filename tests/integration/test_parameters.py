@@ -77,7 +77,7 @@ REFUSED = {
     "tags": "cost centre", "protect": "yes", "digest": "email", "budgetUsd": "five",
     "logDays": "31", "apiKeySha256": "c0ffee", "front": "on", "domain": "https://a.example",
     "certificate": "arn:aws:acm:eu-west-1:1:certificate/c", "waf": "on", "webAcl": "arn:aws:waf",
-    "originSha256": "c0ffee",
+    "originSha256": "c0ffee", "universe": "universe.csv", "shards": "0", "shardConcurrency": "many",
 }  # fmt: skip
 TAKEN = {
     "image": "prebuilt", "imageUri": "r.example/n@sha256:" + "a" * 64, "storage": "kept",
@@ -90,6 +90,7 @@ TAKEN = {
     "apiKeySha256": "a" * 64 + "," + "b" * 64, "front": "cloudfront",
     "certificate": "arn:aws:acm:us-east-1:1:certificate/c",
     "webAcl": "arn:aws:wafv2:us-east-1:1:global/webacl/n/i", "originSha256": "a" * 64,
+    "universe": "s3://lists/us/universe.csv", "shards": "40", "shardConcurrency": "20",
 }  # fmt: skip
 # What a value asks of others, and a set of parameters that lacks it.
 TOGETHER = {
