@@ -13,7 +13,6 @@ from zoneinfo import ZoneInfo
 import typer
 
 from pipeline import wiring
-from pipeline.adapters.aws.s3_options import NO_SSE
 from pipeline.errors import ConfigError
 from pipeline.ports import BarSource, Calendar, ObjectStore, Tables
 from pipeline.record.vintage import HISTORY_SESSIONS
@@ -167,9 +166,14 @@ def open_checked(
         raise ConfigError(f"--check-bars: {str(exc).removeprefix('bars: ')}") from exc
 
 
-def open_published(location: str, sse: str = NO_SSE) -> tuple[ObjectStore, Tables]:
-    """Return the store that `--store` names and what reads its tables."""
-    return open_store(location, sse=sse), open_tables()
+def open_published(location: str, tickers: Sequence[str] = ()) -> tuple[ObjectStore, Tables]:
+    """Return the store that `--store` names and what reads its tables.
+
+    Of a universe it is the shard in which these tickers are; raises as `select_store` does.
+    """
+    from pipeline.jobs.universe.shards import select_store  # noqa: PLC0415
+
+    return select_store(open_store(location), tickers), open_tables()
 
 
 def open_tables() -> Tables:

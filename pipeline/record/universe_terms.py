@@ -36,12 +36,16 @@ class UniverseTerms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ShardTerms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which shard of how many a store is; the number and sha256 of the rows of its tickers."""
+    """Which shard of how many a store is; the number and sha256 of the rows of its tickers.
+
+    `moved` are tickers that it has, or had, although another shard follows from their names.
+    """
 
     shard: Annotated[int, msgspec.Meta(ge=0, lt=MOST_SHARDS)]
     shards: Shards
     tickers: Annotated[int, msgspec.Meta(ge=0)]
     rows_sha256: str
+    moved: tuple[str, ...] = ()
     schema_version: int = SCHEMA_VERSION
 
 
@@ -90,8 +94,9 @@ def fix_shard_terms(store: ShardStore, terms: ShardTerms) -> None:
             f"{store.url(SHARD)}: expected shard {stored.shard} of {stored.shards}, as the record "
             f"was begun, got {terms.shard} of {terms.shards}; it lies in another's place"
         )
-    if stored != terms:
-        store.replace(SHARD, data)
+    moved = tuple(sorted({*stored.moved, *terms.moved}))
+    if (now := msgspec.structs.replace(terms, moved=moved)) != stored:
+        store.replace(SHARD, to_json(now))
 
 
 def _decode_universe(data: bytes, where_from: str) -> UniverseTerms:

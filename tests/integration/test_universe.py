@@ -155,6 +155,59 @@ class TestCommandLine:
         assert_refused(answer, 2, "universe: expected a CSV file", "nothing there")
 
 
+@pytest.mark.usefixtures("file", "evening")
+class TestReaders:
+    def test_a_universe_has_a_line_for_each_shard_and_a_sum(self, forecaster: Forecaster) -> None:
+        forecaster(*RUN, "--shards", "4")
+        verified = forecaster("verify", "--store", "store")
+        assert (verified.code, verified.err) == (0, "")
+        rows = [line.split() for line in verified.out.splitlines() if line.startswith(" shard")]
+        assert [row[:2] for row in rows] == [[shard, "1"] for shard in SHARDS]
+        assert ["all", "3", "33", "3", "0"] in [line.split() for line in verified.out.splitlines()]
+        status = forecaster("status", "--store", "store")
+        assert (status.code, status.err) == (0, "")
+        assert ["all", "4", "0"] in [line.split() for line in status.out.splitlines()]
+        assert "3 shards of 4 have begun." in status.out
+        document = forecaster("status", "--store", "store", "--json").document
+        assert set(document["shards"]) == {"0", "1", "2"}
+        shards = forecaster("verify", "--store", "store", "--json").document["shards"]
+        assert [shards[n]["findings"] for n in "012"] == [[], [], []]
+
+    def test_what_is_not_as_it_was_is_named_with_its_shard(self, forecaster: Forecaster) -> None:
+        forecaster(*RUN, "--shards", "4")
+        Path("store/shard=0001/track_record.json").write_text("{}")
+        Path("store/shard=0002/runs/2025-06-05.00.json").write_text("{}")
+        answer = forecaster("verify", "--store", "store")
+        assert answer.code == 1
+        assert "expected an intact record, found" in answer.err
+        assert "shard=0001/track_record.json" in answer.out
+        assert "shard=0002/runs/2025-06-05.00.json" in answer.out
+        status = forecaster("status", "--store", "store")
+        assert "expected a run manifest" in status.out
+        noted = forecaster("verify", "--store", "store", "--noted", "a" * 64)
+        assert_refused(noted, 2, "--noted: expected it with a shard")
+
+    def test_a_ticker_leads_to_its_shard_and_several_shards_are_refused(
+        self, forecaster: Forecaster
+    ) -> None:
+        forecaster(*RUN, "--shards", "4")
+        for args in (
+            ("show", "QQQ"),
+            ("status", "QQQ"),
+            ("risk", "--position", "SPY=100", "--position", "DIA=-10"),
+            ("probability", "SPY < 500 by 2025-06-06"),
+            ("what-if", "IWM", "--return", "-1%"),
+        ):
+            answer = forecaster(*args, "--store", "store")
+            expected = "in this slice" if args[0] == "status" else ""
+            assert expected in answer.err if expected else answer.code == 0, answer
+        risk = ("risk", "--position", "SPY=100", "--position", "QQQ=10", "--store", "store")
+        words = ("expected tickers of one shard", "shard=0001: QQQ; shard=0002: SPY")
+        assert_refused(forecaster(*risk), 1, *words)
+        answer = forecaster("show", "--store", "store")
+        assert_refused(answer, 2, "of a universe; say a shard of it as store/shard=0000")
+
+
 class TestFunction:
     def test_in_s3_the_universe_lies_beside_its_shards(
         self, s3: S3, cold_start: ColdStart, monkeypatch: pytest.MonkeyPatch

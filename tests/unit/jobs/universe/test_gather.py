@@ -20,6 +20,7 @@ from pipeline.ports import Announcement
 from pipeline.record.keys import SHARD
 from pipeline.record.universe_session import (
     LATEST,
+    find_shards,
     list_key,
     parse_latest_universe,
     session_key,
@@ -75,7 +76,7 @@ def test_a_session_names_every_shard_s_manifests(root: MemoryObjects) -> None:
     latest = parse_latest_universe(root.objects[LATEST])
     assert latest.manifest_sha256 == sha256(root.objects[gathered.key])
     assert (latest.session, latest.shards, latest.published, latest.moved) == (SESSION, 4, 3, {})
-    assert [latest.find_shard(ticker) for ticker in ("SPY", "QQQ")] == [2, 1]
+    assert find_shards(root, ("SPY", "QQQ")) == {"SPY": 2, "QQQ": 1}
 
 
 def test_whoever_gathers_again_writes_nothing(root: MemoryObjects) -> None:
@@ -163,7 +164,7 @@ def test_a_renamed_ticker_is_found_where_its_record_is(model: Model, root: Memor
     gather(layout, SESSION)
     latest = parse_latest_universe(root.objects[LATEST])
     assert latest.moved == {"NDX": 1}
-    assert latest.find_shard("NDX") == 1
+    assert find_shards(root, ("NDX", "SPY")) == {"NDX": 1, "SPY": 2}
 
 
 def test_in_a_record_that_begins_there_is_no_name_to_take_over() -> None:
