@@ -18,6 +18,7 @@ TICKERS = "tickers joined by commas, of letters, digits and . - ="
 UNIVERSES = "a CSV file of tickers, s3://bucket/key or none"
 API_KEY, IAM, NONE = "api-key", "iam", "none"
 DIGESTS = "hex SHA-256 digests of the accepted keys joined by commas (forecaster api-key new)"
+ORIGINS = "hex SHA-256 digests of CloudFront's secrets joined by commas, or none"
 SIGNING_KEYS = "the file of a private key (forecaster key new), ssm:/name or none"
 BUSES, TOPICS = "the name of an EventBridge bus or none", "the ARN of an SNS topic or none"
 DIGEST = re.compile(r"[0-9a-f]{64}")

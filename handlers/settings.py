@@ -17,6 +17,7 @@ from handlers.environment import (
     CALENDAR,
     CALENDARS,
     DIGESTS,
+    ORIGINS,
     SIGNING_KEYS,
     STORES,
     TICKERS,
@@ -144,12 +145,15 @@ class OnDemandSettings:
     bundle : FORECASTER_BUNDLE, folder of the model bundle
     auth : FORECASTER_AUTH, `api-key`, `iam` (AWS must name in the event who signed) or `none`
     api_key_sha256 : FORECASTER_API_KEY_SHA256, hex digests; required with `api-key`, else not read
+    origin_sha256 : FORECASTER_ORIGIN_SHA256, hex digests of what CloudFront sends along, without
+        which nothing is answered; None for `none`
     """
 
     store: str
     bundle: Path
     auth: str
     api_key_sha256: tuple[str, ...] = ()
+    origin_sha256: tuple[str, ...] | None = None
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Self:
@@ -159,6 +163,9 @@ class OnDemandSettings:
             "store": read("FORECASTER_STORE", parse_store, STORES),
             "bundle": read("FORECASTER_BUNDLE", parse_bundle, BUNDLES, str(DEFAULT_BUNDLE)),
             "auth": read("FORECASTER_AUTH", matching(AUTH), AUTHS, API_KEY),
+            "origin_sha256": read.unless_none(
+                read.secret, "FORECASTER_ORIGIN_SHA256", parse_digests, ORIGINS
+            ),
         }
         if settings["auth"] == API_KEY:
             name = "FORECASTER_API_KEY_SHA256"

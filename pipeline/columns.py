@@ -27,6 +27,7 @@ _SCORES = (
 )
 # A backtest issues nothing, so it says nothing of that.
 _BACKTEST_SCORES = _SCORES.replace("mode in_sample ", "").replace("lower_95 upper_95 ", "")
+_OF_DRAW = "energy_score variogram_score realised crps var_950 var_975 var_990 es_950 es_975 es_990"
 # The columns of each table, in order.
 TABLES = {
     "bars": "ticker session open high low close volume dividend split",
@@ -37,8 +38,9 @@ TABLES = {
     "scenarios": "scenario ticker origin_date target_date horizon log_return price mode "
     "model_version vintage_sha256",
     "templates": "ticker origin_date horizon pit",
-    "scenario_scores": "portfolio origin_date target_date horizon model energy_score "
-    "variogram_score realised crps var_950 var_975 var_990 es_950 es_975 es_990",
+    "scenario_scores": "portfolio n_tickers origin_date target_date horizon part model mode "
+    f"in_sample {_OF_DRAW} exceeded_950 exceeded_975 exceeded_990 model_version",
+    "backtest_scenario_scores": f"portfolio origin_date target_date horizon model {_OF_DRAW}",
 }
 
 

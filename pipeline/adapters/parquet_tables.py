@@ -34,7 +34,7 @@ _REQUIRED = {
     ),
     **dict.fromkeys(["session", "origin_date", "target_date"], DAY),
     **dict.fromkeys((f"covered_{coverage}" for coverage in (50, 80, 90, 95, 98)), pa.bool_()),
-    **dict.fromkeys(["horizon", "scenario"], pa.int32()),
+    **dict.fromkeys(["horizon", "scenario", "part", "n_tickers"], pa.int32()),
     **dict.fromkeys(["log_return", "price"], pa.float32()),
     "in_sample": pa.bool_(),
     "issued_at": INSTANT,

@@ -15,7 +15,7 @@ from pipeline.forecasting.bundle import load_bundle
 from pipeline.ports import ObjectStore
 
 # What each file that is written has for a table, and what people call it.
-CONTRACTS = {"scores": "backtest_scores", "scenario_scores": "scenario_scores"}
+CONTRACTS = {"scores": "backtest_scores", "scenario_scores": "backtest_scenario_scores"}
 LABELS = {"scores": "Parquet", "scenario_scores": "Scenarios"}
 LABELS |= dict.fromkeys(("summary", "scenario_summary"), "Summary")
 # What no scores tell, by title and by the file that lies beside the card.

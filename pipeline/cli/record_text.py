@@ -9,6 +9,7 @@ from msgspec import UNSET
 from pipeline.baselines.names import ISSUED, LABELS
 from pipeline.cli.console import new_table, print_line, print_source, print_whole
 from pipeline.cli.plain import count, name_few
+from pipeline.cli.scenario_text import print_scenarios
 from pipeline.jobs.replay import Replayed
 from pipeline.jobs.status import Status
 from pipeline.record.compare import Comparison
@@ -72,6 +73,7 @@ def print_status(status: Status) -> None:
         print_line("No forecast has been realised yet.")
     else:
         _print_mode(record.shown_mode, record.modes[record.shown_mode])
+        print_scenarios(record)
     _print_tickers(status)
 
 

@@ -6,7 +6,8 @@ import numpy as np
 
 from pipeline.bars import Floats
 
-BLOCK = 100  # scenarios compared with all others at a time
+# Scenarios compared with all others at a time: so few that no processor shares them out.
+BLOCK = 50
 
 
 def energy_score(scenarios: Floats, realised: Floats) -> float:
@@ -27,15 +28,23 @@ def energy_score(scenarios: Floats, realised: Floats) -> float:
 
 
 def _sum_distances(vectors: Floats) -> float:
-    """Return the sum of the distances between all pairs, by one product of matrices a block."""
-    squares = (vectors**2).sum(axis=1)
-    summed = 0.0
+    """Return the sum of the distances between all pairs, by one product of matrices a block.
+
+    The product is of the squares too, and of each pair in one order alone.
+    """
+    squares, ones = (vectors**2).sum(axis=1, keepdims=True), np.ones((len(vectors), 1))
+    left = np.concatenate([-2.0 * vectors, squares, ones], axis=1)
+    right = np.ascontiguousarray(np.concatenate([vectors, ones, squares], axis=1).T)
+    room, summed = np.empty(BLOCK * len(vectors)), 0.0
     for at in range(0, len(vectors), BLOCK):
-        block = slice(at, at + BLOCK)
-        pairs = squares[block, None] + squares - 2.0 * (vectors[block] @ vectors.T)
+        rows = left[at : at + BLOCK]
+        pairs = room[: len(rows) * (len(vectors) - at)].reshape(len(rows), -1)
+        np.matmul(rows, right[:, at:], out=pairs)
+        np.maximum(pairs, 0.0, out=pairs)
         # Of a vector and itself rounding may leave something beside 0.
-        pairs[np.arange(len(pairs)), np.arange(at, at + len(pairs))] = 0.0
-        summed += float(np.sqrt(np.maximum(pairs, 0.0)).sum())
+        np.fill_diagonal(pairs, 0.0)
+        np.sqrt(pairs, out=pairs)
+        summed += 2.0 * float(pairs.sum()) - float(pairs[:, : len(rows)].sum())
     return summed
 
 
@@ -50,9 +59,12 @@ def variogram_score(scenarios: Floats, realised: Floats, power: float = 0.5) -> 
     scenarios : float64 (n_scenarios, k), equally likely
     realised : float64 (k,)
     """
-    expected = (np.abs(scenarios[:, :, None] - scenarios[:, None, :]) ** power).mean(axis=0)
-    observed = np.abs(realised[:, None] - realised[None, :]) ** power
-    return float(((observed - expected) ** 2).sum())
+    summed = 0.0
+    for i in range(len(realised) - 1):  # against those after it, so that hundreds need no memory
+        expected = (np.abs(scenarios[:, i + 1 :] - scenarios[:, i : i + 1]) ** power).mean(axis=0)
+        observed = np.abs(realised[i + 1 :] - realised[i]) ** power
+        summed += 2.0 * float(((observed - expected) ** 2).sum())
+    return summed
 
 
 def sample_crps(scenarios: Floats, realised: Floats) -> Floats:

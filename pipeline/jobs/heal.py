@@ -28,7 +28,8 @@ from pipeline.record.repairs import read_loss
 
 # What a part writes that follows from its vintage and bundle: .../2026-11-20.00.parquet or .json.
 REMADE = re.compile(
-    r"(?:forecasts|baselines|scenarios|templates|scores|calibration)/(?:.*/)?(\d{4}-\d\d-\d\d)\.\d+\.\w+"
+    r"(?:forecasts|baselines|scenarios|templates|scores|scenario_scores|calibration)/"
+    r"(?:.*/)?(\d{4}-\d\d-\d\d)\.\d+\.\w+"
 )
 # The sha256 of bytes -> these, where there is a copy of them.
 FindCopy = Callable[[str], bytes | None]

@@ -15,9 +15,9 @@ from pipeline.record.forecasters import DirectForecaster
 from pipeline.record.given_up import GivenUp, publish_nobody
 from pipeline.record.keys import STORE, manifest_key, number_prefix
 from pipeline.record.manifest import Mode, RunManifest
-from pipeline.record.mended import read_mended
 from pipeline.record.objects import create_or_adopt, read_verified
-from pipeline.record.part import PartInputs, Write
+from pipeline.record.part import Write
+from pipeline.record.part_inputs import read_inputs
 from pipeline.record.plan import find_plan
 from pipeline.record.prior import read_prior_record
 from pipeline.record.publish import publish
@@ -101,15 +101,8 @@ def remake_part(
     vintage, data = (
         _give_up(store, named, before, own) if own else _read_vintage(store, tables, named)
     )
-    inputs = PartInputs(
-        number=named.part,
-        expected=expected,
-        target_dates=target_dates,
-        vintage=vintage,
-        vintage_parquet=data,
-        prior=prior,
-        mended=read_mended(store, tables, prior, vintage, named.session),
-    )
+    days, reading = (expected, target_dates), (vintage, data)
+    inputs = read_inputs(store, tables, named.part, days, reading, prior)
     if own:
         return publish_nobody(inputs, named, tables, write)
     forecaster = DirectForecaster(read_models(store, named))

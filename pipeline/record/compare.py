@@ -20,7 +20,7 @@ from pipeline.record.state import State
 
 # Columns that are prices, or what they begin with: they have digits, all others decimals.
 PRICES = ("last_close", "prediction", "lower_", "upper_", "realised_close")
-TABLES = ("forecasts", "baselines", "scores")
+TABLES = ("forecasts", "baselines", "scores", "scenario_scores")
 STATES = "calibration"
 
 

@@ -24,6 +24,7 @@ from pipeline.record.commit import build_manifest, commit
 from pipeline.record.manifest import Mode, RunManifest
 from pipeline.record.next_state import carry_on
 from pipeline.record.part import PartInputs, PartWriter, Write
+from pipeline.record.scenario_outcomes import ScenarioOutcomes, with_scenarios
 from pipeline.record.state import SCHEMA_VERSION, State
 from pipeline.record.tables import Stamp, build_baseline_columns, build_forecast_columns
 from pipeline.record.vintage import ReadInfo, Vintage
@@ -77,7 +78,8 @@ def _carry_on(part: PartInputs) -> State:
     state = msgspec.structs.replace(
         before, session=part.session, part=part.number, previous=prior.state_digest
     )
-    return carry_on(state, prior.manifest, prior.outstanding)
+    state = carry_on(state, prior.manifest, prior.outstanding)
+    return with_scenarios(state, part, ScenarioOutcomes())
 
 
 def _forecast_nobody(n_horizons: int) -> Forecast:

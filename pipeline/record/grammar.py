@@ -37,7 +37,8 @@ _SHA256 = "[0-9a-f]{64}"
 _FORMS = {
     Kind.STORE: r"store\.json",
     Kind.SHARD: r"universe\.shard\.json",
-    Kind.TABLE: rf"(?:bars|forecasts|baselines|scenarios|templates)/{_MONTH}/{_PART}\.parquet",
+    Kind.TABLE: r"(?:bars|forecasts|baselines|scenarios|templates|scenario_scores)/"
+    rf"{_MONTH}/{_PART}\.parquet",
     Kind.SCORES: rf"scores/{_MONTH}/{_PART}\.parquet",
     Kind.STATE: rf"calibration/{_PART}\.json",
     Kind.MANIFEST: rf"runs/{_PART}\.json",

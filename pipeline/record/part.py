@@ -15,6 +15,8 @@ from pipeline.ports import Tables
 from pipeline.record.chain import Link
 from pipeline.record.claims import Claim, decode_claim
 from pipeline.record.compare import Comparison, compare
+from pipeline.record.earlier_scenarios import EarlierScenarios
+from pipeline.record.issued_scenarios import IssuedScenarios
 from pipeline.record.keys import (
     MOST_PARTS,
     bundle_keys,
@@ -23,6 +25,7 @@ from pipeline.record.keys import (
     table_key,
 )
 from pipeline.record.mended import NOTHING_MENDED, MendedCloses
+from pipeline.record.plausible_close import Fit
 from pipeline.record.prior import PriorRecord
 from pipeline.record.prior_templates import PriorTemplates
 from pipeline.record.scoring import split_by_month
@@ -46,6 +49,8 @@ class PartInputs:
     vintage, vintage_parquet : the vintage and the bytes it is stored in
     prior : what the record says before the part
     mended : closes of the vintage that the record has scored by otherwise
+    scenarios : those of earlier parts that the vintage may realise
+    fit : which of the vintage's tickers are fit for a forecast, where that is known already
     """
 
     number: int
@@ -55,6 +60,8 @@ class PartInputs:
     vintage_parquet: bytes
     prior: PriorRecord
     mended: MendedCloses = NOTHING_MENDED
+    scenarios: EarlierScenarios = EarlierScenarios()
+    fit: Fit | None = None
 
     @property
     def session(self) -> date:
@@ -74,6 +81,7 @@ class PublishedPart:
     forecasts: Columns
     baselines: Columns
     templates: PriorTemplates
+    scenarios: IssuedScenarios | None = None
 
 
 class PartWriter:

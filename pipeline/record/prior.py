@@ -18,6 +18,7 @@ from pipeline.evaluation.score_table import FORECASTER
 from pipeline.ports import ObjectStore, Tables
 from pipeline.record.chain import Link, read_link, walk_back
 from pipeline.record.issued import read_issued
+from pipeline.record.issued_scenarios import IssuedScenarios, PartId
 from pipeline.record.keys import manifest_key
 from pipeline.record.manifest import RunManifest
 from pipeline.record.prior_templates import PriorTemplates, read_prior_templates
@@ -44,6 +45,7 @@ class PriorRecord:
     resumed : version -> the state in which a model of the part last served, if it serves again
     seen : vintages of earlier parts of the session, newest first
     templates : what scenarios are drawn from
+    scenarios : those of earlier parts that need not be read back
     """
 
     link: Link | None = None
@@ -55,6 +57,7 @@ class PriorRecord:
     resumed: Mapping[str, State] = field(default_factory=dict)
     seen: tuple[Vintage, ...] = ()
     templates: PriorTemplates = PriorTemplates()
+    scenarios: Mapping[PartId, IssuedScenarios] = field(default_factory=dict)
 
     @property
     def manifest(self) -> RunManifest | None:
@@ -165,11 +168,7 @@ def _read_seen(
 
 
 def read_earlier_vintages(
-    store: ObjectStore,
-    tables: Tables,
-    link: Link | None,
-    session: date,
-    lost: Container[str] = (),
+    store: ObjectStore, tables: Tables, link: Link | None, session: date, lost: Container[str] = ()
 ) -> Iterator[Vintage]:
     """Yield the vintages of sessions before `session`, newest first, each read when it is asked."""
     for run in (linked.manifest for linked in walk_back(store, link)):

@@ -6,7 +6,7 @@ in the store: all by the same function.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 
 import numpy as np
@@ -19,13 +19,15 @@ from pipeline.ports import Tables
 from pipeline.record.baseline_table import build_baseline_table
 from pipeline.record.commit import build_manifest, commit, with_corrections
 from pipeline.record.forecasters import Forecaster
+from pipeline.record.issued_scenarios import IssuedScenarios
 from pipeline.record.next_state import apply_scores, hand_over, start_part
 from pipeline.record.part import PartInputs, PartWriter, PublishedPart, Write
-from pipeline.record.plausible_close import select_fit
+from pipeline.record.plausible_close import Fit, select_fit
 from pipeline.record.prior import PriorRecord
 from pipeline.record.proven import with_unproven
 from pipeline.record.renamed import take_over
 from pipeline.record.rescoring import Rescored, correct_state, list_corrections, rescore
+from pipeline.record.scenario_outcomes import score_part, with_scenarios, write_scenario_scores
 from pipeline.record.scenario_tables import write_scenarios
 from pipeline.record.scoring import ScoredForecasts, score_realised
 from pipeline.record.state import State
@@ -53,7 +55,9 @@ def publish(
         When other bytes lie in the place of the bundle.
     """
     vintage, bundle, writer = part.vintage, forecaster.bundle, PartWriter(part, tables, write)
-    usable, withheld = select_fit(vintage, part.expected, part.target_dates[0], part.prior)
+    usable, withheld = part.fit or select_fit(
+        vintage, part.expected, part.target_dates[0], part.prior
+    )
     others = forecaster.select_others(vintage.info.tickers)
     for used in dict.fromkeys([bundle.version, *(of.version for of in others.values())]):
         writer.write_bundle(next(of for of in (bundle, *others.values()) if of.version == used))
@@ -61,31 +65,31 @@ def publish(
         writer.claim(bundle)
     scored, rescored = _score(part, usable), rescore(part.mended, usable)
     _write_scores(writer, scored, rescored)
-    state = writer.write_state(_next_state(part, usable, forecaster, (scored, rescored)))
+    joint = score_part(part, usable)
+    write_scenario_scores(writer, joint)
+    state = _next_state(part, usable, forecaster, (scored, rescored))
+    state = writer.write_state(with_scenarios(state, part, joint))
     stamp = _stamp(part, forecaster, writer.objects)
     forecast = forecaster.forecast(usable, vintage.bars.get(VIX)).calibrate(state.calibration)
     unfit = find_unfit(forecast)
     fit = forecast.where(np.array([ticker not in unfit for ticker in forecast.tickers], bool))
     forecasts = writer.write_table(
-        "forecasts", build_forecast_columns(fit, withheld | unfit, stamp)
+        "forecasts", build_forecast_columns(fit, {**withheld, **unfit}, stamp)
     )
     baselines = writer.write_table(
         "baselines", build_baseline_table(vintage, forecast, withheld, forecaster, stamp)
     )
-    templates = write_scenarios(writer, part, bundle.manifest, scored, forecasts, stamp)
+    templates, cube = write_scenarios(writer, part, bundle.manifest, scored, forecasts, stamp)
     covariates = bundle.manifest.covariates
     manifest = build_manifest(part, bundle.version, forecasts, writer.objects, covariates)
     manifest = with_corrections(manifest, list_corrections(part.mended, rescored))
     manifest = with_unproven(manifest, bundle, others, state)
-    return PublishedPart(commit(manifest, write), state, forecasts, baselines, templates)
+    drawn = IssuedScenarios.of(manifest, cube) if cube else None
+    return PublishedPart(commit(manifest, write), state, forecasts, baselines, templates, drawn)
 
 
 def is_recorded(
-    vintage: Vintage,
-    expected: Sequence[date],
-    next_session: date,
-    prior: PriorRecord,
-    forecaster: Forecaster,
+    vintage: Vintage, session: date, prior: PriorRecord, withheld: Collection[str]
 ) -> bool:
     """Whether the first part of a session goes on the record, refusals included.
 
@@ -93,29 +97,24 @@ def is_recorded(
     begins with a part that publishes somebody.
     """
     if prior.link is not None:
-        return vintage.traded(expected[-1])
-    withheld = find_unpublished(vintage, expected, next_session, prior, forecaster)
+        return vintage.traded(session)
     return len(withheld) < len(vintage.info.tickers)
 
 
 def find_unpublished(
-    vintage: Vintage,
-    expected: Sequence[date],
-    next_session: date,
-    prior: PriorRecord,
-    forecaster: Forecaster,
-) -> dict[str, Reason]:
+    vintage: Vintage, fit: Fit, session: date, prior: PriorRecord, forecaster: Forecaster
+) -> Mapping[str, Reason]:
     """Return the reason of each ticker that a part is to withhold, for all that is known before.
 
     What a model answers is known where a record begins: else gains may have to be learned first.
     """
-    usable, withheld = select_fit(vintage, expected, next_session, prior)
+    usable, withheld = fit
     if prior.link is not None:
         return withheld
-    state = start_part(prior, forecaster.bundle.manifest, expected[-1], 0)
+    state = start_part(prior, forecaster.bundle.manifest, session, 0)
     state = _hand_over(state, prior, vintage, usable, forecaster)
     forecast = forecaster.forecast(usable, vintage.bars.get(VIX)).calibrate(state.calibration)
-    return withheld | find_unfit(forecast)
+    return {**withheld, **find_unfit(forecast)}
 
 
 def find_unfit(forecast: Forecast) -> dict[str, Reason]:

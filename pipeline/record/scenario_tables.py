@@ -15,12 +15,12 @@ from pipeline.record.part import PartInputs, PartWriter
 from pipeline.record.prior_templates import TABLE, PriorTemplates
 from pipeline.record.scoring import ScoredForecasts, recover_quantiles
 from pipeline.record.tables import Stamp
+from pipeline.scenarios.cube_columns import TABLE as SCENARIOS
 from pipeline.scenarios.draw import draw_scenarios
 from pipeline.scenarios.marginals import transform_outcomes
 from pipeline.scenarios.scenario_cube import ScenarioCube
 from pipeline.scenarios.template import Template, overlay, select_known, to_columns, unpack
 
-SCENARIOS = "scenarios"
 # Of a part with more tickers none are drawn: a thousand futures of each horizon are too much.
 MOST_TICKERS = 500
 
@@ -32,8 +32,8 @@ def write_scenarios(
     scored: ScoredForecasts | None,
     forecasts: Columns,
     stamp: Stamp,
-) -> PriorTemplates:
-    """Write template and scenarios of a part, and return what the next session goes on with.
+) -> tuple[PriorTemplates, ScenarioCube | None]:
+    """Write template and scenarios of a part, and return what later sessions go on with.
 
     Parameters
     ----------
@@ -44,13 +44,14 @@ def write_scenarios(
     published = where(forecasts, forecasts["status"] == OK)
     n_tickers = len(published["ticker"]) // len(part.target_dates)
     if max(n_tickers, len(template.tickers)) > MOST_TICKERS:
-        return part.prior.templates
+        return part.prior.templates, None
     if template.tickers:
         writer.write_table(TABLE, to_columns(template))
+    cube = None
     if n_tickers:
         cube = _draw(published, part, part.prior.templates.opening or template)
         writer.write_table(SCENARIOS, build_scenario_columns(cube, stamp))
-    return PriorTemplates(template)
+    return PriorTemplates(template), cube
 
 
 def build_scenario_columns(cube: ScenarioCube, stamp: Stamp) -> Columns:

@@ -69,7 +69,7 @@ def score_realised(issued: Columns, bars: Sequence[Bars]) -> ScoredForecasts | N
     for ticker_bars in bars:
         rows = rows_of.get(ticker_bars.ticker, NO_ROWS)
         rows = rows[published[rows]]
-        close[rows] = _find_closes(
+        close[rows] = find_closes(
             ticker_bars, issued["origin_date"][rows], issued["target_date"][rows]
         )
     realisable = np.isfinite(close)
@@ -101,7 +101,7 @@ def split_by_month(table: Columns) -> Mapping[str, Columns]:
     return {str(month): where(table, months == month) for month in np.unique(months)}
 
 
-def _find_closes(bars: Bars, origin: NDArray[Any], target: NDArray[Any]) -> Floats:
+def find_closes(bars: Bars, origin: NDArray[Any], target: NDArray[Any]) -> Floats:
     """Return the close of each target as quoted at its origin, NaN where there is none yet."""
     at = np.searchsorted(bars.session, target).clip(max=len(bars) - 1)
     quoted = (bars.session[at] == target) & (origin >= bars.session[0])

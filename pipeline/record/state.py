@@ -23,6 +23,7 @@ from pipeline.ports import ObjectStore
 from pipeline.record.manifest import Mode, RunManifest
 from pipeline.record.objects import read_verified
 from pipeline.record.running_scores import RunningScores
+from pipeline.record.scenario_state import ScenarioState
 
 SCHEMA_VERSION = 1
 LARGEST_STATE = 256 * 2**20  # bytes; 5,000 tickers make 58 MB a mode
@@ -74,6 +75,7 @@ class State(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     revised: Counts = {}
     earlier_models: Mapping[str, str] = {}
     others: Mapping[str, str] | UnsetType = UNSET
+    scenarios: ScenarioState = ScenarioState()
 
     @property
     def served_by_others(self) -> Mapping[str, str]:

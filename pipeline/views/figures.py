@@ -9,6 +9,7 @@ from msgspec import UNSET, Struct, UnsetType
 
 from pipeline.record.manifest import Mode
 from pipeline.record.state import Counts
+from pipeline.views.scenario_figures import ScenarioFigures
 
 
 class CoverageShare(Struct, frozen=True):
@@ -72,7 +73,8 @@ class TrackRecord(Struct, frozen=True):
     """track_record.json: coverage, skill and evidence of `horizon`, by mode and ticker.
 
     `withheld` counts sessions by ticker and reason, `revised` by ticker and column. `others` maps
-    the tickers that another model serves than that of `model_version` to its version.
+    the tickers that another model serves than that of `model_version` to its version. `scenarios`
+    has by mode how the joint futures of first parts have fared.
     """
 
     schema_version: int
@@ -85,6 +87,7 @@ class TrackRecord(Struct, frozen=True):
     withheld: Counts
     revised: Counts
     others: Mapping[str, str] | UnsetType = UNSET
+    scenarios: Mapping[Mode, ScenarioFigures] = {}
 
     @property
     def shown_mode(self) -> Mode | None:

@@ -29,6 +29,7 @@ from pipeline.views.figures import (
     SkillScore,
     TrackRecord,
 )
+from pipeline.views.scenario_figures import summarise_scenarios
 
 SCHEMA_VERSION = 1
 SPANS = (60, 250)  # newest sessions that are summarised by themselves
@@ -55,6 +56,7 @@ def build_track_record(state: State, link: Link) -> TrackRecord:
             if scores.tickers
         },
         others=state.others,
+        scenarios=summarise_scenarios(state.scenarios),
         **count_withheld_and_revised(state, run),
     )
 

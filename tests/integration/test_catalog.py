@@ -104,7 +104,7 @@ def projected(table: dict[str, Any], today: date) -> Iterator[str]:
 
 
 def test_columns_are_those_of_the_files(tables: dict[str, Any]) -> None:
-    backtests = {"backtest_scores", "scenario_scores"}
+    backtests = {"backtest_scores", "backtest_scenario_scores"}
     stored = {name: schema for name, schema in SCHEMAS.items() if name not in backtests}
     schemas = {"baselines": BASELINES, **stored}
     assert set(tables) == set(schemas)

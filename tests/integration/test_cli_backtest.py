@@ -115,7 +115,7 @@ def test_a_backtest_refits_every_year_beside_every_baseline(
     begins = {name: str(scores["origin_date"][scores["model"] == name].min()) for name in BEGINS}
     assert begins == BEGINS
     drawn, _ = ParquetTables().decode(
-        "scenario_scores", Path(answer.document["scenario_scores"]).read_bytes()
+        "backtest_scenario_scores", Path(answer.document["scenario_scores"]).read_bytes()
     )
     assert str(drawn["origin_date"].min()) == "2024-11-15"
     assert str(drawn["origin_date"].max()) == "2025-01-24"  # the last with five targets realised

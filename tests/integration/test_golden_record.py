@@ -37,7 +37,8 @@ def shape(value: Any) -> Any:
 
 
 @pytest.mark.parametrize(
-    "name", ["bars", "baselines", "forecasts", "scenarios", "scores", "templates"]
+    "name",
+    ["bars", "baselines", "forecasts", "scenario_scores", "scenarios", "scores", "templates"],
 )
 def test_every_table_that_a_run_writes_has_the_golden_schema(
     store: MemoryObjects, name: str

@@ -21,7 +21,7 @@ from tests.support.builders import bars, raw_bars
 
 UNKNOWN_TABLE = (
     "expected a table of bars, forecasts, baselines, scores, backtest_scores, scenarios, "
-    "templates, scenario_scores, got 'nonsense'"
+    "templates, scenario_scores, backtest_scenario_scores, got 'nonsense'"
 )
 GOLDEN = Path(__file__).parents[1] / "golden"
 TABLES = ParquetTables()

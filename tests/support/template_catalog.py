@@ -60,6 +60,7 @@ CATALOG: dict[str, Any] = {
     **table("BarsTable", "bars"),
     **table("ScenariosTable", "scenarios"),
     **table("TemplatesTable", "templates"),
+    **table("ScenarioScoresTable", "scenario_scores"),
     **view("latest_forecasts"),
     **view("track_record"),
     **view("coverage_by_month"),

@@ -11,13 +11,14 @@ from datetime import date
 import msgspec
 import numpy as np
 
-from pipeline.backtest.scenarios.portfolios import EQUAL_WEIGHTS, JOINT
-from pipeline.backtest.scenarios.score import FILTERED, JOINT_SCORES, MODELS
+from pipeline.backtest.scenarios.score import FILTERED, MODELS
 from pipeline.backtest.scenarios.tails import Tail, measure_tail
 from pipeline.backtest.skill import Difference, compare_scores
 from pipeline.bars import Floats
 from pipeline.columns import Columns, where
+from pipeline.scenarios.portfolios import EQUAL_WEIGHTS, JOINT
 from pipeline.scenarios.risk import TAIL_LEVELS
+from pipeline.scenarios.score_draw import JOINT_SCORES
 
 SCHEMA_VERSION = 1
 

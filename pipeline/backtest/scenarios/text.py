@@ -6,13 +6,15 @@ from collections.abc import Iterator
 
 from pipeline.backtest.findings import NAMES
 from pipeline.backtest.scenarios.board import ScenarioBoard, ScoreRow, TailRow
-from pipeline.backtest.scenarios.score import FILTERED, OURS
+from pipeline.backtest.scenarios.score import FILTERED
 from pipeline.backtest.text_tables import TextTable, format_p
+from pipeline.scenarios.benchmarks import GAUSSIAN, INDEPENDENCE
+from pipeline.scenarios.score_draw import OURS
 
 MODEL_NAMES = {
     OURS: "Scenarios",
-    "gaussian_copula": "Gaussian copula",
-    "independence": "Independence",
+    GAUSSIAN: "Gaussian copula",
+    INDEPENDENCE: "Independence",
     FILTERED: f"Filtered history, {NAMES['garch_t']}",
 }
 SCORE_NAMES = {"energy_score": "energy score", "variogram_score": "variogram score", "crps": "CRPS"}
@@ -57,7 +59,7 @@ def _build_scores(board: ScenarioBoard) -> TextTable:
                 *_format_ours(row),
                 *(
                     _format(rows[portfolio, score, horizon, other].ratio)
-                    for other in ("gaussian_copula", "independence")
+                    for other in (GAUSSIAN, INDEPENDENCE)
                 ),
             )
             for (portfolio, score, horizon, model), row in rows.items()

@@ -8,6 +8,7 @@ from datetime import date
 from pipeline.columns import Columns, concatenate
 from pipeline.jobs.daily_job import DailyJob
 from pipeline.record.chain import read_link
+from pipeline.record.issued_scenarios import IssuedScenarios, PartId
 from pipeline.record.keys import manifest_key
 from pipeline.record.part import PublishedPart
 from pipeline.record.prior import PriorRecord, read_unscored_rows, select_unscored_rows
@@ -24,6 +25,7 @@ class UnscoredParts:
     def __init__(self, job: DailyJob) -> None:
         self._job, self._lost = job, job.repairs.lost
         self._tables: dict[tuple[date, int], tuple[Columns, Columns]] = {}
+        self._scenarios: dict[PartId, IssuedScenarios] = {}
 
     def add(self, part: PublishedPart) -> PriorRecord:
         """Return what the record says after a part, whose bars one reading cannot revise."""
@@ -41,7 +43,16 @@ class UnscoredParts:
             unscored=concatenate(unscored) if unscored else None,
             repairs=Repairs(lost=self._lost),
             templates=part.templates,
+            scenarios=self._keep_scenarios(part),
         )
+
+    def _keep_scenarios(self, part: PublishedPart) -> Mapping[PartId, IssuedScenarios]:
+        """Return the scenarios that are not scored yet, those of the part among them."""
+        left = {(waiting.session, waiting.part) for waiting in part.state.scenarios.unscored}
+        self._scenarios = {id: of for id, of in self._scenarios.items() if id in left}
+        if part.scenarios is not None:
+            self._scenarios[part.scenarios.id] = part.scenarios
+        return dict(self._scenarios)
 
     def _keep_needed(self, parts: Collection[tuple[date, int]]) -> Mapping[str, str]:
         """Return the lost baselines of parts that are not scored yet."""

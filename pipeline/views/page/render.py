@@ -22,6 +22,7 @@ from pipeline.views.page.data import build_data, list_past, list_quantiles
 from pipeline.views.page.facts import list_facts
 from pipeline.views.page.fan_chart import draw_fan
 from pipeline.views.page.scenario_facts import list_scenario_facts
+from pipeline.views.page.scenario_fared import describe_scenarios
 from pipeline.views.page.sources import PageSources
 from pipeline.views.page.words import judge
 
@@ -42,6 +43,7 @@ def render_page(sources: PageSources) -> bytes:
         .render(
             facts=list_facts(sources),
             risk=list_scenario_facts(sources.scenarios),
+            drawn=describe_scenarios(sources.record),
             tickers=sources.tickers,
             past={ticker: list_past(sources, ticker)[-STATIC_SESSIONS:] for ticker in static},
             data=encode_data(build_data(sources)),

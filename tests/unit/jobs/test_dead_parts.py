@@ -36,6 +36,7 @@ DERIVED = {
     "baselines": table_key("baselines", DEAD, 0),
     "scenarios": table_key("scenarios", DEAD, 0),
     "templates": table_key("templates", DEAD, 0),
+    "scenario scores": table_key("scenario_scores", DEAD, 0),
     "scores": table_key("scores", DEAD, 0),
     "state": calibration_key(DEAD, 0),
 }

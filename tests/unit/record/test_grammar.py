@@ -24,7 +24,9 @@ DAYS = st.dates(date(1000, 1, 1))
 @given(
     DAYS,
     st.integers(0, 99),
-    st.sampled_from(["bars", "forecasts", "baselines", "scenarios", "templates"]),
+    st.sampled_from(
+        ["bars", "forecasts", "baselines", "scenarios", "templates", "scenario_scores"]
+    ),
 )
 def test_every_key_that_is_built_is_of_the_record(session: date, part: int, table: str) -> None:
     built = {

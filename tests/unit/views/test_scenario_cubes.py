@@ -16,9 +16,10 @@ from pipeline.jobs.views_check import check_views
 from pipeline.record.keys import SCENARIOS
 from pipeline.record.manifest import read_manifests
 from pipeline.record.vintage import read_vintage
+from pipeline.scenarios.cube_columns import read_cube
 from pipeline.views.latest import build_latest
 from pipeline.views.refresh import refresh_views
-from pipeline.views.scenario_cubes import build_scenario_view, merge_cubes, read_cube
+from pipeline.views.scenario_cubes import build_scenario_view, merge_cubes
 from pipeline.views.scenario_view import parse_scenarios
 from tests.support.records import SESSIONS, TABLES, run_days
 from tests.support.scenarios import cube, rows

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from pipeline.backtest.scenarios.board import ScenarioBoard, summarise_scenarios
-from pipeline.backtest.scenarios.portfolios import list_scored
 from pipeline.backtest.scenarios.score import FILTERED, MODELS, OURS, score_origins
 from pipeline.backtest.scenarios.text import build_scenario_tables, describe_scenarios
 from pipeline.columns import where
 from pipeline.encoding import to_json
+from pipeline.scenarios.portfolios import list_scored
 from tests.support.joint import joint_history, still_filter
 
 HISTORY = joint_history(480, correlation=0.9)

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from pipeline.adapters.parquet_tables import ParquetTables
-from pipeline.backtest.scenarios.portfolios import list_scored
 from pipeline.backtest.scenarios.samplers import draw_published
-from pipeline.backtest.scenarios.score import MODELS, NUMBERS, OURS, score_draw, score_origins
+from pipeline.backtest.scenarios.score import MODELS, score_origins
 from pipeline.evaluation.multivariate import energy_score, sample_crps, variogram_score
+from pipeline.scenarios.portfolios import list_scored
+from pipeline.scenarios.score_draw import NUMBERS, OURS, score_draw
 from tests.support.joint import joint_history, still_filter
 
 HISTORY = joint_history(400)
@@ -56,5 +57,7 @@ def test_rows_say_what_they_are_of() -> None:
     expected = score(draw_published(HISTORY, 201), HISTORY.realised[201])["SPY - IWM", 5]
     assert columns["crps"][spread] == expected["crps"]
     tables = ParquetTables()
-    decoded, _ = tables.decode("scenario_scores", tables.encode("scenario_scores", columns, {}))
+    decoded, _ = tables.decode(
+        "backtest_scenario_scores", tables.encode("backtest_scenario_scores", columns, {})
+    )
     assert all(np.array_equal(decoded[n], columns[n], equal_nan=n in NUMBERS) for n in columns)

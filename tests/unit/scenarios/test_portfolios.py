@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.backtest.scenarios.portfolios import list_scored, measure_gains
+from pipeline.scenarios.portfolios import list_scored, measure_gains
 
 TICKERS = ("IWM", "QQQ", "SPY")
 
