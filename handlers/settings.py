@@ -147,6 +147,7 @@ class OnDemandSettings:
     api_key_sha256 : FORECASTER_API_KEY_SHA256, hex digests; required with `api-key`, else not read
     origin_sha256 : FORECASTER_ORIGIN_SHA256, hex digests of what CloudFront sends along, without
         which nothing is answered; None for `none`
+    universe : FORECASTER_UNIVERSE, any but `none`: the store is a universe's, whose shards it has
     """
 
     store: str
@@ -154,6 +155,7 @@ class OnDemandSettings:
     auth: str
     api_key_sha256: tuple[str, ...] = ()
     origin_sha256: tuple[str, ...] | None = None
+    universe: str | None = None
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Self:
@@ -167,6 +169,7 @@ class OnDemandSettings:
                 read.secret, "FORECASTER_ORIGIN_SHA256", parse_digests, ORIGINS
             ),
         }
+        settings["universe"] = read.unless_none(read, "FORECASTER_UNIVERSE", str, UNIVERSES)
         if settings["auth"] == API_KEY:
             name = "FORECASTER_API_KEY_SHA256"
             settings["api_key_sha256"] = read.secret(name, parse_digests, DIGESTS)

@@ -52,12 +52,20 @@ class ShardTerms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def read_universe_terms(root: ObjectStore) -> UniverseTerms | None:
     """Return the terms of a universe, None where the store is of none; StoreError for others."""
     data = root.read(UNIVERSE)
-    return None if data is None else _decode_universe(data, root.url(UNIVERSE))
+    return None if data is None else decode_universe_terms(data, root.url(UNIVERSE))
+
+
+def decode_universe_terms(data: bytes, where_from: str) -> UniverseTerms:
+    """Return the terms in `data`; raises StoreError if they are none, or of another schema."""
+    check_version(data, where_from)
+    return from_json(data, UniverseTerms, where_from, "the terms of a universe")
 
 
 def fix_universe_terms(root: ObjectStore, terms: UniverseTerms) -> None:
     """Store the terms of a universe that begins; raises StoreError where others are there."""
-    stored = _decode_universe(create_or_adopt(root, UNIVERSE, to_json(terms)), root.url(UNIVERSE))
+    stored = decode_universe_terms(
+        create_or_adopt(root, UNIVERSE, to_json(terms)), root.url(UNIVERSE)
+    )
     for name, words in FIELDS.items():
         expected, received = getattr(stored, name), getattr(terms, name)
         if expected != received:
@@ -97,8 +105,3 @@ def fix_shard_terms(store: ShardStore, terms: ShardTerms) -> None:
     moved = tuple(sorted({*stored.moved, *terms.moved}))
     if (now := msgspec.structs.replace(terms, moved=moved)) != stored:
         store.replace(SHARD, to_json(now))
-
-
-def _decode_universe(data: bytes, where_from: str) -> UniverseTerms:
-    check_version(data, where_from)
-    return from_json(data, UniverseTerms, where_from, "the terms of a universe")
