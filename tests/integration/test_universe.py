@@ -284,3 +284,30 @@ def emitted(out: str) -> dict[str, Any]:
     for line in out.splitlines():
         fields |= json.loads(line)
     return {name: v[0] if isinstance(v, list) else v for name, v in fields.items()}
+
+
+@pytest.mark.usefixtures("file", "evening")
+class TestBackfill:
+    BACKFILL = ("backfill", *RUN[1:], "--from", "2025-05-28", "--to", "2025-06-02")
+
+    def test_shards_get_a_past_by_processes_as_one_by_one(self, forecaster: Forecaster) -> None:
+        answer = forecaster(*self.BACKFILL, "--shards", "4")
+        assert (answer.code, answer.err) == (0, "")
+        rows = [line.split() for line in answer.out.splitlines() if line.startswith(" shard")]
+        assert [row[:3] for row in rows] == [[shard, "issued", "4"] for shard in SHARDS]
+        assert "2025-06-02: 4 tickers published, 0 withheld, in 3 shards of store" in answer.out
+        before = digests(Path("store"))
+        again = forecaster(*self.BACKFILL, "--workers", "2", "--json")
+        assert again.document["gathered"]["published"] == 4
+        assert digests(Path("store")) == before
+        assert forecaster("verify", "--store", "store").code == 0
+
+    def test_a_run_goes_on_behind_it(self, forecaster: Forecaster) -> None:
+        forecaster(*self.BACKFILL, "--shards", "4")
+        assert forecaster(*RUN).code == 0
+        status = forecaster("status", "--store", "store", "--json").document
+        assert {shard["session"] for shard in status["shards"].values()} == {SESSION}
+
+    def test_a_span_that_ends_before_it_begins_is_refused(self, forecaster: Forecaster) -> None:
+        answer = forecaster("backfill", *RUN[1:], "--from", "2025-06-03", "--to", "2025-06-02")
+        assert_refused(answer, 2, "--from: expected a date not after 2025-06-02")
