@@ -140,28 +140,29 @@ def open_calendar(name: str | None = None, store: ObjectStore | None = None) -> 
     return wiring.open_calendar() if store is None else wiring.calendar_of(store)
 
 
-def open_bars(spec: str, calendar: Calendar) -> BarSource:
-    """Return the source that `--bars` names; raises ConfigError if it names none."""
-    end = time.monotonic() + PATIENCE
+def open_bars(spec: str, calendar: Calendar, pause: float = 0.0) -> BarSource:
+    """Return the source that `--bars` names, as `open_source` does; who paces it has patience."""
+    end = time.monotonic() + PATIENCE * (1 + pause)
     return open_source(
         spec,
         calendar,
         cache_dir=Path(typer.get_app_dir("financial-forecaster")) / "yahoo",
         remaining_seconds=lambda: end - time.monotonic(),
+        pause=pause,
     )
 
 
 def open_checked(
-    spec: str, second: str | None, calendar: Calendar, tickers: Sequence[str]
+    spec: str, second: str | None, calendar: Calendar, tickers: Sequence[str], pause: float = 0.0
 ) -> BarSource:
     """Return the source that `--bars` names, checked by that of `--check-bars`, if any."""
-    source = open_bars(spec, calendar)
+    source = open_bars(spec, calendar, pause)
     if second is None:
         return source
     from pipeline.jobs.checked_source import CheckedSource  # noqa: PLC0415
 
     try:
-        return CheckedSource(source, open_bars(second, calendar), tickers)
+        return CheckedSource(source, open_bars(second, calendar, pause), tickers)
     except ConfigError as exc:
         raise ConfigError(f"--check-bars: {str(exc).removeprefix('bars: ')}") from exc
 

@@ -38,6 +38,7 @@ def run(
     universe: universe_run.File = None,
     shards: universe_run.Shards = None,
     workers: universe_run.Workers = 1,
+    rate: universe_run.Rate = universe_run.DEFAULT_RATE,
     renamed: Renamed = None,
     lock: options.Lock = NO_LOCK,
     sse: options.Sse = NO_SSE,
@@ -52,7 +53,9 @@ def run(
     beside = (bool(renamed), tickers != options.DEFAULT_TICKERS)
     universe_run.check_options(universe, shards, workers, *beside)
     if universe is not None:
-        setup = Setup(bars, check_bars, store, bundle, locked, sse, key, exchange)
+        setup = Setup(
+            bars, check_bars, store, bundle, locked, sse, key, exchange, 60 * workers / rate
+        )
         setup, layout = universe_run.open_universe(universe, setup, shards)
         universe_run.run_universe(setup, layout, as_of, workers, json=json)
         return

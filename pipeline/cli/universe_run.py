@@ -29,6 +29,11 @@ Shards = Annotated[
     int | None,
     typer.Option(min=1, max=MOST_SHARDS, help="Of a new universe; else one for 250 tickers."),
 ]
+Rate = Annotated[
+    float,
+    typer.Option(min=1, max=6000, help="Requests a minute of Yahoo, of all workers together."),
+]
+DEFAULT_RATE = 120.0
 Workers = Annotated[int, typer.Option(min=1, help="Processes that run shards side by side.")]
 
 

@@ -23,7 +23,10 @@ from pipeline.wiring import daily_job, open_store
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """What all shards have in common: bars, store, model, who signs; the exchange, once known."""
+    """What all shards have in common: bars, store, model, who signs; the exchange, once known.
+
+    `pause` has the seconds between a process's requests of a source asked ticker by ticker.
+    """
 
     bars: str
     check_bars: str | None
@@ -33,6 +36,7 @@ class Setup:
     sse: str
     key: str | None
     calendar: str | None
+    pause: float = 0.0
 
     def open_root(self) -> ObjectStore:
         """Return the universe's store."""
@@ -42,7 +46,9 @@ class Setup:
         """Return the daily run of a shard, whose store then says which one it is."""
         calendar = options.open_calendar(self.calendar)
         shard = layout.begin(number)
-        source = options.open_checked(self.bars, self.check_bars, calendar, shard.tickers)
+        source = options.open_checked(
+            self.bars, self.check_bars, calendar, shard.tickers, self.pause
+        )
         job = daily_job(
             shard.tickers, source, calendar, store=shard.store, bundle=self.bundle, key=self.key
         )

@@ -271,6 +271,17 @@ class TestFunction:
         with pytest.raises(RequestError, match=words):
             daily.handler(event, LocalContext())
 
+    @pytest.mark.parametrize(
+        ("environ", "pause"),
+        [({}, 0.0), ({"FORECASTER_RATE": "60"}, 1.0), ({"FORECASTER_UNIVERSE": "u.csv"}, 2.0)],
+    )
+    def test_yahoo_is_asked_at_a_rate(
+        self, environ: Mapping[str, str], pause: float, file: Path, cold_start: ColdStart
+    ) -> None:
+        named = {"FORECASTER_UNIVERSE": str(file)} if "FORECASTER_UNIVERSE" in environ else {}
+        daily = cold_start({**environ, **named, "FORECASTER_BARS": "yahoo"})
+        assert daily.jobs._source.pause == pause
+
     def test_without_a_universe_there_are_no_steps(self, cold_start: ColdStart) -> None:
         daily = cold_start({"FORECASTER_UNIVERSE": "none"})
         for step in ({"shard": 0}, {"universe": "list"}):
@@ -311,3 +322,14 @@ class TestBackfill:
     def test_a_span_that_ends_before_it_begins_is_refused(self, forecaster: Forecaster) -> None:
         answer = forecaster("backfill", *RUN[1:], "--from", "2025-06-03", "--to", "2025-06-02")
         assert_refused(answer, 2, "--from: expected a date not after 2025-06-02")
+
+
+@pytest.mark.usefixtures("file")
+def test_a_plan_needs_no_store_and_no_source(forecaster: Forecaster) -> None:
+    answer = forecaster("plan", "--universe", "u.csv", "--shards", "4", "--rate", "60")
+    assert (answer.code, answer.err) == (0, "")
+    assert "4 tickers in 3 shards, the largest of 2" in answer.out
+    assert "7 requests a session" in answer.out
+    document = forecaster("plan", "--universe", "u.csv", "--json").document
+    assert (document["shards"], document["requests"]) == (1, 5)
+    assert not Path("store").exists()
