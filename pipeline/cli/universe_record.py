@@ -38,18 +38,18 @@ def verify_shards(
     """
     calendar = options.open_calendar(terms.calendar)
     with counting_bar("Shards") as move:
-        verified = verify_universe(root, terms, options.open_tables(), calendar, scope, move)
+        verified = verify_universe(root, options.open_tables(), calendar, scope, move)
     if not verified.shards and not verified.findings:
         raise StoreError(f"expected a record in {root.url('')}, found none")
     if json:
-        shards = {str(number): to_document(each) for number, each in verified.shards.items()}
+        shards = {name: to_document(each) for name, each in verified.shards.items()}
         console.print_json({"shards": shards, "findings": verified.findings})
     else:
         _print_verified(verified)
-    if verified.amiss:
+    if amiss := len(verified.pooled.findings):
         raise StoreError(
-            f"{root.url('')}: expected an intact record, found {count(verified.amiss, 'object')} "
-            "not as it says"
+            f"{root.url('')}: expected an intact record, found {count(amiss, 'object')} not as it "
+            "says"
         )
 
 
@@ -57,7 +57,7 @@ def show_status(root: ObjectStore, terms: UniverseTerms, now: datetime, *, json:
     """Show where each shard of a universe stands; raises StoreError where none has begun."""
     calendar = options.open_calendar(terms.calendar)
     statuses: dict[int, Status | str] = {}
-    for number, store in list_begun(root, terms).items():
+    for number, store in list_begun(root).items():
         try:
             statuses[number] = read_status(store, calendar, now)
         except StoreError as exc:
@@ -73,17 +73,14 @@ def show_status(root: ObjectStore, terms: UniverseTerms, now: datetime, *, json:
 def _print_verified(verified: VerifiedUniverse) -> None:
     numbers = ("Manifests", "Objects", "Made again", "Not as it says")
     table = console.new_table("Shard", numbers=numbers)
-    sums = [0, 0, 0, 0]
-    for number, each in verified.shards.items():
+    pooled = verified.pooled
+    for name, each in [*verified.shards.items(), ("all", pooled)]:
         figures = (each.manifests, each.objects, each.remade, len(each.findings))
-        sums = [total + n for total, n in zip(sums, figures, strict=True)]
-        table.add_row(name_shard(number), *(f"{n:,}" for n in figures))
-    table.add_row("all", *(f"{n:,}" for n in sums))
+        table.add_row(name, *(f"{n:,}" for n in figures))
     console.print_whole(table)
-    found = [(f"{name_shard(n)}/", f) for n, each in verified.shards.items() for f in each.findings]
-    found += [("", finding) for finding in verified.findings]
-    for where, finding in found[:SHOWN]:
-        console.print_line(f"{finding.problem}  {where}{finding.key}: {finding.message}", "red")
+    found = pooled.findings
+    for finding in found[:SHOWN]:
+        console.print_line(f"{finding.problem}  {finding.key}: {finding.message}", "red")
     if len(found) > SHOWN:
         console.print_line(f"and {len(found) - SHOWN:,} more; --json has them all", "red")
     gathered = count(verified.sessions, "gathered session")

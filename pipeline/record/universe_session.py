@@ -16,9 +16,10 @@ import msgspec
 from pipeline.encoding import from_json
 from pipeline.errors import IncompleteRun, StoreError
 from pipeline.ports import ObjectStore
+from pipeline.record.keys import UNIVERSE
 from pipeline.record.manifest import SCHEMA_VERSION
 from pipeline.record.sharding import assign_shard
-from pipeline.record.universe_terms import UNIVERSE, read_universe_terms
+from pipeline.record.universe_terms import read_universe_terms
 
 FOLDER = "universe/"
 LATEST = f"{FOLDER}latest.json"

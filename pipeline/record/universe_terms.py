@@ -14,12 +14,11 @@ import msgspec
 from pipeline.encoding import from_json, to_json
 from pipeline.errors import StoreError
 from pipeline.ports import ObjectStore
-from pipeline.record.keys import SHARD
+from pipeline.record.keys import SHARD, UNIVERSE
 from pipeline.record.manifest import SCHEMA_VERSION, check_version
 from pipeline.record.objects import create_or_adopt
 from pipeline.record.sharding import MOST_SHARDS, ShardStore
 
-UNIVERSE = "universe.json"
 # In the words of a refusal.
 FIELDS = {"shards": "shards", "source": "source", "calendar": "calendar"}
 

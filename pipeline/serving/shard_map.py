@@ -8,9 +8,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from pipeline.errors import NotPublished, StoreError
+from pipeline.record.keys import UNIVERSE
 from pipeline.record.sharding import assign_shard
 from pipeline.record.universe_session import LATEST, parse_latest_universe
-from pipeline.record.universe_terms import UNIVERSE, decode_universe_terms
+from pipeline.record.universe_terms import decode_universe_terms
 
 
 @dataclass(slots=True)

@@ -171,7 +171,7 @@ class TestReaders:
         document = forecaster("status", "--store", "store", "--json").document
         assert set(document["shards"]) == {"0", "1", "2"}
         shards = forecaster("verify", "--store", "store", "--json").document["shards"]
-        assert [shards[n]["findings"] for n in "012"] == [[], [], []]
+        assert [shards[name]["findings"] for name in SHARDS] == [[], [], []]
 
     def test_what_is_not_as_it_was_is_named_with_its_shard(self, forecaster: Forecaster) -> None:
         forecaster(*RUN, "--shards", "4")

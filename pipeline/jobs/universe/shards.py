@@ -9,12 +9,13 @@ from pipeline.ports import ObjectStore
 from pipeline.record.keys import SHARD
 from pipeline.record.sharding import ShardStore, name_shard
 from pipeline.record.universe_session import find_shards
-from pipeline.record.universe_terms import UniverseTerms, read_universe_terms
+from pipeline.record.universe_terms import read_universe_terms
 
 
-def list_begun(root: ObjectStore, terms: UniverseTerms) -> dict[int, ShardStore]:
-    """Return the shards that have begun, by their numbers."""
-    stores = {number: ShardStore(root, number) for number in range(terms.shards)}
+def list_begun(root: ObjectStore) -> dict[int, ShardStore]:
+    """Return the shards of a universe that have begun, by their numbers."""
+    terms = read_universe_terms(root)
+    stores = {number: ShardStore(root, number) for number in range(terms.shards if terms else 0)}
     return {number: store for number, store in stores.items() if store.read(SHARD) is not None}
 
 

@@ -12,49 +12,81 @@ from pipeline.jobs.noted import NotedDigest
 from pipeline.jobs.universe.shards import list_begun
 from pipeline.jobs.verify import Scope, Verified, verify
 from pipeline.ports import Calendar, ObjectStore, Tables
+from pipeline.record.keys import STORE
+from pipeline.record.sharding import name_shard
 from pipeline.record.universe_session import UniverseSession, list_session_keys
-from pipeline.record.universe_terms import UniverseTerms
 
+ROOT = "."
 Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
 class VerifiedUniverse:
-    """What each shard came to, by its number, and what is wrong with the universe's own objects."""
+    """What each shard came to, by the name of its folder.
 
-    shards: dict[int, Verified]
+    `findings` are what is wrong with the universe's own objects, `sessions` how many were gathered;
+    `unchecked` are folders of shards for which no time was left. A record that lies at the root
+    beside the shards has the name ROOT.
+    """
+
+    shards: dict[str, Verified]
     findings: tuple[Finding, ...]
     sessions: int
+    unchecked: tuple[str, ...] = ()
 
     @property
-    def amiss(self) -> int:
-        """How many objects are not as they should be."""
-        return len(self.findings) + sum(len(each.findings) for each in self.shards.values())
+    def pooled(self) -> Verified:
+        """All of it as one, each key with its shard's folder in front."""
+        verified = self.shards.values()
+        found = [(name, f) for name, each in self.shards.items() for f in each.findings]
+        within = tuple(replace(f, key=f"{name}/{f.key}") for name, f in found)
+        return Verified(
+            manifests=sum(each.manifests for each in verified),
+            objects=sum(each.objects for each in verified),
+            head=None,
+            findings=(*within, *self.findings),
+            left_behind=self._join(lambda each: each.left_behind),
+            strangers=self._join(lambda each: each.strangers),
+            lost=tuple(lost for each in verified for lost in each.lost),
+            remade=sum(each.remade for each in verified),
+            public_key=next((each.public_key for each in verified), None),
+        )
+
+    def _join(self, list_names: Callable[[Verified], tuple[str, ...]]) -> tuple[str, ...]:
+        names = ((of, name) for of, each in self.shards.items() for name in list_names(each))
+        return tuple(f"{of}/{name}" for of, name in names)
 
 
 def verify_universe(
     root: ObjectStore,
-    terms: UniverseTerms,
     tables: Tables,
     calendar: Calendar,
     scope: Scope,
     progress: Progress = lambda done, total: None,
+    has_time: Callable[[], bool] = lambda: True,
 ) -> VerifiedUniverse:
     """Check every shard as a store of its own; what was gathered of it must be in its chain.
 
-    `progress` is called with (shards checked, in all).
+    `progress` is called with (shards checked, in all); `has_time` says before each one whether
+    there is any left.
     """
     noted, findings, sessions = _read_noted(root)
-    stores, verified = list_begun(root, terms), dict[int, Verified]()
-    absent = sorted(noted.keys() - stores.keys())
+    begun, verified = list_begun(root), dict[str, Verified]()
     findings += [
-        Finding(Problem.MISSING, f"shard={n:04d}", "a session was gathered of it") for n in absent
+        Finding(Problem.MISSING, name_shard(number), "a session was gathered of it")
+        for number in sorted(noted.keys() - begun.keys())
     ]
-    for number, store in stores.items():
-        of_shard = replace(scope, noted=(*scope.noted, *noted.get(number, ())))
-        verified[number] = verify(store, tables, calendar, of_shard)
+    stores: dict[str, ObjectStore] = {ROOT: root} if root.read(STORE) is not None else {}
+    stores |= {name_shard(number): store for number, store in begun.items()}
+    of_shards = {name_shard(number): digests for number, digests in noted.items()}
+    for name, store in stores.items():
+        if not has_time():
+            break
+        of_shard = replace(scope, noted=(*scope.noted, *of_shards.get(name, ())))
+        verified[name] = verify(store, tables, calendar, of_shard)
         progress(len(verified), len(stores))
-    return VerifiedUniverse(verified, tuple(findings), sessions)
+    unchecked = tuple(name for name in stores if name not in verified)
+    return VerifiedUniverse(verified, tuple(findings), sessions, unchecked)
 
 
 def _read_noted(root: ObjectStore) -> tuple[dict[int, list[NotedDigest]], list[Finding], int]:

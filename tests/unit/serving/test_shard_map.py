@@ -8,8 +8,9 @@ import pytest
 
 from pipeline.encoding import to_json
 from pipeline.errors import NotPublished, StoreError
+from pipeline.record.keys import UNIVERSE
 from pipeline.record.universe_session import LATEST
-from pipeline.record.universe_terms import UNIVERSE, UniverseTerms
+from pipeline.record.universe_terms import UniverseTerms
 from pipeline.serving.shard_map import ShardMap
 
 VIEW = {"session": "2025-06-05", "shards": 4, "published": 1, "withheld": {}, "missing": []}

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pipeline.encoding import to_json
-from pipeline.errors import ConfigError, RequestError
+from pipeline.errors import ConfigError, RequestError, StoreError
 from pipeline.forecasting.model import Model
 from pipeline.jobs.chain_check import Problem
 from pipeline.jobs.universe.gather import gather
@@ -21,7 +21,6 @@ from pipeline.jobs.verify import Scope, verify
 from pipeline.record.keys import SHARD
 from pipeline.record.sharding import ShardStore
 from pipeline.record.universe_session import session_key
-from pipeline.record.universe_terms import read_universe_terms
 from tests.support.fakes import MemoryObjects
 from tests.support.records import CALENDAR, SESSIONS, TABLES, market, run_day
 
@@ -50,19 +49,17 @@ def root(record: Mapping[str, bytes]) -> MemoryObjects:
 
 
 def check(root: MemoryObjects) -> VerifiedUniverse:
-    terms = read_universe_terms(root)
-    assert terms is not None
-    return verify_universe(root, terms, TABLES, CALENDAR, Scope())
+    return verify_universe(root, TABLES, CALENDAR, Scope())
 
 
 def test_a_universe_is_whole(root: MemoryObjects) -> None:
     verified = check(root)
-    assert (verified.amiss, verified.sessions) == (0, 2)
-    assert {number: each.manifests for number, each in verified.shards.items()} == {
-        0: 2,
-        1: 2,
-        2: 2,
-    }
+    assert (verified.pooled.findings, verified.sessions) == ((), 2)
+    names = ("shard=0000", "shard=0001", "shard=0002")
+    assert {name: each.manifests for name, each in verified.shards.items()} == dict.fromkeys(
+        names, 2
+    )
+    assert verified.pooled.manifests == 6
     assert all(each.left_behind == each.strangers == () for each in verified.shards.values())
 
 
@@ -75,7 +72,7 @@ def test_a_shard_that_was_rewritten_is_not_what_was_gathered(
     layout = open_layout(root, parse_universe(THEN, "u.csv"), "scripted", CALENDAR.name)
     shard = layout.begin(2)
     run_day(model, shard.store, SESSION, market(("SPY",)), tickers=("SPY",))
-    found = {finding.key: finding.problem for finding in check(root).shards[2].findings}
+    found = {finding.key: finding.problem for finding in check(root).shards["shard=0002"].findings}
     changed, missing = (f"runs/{session}.00.json" for session in (SESSION, SESSIONS[-2]))
     assert found == {changed: Problem.CHANGED, missing: Problem.MISSING}
 
@@ -85,7 +82,7 @@ def test_a_shard_that_is_gone_is_missed(root: MemoryObjects) -> None:
         del root.objects[key]
     verified = check(root)
     assert [(f.problem, f.key) for f in verified.findings] == [(Problem.MISSING, "shard=0001")]
-    assert list(verified.shards) == [0, 2]
+    assert list(verified.shards) == ["shard=0000", "shard=0002"]
 
 
 def test_a_damaged_gathering_is_a_finding(root: MemoryObjects) -> None:
@@ -142,3 +139,31 @@ def test_a_reader_is_led_to_the_shard_of_its_tickers(root: MemoryObjects) -> Non
         ConfigError, match="of a universe; say a shard of it as memory://shard=0000"
     ):
         select_store(root, [])
+
+
+def test_a_record_beside_the_shards_is_verified_too(model: Model, root: MemoryObjects) -> None:
+    """Of a store that went on as a universe; the shards are no strangers in it."""
+    own = MemoryObjects()
+    run_day(model, own, SESSION, market())
+    root.objects |= own.objects
+    verified = check(root)
+    assert list(verified.shards) == [".", "shard=0000", "shard=0001", "shard=0002"]
+    assert (verified.pooled.findings, verified.pooled.strangers) == ((), ())
+    root.objects["notes.txt"] = b""
+    assert check(root).pooled.strangers == ("./notes.txt",)
+
+
+def test_where_time_runs_out_shards_are_left_unchecked(root: MemoryObjects) -> None:
+    times = iter([True, False])
+    verified = verify_universe(root, TABLES, CALENDAR, Scope(), has_time=lambda: next(times))
+    assert list(verified.shards) == ["shard=0000"]
+    assert verified.unchecked == ("shard=0001", "shard=0002")
+
+
+def test_no_record_begins_at_the_root_of_a_universe(model: Model, root: MemoryObjects) -> None:
+    before = dict(root.objects)
+    with pytest.raises(
+        StoreError, match="universe.json: expected a store of a record, found one of"
+    ):
+        run_day(model, root, SESSION, market())
+    assert root.objects == before
