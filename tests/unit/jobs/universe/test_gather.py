@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator, FormatChecker
 
 from pipeline.encoding import sha256, to_json
 from pipeline.errors import ConfigError, DeploymentError, IncompleteRun, RequestError, StoreError
@@ -27,6 +28,7 @@ from pipeline.record.universe_session import (
 )
 from tests.support.fakes import MemoryObjects
 from tests.support.records import SESSIONS, evening, market, run_day
+from tests.support.tree import ROOT
 
 SESSION, SOURCE, CALENDAR = SESSIONS[-1], "scripted", "FIXED"
 CSV = b"ticker,renamed_from\nSPY,\nQQQ,\nDIA,\nIWM,\n"  # shards 2, 1, 2 and 0 of 4
@@ -189,14 +191,18 @@ def test_a_store_in_another_shard_s_place_is_refused(root: MemoryObjects) -> Non
         lay_out(root).begin(0)
 
 
+SCHEMA = json.loads((ROOT / "infra" / "universe-event.schema.json").read_text(encoding="utf-8"))
+
+
 class Bus:
-    """Remembers what it took; refuses the first event."""
+    """Remembers what it took, which the schema describes; refuses the first event."""
 
     def __init__(self) -> None:
         self.told: list[Announcement] = []
         self._refuses = True
 
     def tell(self, announcement: Announcement) -> None:
+        Draft202012Validator(SCHEMA, format_checker=FormatChecker()).validate(announcement.detail)
         if self._refuses:
             self._refuses = False
             raise DeploymentError("event bus default: expected it to take an event, got nothing")
