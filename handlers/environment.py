@@ -15,6 +15,7 @@ from pipeline.wiring import SSM, is_source, open_store
 STORES = "s3://bucket/prefix or a folder"
 BUNDLES = "the folder of a model bundle"
 TICKERS = "tickers joined by commas, of letters, digits and . - ="
+RATES = "requests a minute, 1 to 6000, or none"
 UNIVERSES = "a CSV file of tickers, s3://bucket/key or none"
 API_KEY, IAM, NONE = "api-key", "iam", "none"
 DIGESTS = "hex SHA-256 digests of the accepted keys joined by commas (forecaster api-key new)"
@@ -98,6 +99,10 @@ def parse_bars(text: str) -> str | None:
 
 def parse_universe(text: str) -> str | None:
     return text if LOCATION.fullmatch(text) or Path(text).is_file() else None
+
+
+def parse_rate(text: str) -> float | None:
+    return float(text) if text.isascii() and text.isdigit() and 1 <= int(text) <= 6000 else None
 
 
 def parse_signing_key(text: str) -> str | None:

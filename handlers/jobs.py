@@ -30,6 +30,9 @@ from pipeline.ports import Announcer, BarSource, Calendar, ObjectStore
 from pipeline.record.universe_session import list_key
 from pipeline.wiring import daily_job, open_calendar, open_source, open_store
 
+# Requests a minute of a shard, four of which run side by side, where nobody says another.
+POLITE_RATE = 30.0
+
 
 class Jobs:
     """What the settings name, opened once.
@@ -89,7 +92,13 @@ class Jobs:
             calendar=self.calendar,
             cache_dir=cache,
             remaining_seconds=self._remaining_seconds,
+            pause=self._pause,
         )
+
+    @property
+    def _pause(self) -> float:
+        rate = self._settings.rate or (POLITE_RATE if self._settings.universe else None)
+        return 60 / rate if rate else 0.0
 
     @cached_property
     def _source(self) -> BarSource:

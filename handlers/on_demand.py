@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from time import monotonic, perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from handlers.environment import API_KEY, IAM
 from handlers.http.messages import Request, Response
@@ -22,12 +23,17 @@ from pipeline.forecasting.bundle import load_bundle
 from pipeline.forecasting.model import Model
 from pipeline.forecasting.models import find_broad_bundle
 from pipeline.ports import ObjectStore
+from pipeline.record.sharding import name_shard
 from pipeline.serving.cached_views import CachedViews
 from pipeline.serving.deadline import call_within
 from pipeline.serving.on_demand import OnDemand
 from pipeline.wiring import open_store
 
+if TYPE_CHECKING:
+    from handlers.http.sharded import ShardedService
+
 PATIENCE = 3.0  # seconds that a request waits for the store
+SHARDS_KEPT = 16  # of a universe, with the views that were read of each
 
 
 def handler(event: Any, context: Any) -> dict[str, Any]:
@@ -74,23 +80,38 @@ def _open_store() -> ObjectStore:
     return open_store(settings.store, hurried=True)
 
 
-def _read(key: str) -> bytes | None:
+def _read(key: str, folder: str = "") -> bytes | None:
+    key = folder + key
     with tracer.subsegment("store", namespace="remote"):
         store = _open_store()  # boto3 is loaded before the clock runs
         return call_within(PATIENCE, f"read {store.url(key)}", partial(store.read, key))
 
 
-def _wire(settings: OnDemandSettings) -> Service:
+def _wire(settings: OnDemandSettings) -> Service | ShardedService:
     keys = settings.api_key_sha256 if settings.auth == API_KEY else None
     model, broad = Model(load_bundle(settings.bundle)), find_broad_bundle(settings.bundle)
     load_broad = cache(lambda: Model(load_bundle(broad))) if broad else None
-    views = CachedViews(_read, monotonic, now=_now, patience=PATIENCE)
-    return Service(
-        OnDemand(model, views, load_broad),
-        keys,
-        signed_only=settings.auth == IAM,
-        origins=settings.origin_sha256,
-    )
+
+    def open_service(folder: str = "") -> Service:
+        read = partial(_read, folder=folder)
+        views = CachedViews(read, monotonic, now=_now, patience=PATIENCE)
+        return Service(
+            OnDemand(model, views, load_broad),
+            keys,
+            signed_only=settings.auth == IAM,
+            origins=settings.origin_sha256,
+        )
+
+    return open_service() if settings.universe is None else _shard(open_service)
+
+
+def _shard(open_service: Callable[[str], Service]) -> ShardedService:
+    """Return the services of a universe's shards, of which the last ones asked for are kept."""
+    from handlers.http.sharded import ShardedService  # noqa: PLC0415
+    from pipeline.serving.shard_map import ShardMap  # noqa: PLC0415
+
+    opened = lru_cache(SHARDS_KEPT)(lambda number: open_service(f"{name_shard(number)}/"))
+    return ShardedService(open_service(""), ShardMap(_read, monotonic), opened)
 
 
 settings = OnDemandSettings.from_env(os.environ)

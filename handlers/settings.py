@@ -18,6 +18,7 @@ from handlers.environment import (
     CALENDARS,
     DIGESTS,
     ORIGINS,
+    RATES,
     SIGNING_KEYS,
     STORES,
     TICKERS,
@@ -29,6 +30,7 @@ from handlers.environment import (
     parse_bars,
     parse_bundle,
     parse_digests,
+    parse_rate,
     parse_signing_key,
     parse_store,
     parse_universe,
@@ -64,6 +66,8 @@ class DailySettings:
     digest_topic : FORECASTER_DIGEST_TOPIC, ARN of the SNS topic that sends digests; None for `none`
     universe : FORECASTER_UNIVERSE, a CSV of tickers that are run in shards, a file or
         s3://bucket/key; None for `none`. `tickers` are then not read
+    rate : FORECASTER_RATE, requests a minute of one function to a source that is asked ticker by
+        ticker; None for `none`: as fast as it answers, of a universe 30
     check_bars : FORECASTER_CHECK_BARS, as `bars`, of a second source that must have the same last
         close; None for `none`
     """
@@ -80,6 +84,7 @@ class DailySettings:
     digest_topic: str | None = None
     check_bars: str | None = None
     universe: str | None = None
+    rate: float | None = None
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Self:
@@ -95,6 +100,7 @@ class DailySettings:
             "bars": read("FORECASTER_BARS", parse_bars, SOURCES, YAHOO),
             "check_bars": optional(read, "FORECASTER_CHECK_BARS", parse_bars, SOURCES),
             "universe": optional(read, "FORECASTER_UNIVERSE", parse_universe, UNIVERSES),
+            "rate": optional(read, "FORECASTER_RATE", parse_rate, RATES),
             "calendar": _read_calendar(read),
             "lock": read("FORECASTER_LOCK", matching(LOCK), LOCKS, NO_LOCK),
             "sse": read("FORECASTER_SSE", matching(SSE), SSES, NO_SSE),
@@ -147,6 +153,7 @@ class OnDemandSettings:
     api_key_sha256 : FORECASTER_API_KEY_SHA256, hex digests; required with `api-key`, else not read
     origin_sha256 : FORECASTER_ORIGIN_SHA256, hex digests of what CloudFront sends along, without
         which nothing is answered; None for `none`
+    universe : FORECASTER_UNIVERSE, any but `none`: the store is a universe's, whose shards it has
     """
 
     store: str
@@ -154,6 +161,7 @@ class OnDemandSettings:
     auth: str
     api_key_sha256: tuple[str, ...] = ()
     origin_sha256: tuple[str, ...] | None = None
+    universe: str | None = None
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Self:
@@ -167,6 +175,7 @@ class OnDemandSettings:
                 read.secret, "FORECASTER_ORIGIN_SHA256", parse_digests, ORIGINS
             ),
         }
+        settings["universe"] = read.unless_none(read, "FORECASTER_UNIVERSE", str, UNIVERSES)
         if settings["auth"] == API_KEY:
             name = "FORECASTER_API_KEY_SHA256"
             settings["api_key_sha256"] = read.secret(name, parse_digests, DIGESTS)

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import Any
 
 from handlers.schedule import find_correlation_id
 from handlers.settings import VerifySettings
 from handlers.telemetry.verify import count_verified, logger, metrics
 from pipeline.adapters.parquet_tables import ParquetTables
-from pipeline.errors import RecordDamaged
+from pipeline.errors import IncompleteRun, RecordDamaged
+from pipeline.jobs.universe.verify import verify_universe
 from pipeline.jobs.verify import Scope, Verified, verify
+from pipeline.record.universe_terms import read_universe_terms
 from pipeline.wiring import is_signed, open_calendar, open_store
 
+RESERVE = 120  # seconds that a shard may take
 NAMED = 10  # findings in the error, which goes into a mail; the log has them all
 
 
@@ -23,15 +27,36 @@ def handler(event: Any, context: Any) -> dict[str, Any]:
     logger.set_correlation_id(find_correlation_id(event, context.aws_request_id))
     metrics.add_dimension("function", context.function_name)  # its name tells the stage
     try:
-        verified = verify(store, tables, calendar, Scope(is_signed=is_signed))
-        count_verified(verified)
+        remaining = context.get_remaining_time_in_millis
+        verified, unchecked = _verify(lambda: remaining() > 1000 * RESERVE)
+        count_verified(verified, complete=not unchecked)
         answer = _to_answer(verified)
         logger.info("the record was verified", extra={"verified": answer})
+        _require_checked(unchecked, verified)
         _require_intact(verified)
     except Exception:
         logger.exception("verify failed")
         raise
     return answer
+
+
+def _verify(has_time: Callable[[], bool]) -> tuple[Verified, tuple[str, ...]]:
+    """Return what the record came to, or that of all shards, and shards without their turn."""
+    scope = Scope(is_signed=is_signed)
+    if read_universe_terms(store) is None:
+        return verify(store, tables, calendar, scope), ()
+    universe = verify_universe(store, tables, calendar, scope, has_time=has_time)
+    return universe.pooled, universe.unchecked
+
+
+def _require_checked(unchecked: tuple[str, ...], verified: Verified) -> None:
+    """Raise IncompleteRun for shards without their turn, unless there is worse to tell."""
+    if unchecked and not verified.findings:
+        raise IncompleteRun(
+            f"expected time to verify every shard, {len(unchecked)} were left, from "
+            f"{unchecked[0]} on; at a desk: forecaster verify --store {settings.store}",
+            dict.fromkeys(unchecked, "unchecked"),
+        )
 
 
 def _to_answer(verified: Verified) -> dict[str, Any]:

@@ -71,6 +71,7 @@ def open_source(
     *,
     cache_dir: Path,
     remaining_seconds: Callable[[], float],
+    pause: float = 0.0,
 ) -> BarSource:
     """Return the source that `spec` names: `yahoo`, `simulated`, or files of bars here or in S3.
 
@@ -78,6 +79,7 @@ def open_source(
     ----------
     cache_dir : private folder that the source may write to, made when needed
     remaining_seconds : gives the seconds left to the caller; bounds a source's retries
+    pause : seconds between requests of a source that is asked ticker by ticker
 
     Raises
     ------
@@ -87,7 +89,7 @@ def open_source(
     if spec == YAHOO:
         from pipeline.adapters.yahoo.yahoo_bars import YahooBars  # noqa: PLC0415
 
-        return YahooBars(cache_dir, remaining_seconds, str(calendar.zone))
+        return YahooBars(cache_dir, remaining_seconds, str(calendar.zone), pause=pause)
     if spec == SIMULATED:
         from pipeline.adapters.simulated_bars import SimulatedMarket  # noqa: PLC0415
 

@@ -64,22 +64,28 @@ class Service:
 
     def answer(self, request: Request) -> Response:
         """Return the answer; raises ForecasterError for what is refused."""
+        actions = self.admit(request)
+        if request.method == "OPTIONS":
+            allow = _list_methods(actions)
+            allowed = {"allow": allow, "access-control-allow-methods": allow}
+            return Response(204, headers={**ALWAYS, **PREFLIGHT, **allowed})
+        if request.method == "POST":
+            return build_response(actions["POST"](request), NOT_KEPT)
+        return answer_conditionally(request, actions["GET"](request))
+
+    def admit(self, request: Request) -> Mapping[str, Action]:
+        """Return what answers each method of the path; raises Refusal for who may not ask."""
         if self.signed_only:
             require_signature(request)
         if self.origins is not None:
             require_origin(request, self.origins)
         actions = self._actions(request.path)
-        methods = (*actions, *(("HEAD",) if "GET" in actions else ()), "OPTIONS")
-        allow = {"allow": ", ".join(methods)}
-        if request.method not in methods:
-            raise Refusal(405, f"expected {allow['allow']}, got {request.method}", allow)
-        if request.method == "OPTIONS":
-            allowed = {"access-control-allow-methods": allow["allow"]}
-            return Response(204, headers={**ALWAYS, **PREFLIGHT, **allow, **allowed})
-        self._require_key(request)
-        if request.method == "POST":
-            return build_response(actions["POST"](request), NOT_KEPT)
-        return answer_conditionally(request, actions["GET"](request))
+        methods = _list_methods(actions)
+        if request.method not in methods.split(", "):
+            raise Refusal(405, f"expected {methods}, got {request.method}", {"allow": methods})
+        if request.method != "OPTIONS":
+            self._require_key(request)
+        return actions
 
     def _actions(self, path: str) -> Mapping[str, Action]:
         if path.startswith(OF_TICKER):
@@ -142,6 +148,10 @@ class Service:
     def _health(self, _: Request) -> Content:
         version = self.on_demand.model.manifest.model_version
         return Content(msgspec.json.encode(Health("ok", version)))
+
+
+def _list_methods(actions: Mapping[str, Action]) -> str:
+    return ", ".join((*actions, *(("HEAD",) if "GET" in actions else ()), "OPTIONS"))
 
 
 def _find_key(request: Request) -> str:

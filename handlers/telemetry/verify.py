@@ -17,12 +17,13 @@ logger = Logger(service="verify", stream=sys.stderr, utc=True)
 metrics = Metrics(namespace="financial-forecaster", service="verify")
 
 
-def count_verified(verified: Verified) -> None:
+def count_verified(verified: Verified, *, complete: bool = True) -> None:
     """Emit how many manifests were checked and how many objects are not as they should be.
 
-    `record_intact` is 1 where there is a record and nothing wrong with it; an alarm waits for it.
+    `record_intact` is 1 where there is a record, all of it was looked at (`complete`) and nothing
+    is wrong with it; an alarm waits for it.
     """
-    intact = verified.manifests > 0 and not verified.findings
+    intact = complete and verified.manifests > 0 and not verified.findings
     metrics.add_metric("record_intact", MetricUnit.Count, int(intact))
     metrics.add_metric("record_findings", MetricUnit.Count, len(verified.findings))
     metrics.add_metric("manifests_verified", MetricUnit.Count, verified.manifests)

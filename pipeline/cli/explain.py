@@ -29,7 +29,7 @@ def explain_command(
     names = options.parse_tickers([ticker])
     if len(names) != 1:
         raise ConfigError(f"TICKER: expected one, got {', '.join(names)}")
-    opened, tables = options.open_published(store)
+    opened, tables = options.open_published(store, names)
     explained = explain(opened, tables, names[0])
     if json:
         change = msgspec.to_builtins(explained.width_change)

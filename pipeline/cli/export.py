@@ -80,7 +80,7 @@ def export_command(
     if out != STDOUT:
         require_free(Path(out), force=force)
     selecting.check_span(first, last)
-    opened, tables = options.open_published(store)
+    opened, tables = options.open_published(store, selecting.parse_names(tickers) or ())
     modes = selecting.parse_modes(mode)
     wanted = Selection(
         first, last, selecting.parse_names(tickers), None, modes or (Mode.LIVE,), in_sample=True

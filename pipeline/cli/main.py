@@ -34,6 +34,7 @@ from pipeline.cli import (
     show,
     status,
     train,
+    universe_plan,
     verify,
     what_if,
 )
@@ -92,7 +93,7 @@ def _common(version: options.Version = False) -> None:
 
 COMMANDS = (
     run, show, status, export, plot, report, explain, risk, probability, what_if, fetch, check,
-    train, backtest, record, verify, repair, serve, keys,
+    train, backtest, record, verify, repair, serve, keys, universe_plan,
 )  # fmt: skip
 for commands in COMMANDS:
     commands.register(app)

@@ -13,7 +13,6 @@ from zoneinfo import ZoneInfo
 import typer
 
 from pipeline import wiring
-from pipeline.adapters.aws.s3_options import NO_SSE
 from pipeline.errors import ConfigError
 from pipeline.ports import BarSource, Calendar, ObjectStore, Tables
 from pipeline.record.vintage import HISTORY_SESSIONS
@@ -141,35 +140,41 @@ def open_calendar(name: str | None = None, store: ObjectStore | None = None) -> 
     return wiring.open_calendar() if store is None else wiring.calendar_of(store)
 
 
-def open_bars(spec: str, calendar: Calendar) -> BarSource:
-    """Return the source that `--bars` names; raises ConfigError if it names none."""
-    end = time.monotonic() + PATIENCE
+def open_bars(spec: str, calendar: Calendar, pause: float = 0.0) -> BarSource:
+    """Return the source that `--bars` names, as `open_source` does; who paces it has patience."""
+    end = time.monotonic() + PATIENCE * (1 + pause)
     return open_source(
         spec,
         calendar,
         cache_dir=Path(typer.get_app_dir("financial-forecaster")) / "yahoo",
         remaining_seconds=lambda: end - time.monotonic(),
+        pause=pause,
     )
 
 
 def open_checked(
-    spec: str, second: str | None, calendar: Calendar, tickers: Sequence[str]
+    spec: str, second: str | None, calendar: Calendar, tickers: Sequence[str], pause: float = 0.0
 ) -> BarSource:
     """Return the source that `--bars` names, checked by that of `--check-bars`, if any."""
-    source = open_bars(spec, calendar)
+    source = open_bars(spec, calendar, pause)
     if second is None:
         return source
     from pipeline.jobs.checked_source import CheckedSource  # noqa: PLC0415
 
     try:
-        return CheckedSource(source, open_bars(second, calendar), tickers)
+        return CheckedSource(source, open_bars(second, calendar, pause), tickers)
     except ConfigError as exc:
         raise ConfigError(f"--check-bars: {str(exc).removeprefix('bars: ')}") from exc
 
 
-def open_published(location: str, sse: str = NO_SSE) -> tuple[ObjectStore, Tables]:
-    """Return the store that `--store` names and what reads its tables."""
-    return open_store(location, sse=sse), open_tables()
+def open_published(location: str, tickers: Sequence[str] = ()) -> tuple[ObjectStore, Tables]:
+    """Return the store that `--store` names and what reads its tables.
+
+    Of a universe it is the shard in which these tickers are; raises as `select_store` does.
+    """
+    from pipeline.jobs.universe.shards import select_store  # noqa: PLC0415
+
+    return select_store(open_store(location), tickers), open_tables()
 
 
 def open_tables() -> Tables:

@@ -45,7 +45,7 @@ def plot_command(
         raise ConfigError(f"--out: expected a file named .svg or .png, got {str(out)!r}")
     draw_fans, encode_figure = _import_figures()
     require_free(out, force=force)
-    opened, tables = options.open_published(store)
+    opened, tables = options.open_published(store, names)
     with console.progress("Reading the record"):
         session = selecting.find_session(opened, store, day)
         fans = read_fans(opened, tables, session, names)

@@ -52,7 +52,7 @@ def probability_command(
     The day that is named is the one whose close counts; `touches` asks of any close until then.
     """
     request = parse_sentence(question, touch=touch)
-    asked = questioning.read_asked(store, day)
+    asked = questioning.read_asked(store, day, [request.ticker])
     with questioning.refusing_options():
         answer = answer_probability(asked.scenarios, request)
     if json:

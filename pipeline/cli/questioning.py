@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -40,9 +40,12 @@ class Asked:
         return {"stale": self.behind > 0, "sessions_behind": self.behind}
 
 
-def read_asked(location: str, day: date | None) -> Asked:
-    """Return the newest session on the record, or that of a day; raises as `show` does."""
-    opened, tables = options.open_published(location)
+def read_asked(location: str, day: date | None, tickers: Collection[str]) -> Asked:
+    """Return the newest session on the record, or that of a day; raises as `show` does.
+
+    Of a universe it is that of the shard in which all of these tickers are.
+    """
+    opened, tables = options.open_published(location, [*tickers])
     session = selecting.find_session(opened, location, day)
     runs, latest = read_manifests(opened, session), build_latest(opened, tables, session)
     scenarios = build_scenario_view(opened, tables, latest, runs)

@@ -11,10 +11,12 @@ from typing import Annotated
 import typer
 
 from pipeline.adapters.aws.s3_options import NO_LOCK, NO_SSE, parse_lock
-from pipeline.cli import console, options, record_text
+from pipeline.cli import console, options, record_text, universe_run
 from pipeline.cli.plain import count
 from pipeline.cli.progress import counting_bar
 from pipeline.cli.reasons import RememberingSource, Withheld
+from pipeline.cli.universe_backfill import backfill_universe
+from pipeline.cli.universe_shards import Setup
 from pipeline.errors import ConfigError, RequestError, StoreError
 from pipeline.jobs.backfill.run import backfill
 from pipeline.jobs.replay import replay
@@ -37,6 +39,9 @@ def backfill_command(
     store: options.Store = "./store",
     bundle: options.Bundle = DEFAULT_BUNDLE,
     tickers: options.Tickers = options.DEFAULT_TICKERS,
+    universe: universe_run.File = None,
+    shards: universe_run.Shards = None,
+    workers: universe_run.Workers = 1,
     exchange: options.Exchange = None,
     lock: options.Lock = NO_LOCK,
     sse: options.Sse = NO_SSE,
@@ -48,6 +53,12 @@ def backfill_command(
     Marked `backfill` on the record; nothing that is there is overwritten. Safe to interrupt.
     """
     names, locked = options.parse_tickers(tickers), parse_lock(lock, options.now())
+    universe_run.check_options(universe, shards, workers, tickers != options.DEFAULT_TICKERS)
+    if universe is not None:
+        setup = Setup(bars, None, store, bundle, locked, sse, key, exchange)
+        setup, layout = universe_run.open_universe(universe, setup, shards)
+        backfill_universe(setup, layout, (first, to), workers, json=json)
+        return
     opened = open_store(store, lock=locked, sse=sse)
     calendar = options.open_calendar(exchange, opened)
     at = options.event_time("--to", to, calendar)

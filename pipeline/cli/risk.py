@@ -55,7 +55,7 @@ def risk_command(
     Counted in the published scenarios, each one joint draw of all tickers.
     """
     positions = _parse_positions(position)
-    asked = questioning.read_asked(store, day)
+    asked = questioning.read_asked(store, day, positions)
     request = RiskRequest(positions, value, **({} if capital is None else {"capital": capital}))
     with questioning.refusing_options():
         answer = answer_risk(asked.scenarios, request)

@@ -17,7 +17,6 @@ from pipeline.cli.universe_shards import Setup
 from pipeline.errors import Reason
 from pipeline.jobs import daily
 from pipeline.jobs.daily_summary import Outcome, Summary
-from pipeline.jobs.universe.members import read_universe
 from pipeline.ports import ObjectStore
 from pipeline.record.chain import find_head
 from pipeline.record.vintage import HISTORY_SESSIONS
@@ -39,6 +38,7 @@ def run(
     universe: universe_run.File = None,
     shards: universe_run.Shards = None,
     workers: universe_run.Workers = 1,
+    rate: universe_run.Rate = universe_run.DEFAULT_RATE,
     renamed: Renamed = None,
     lock: options.Lock = NO_LOCK,
     sse: options.Sse = NO_SSE,
@@ -53,10 +53,10 @@ def run(
     beside = (bool(renamed), tickers != options.DEFAULT_TICKERS)
     universe_run.check_options(universe, shards, workers, *beside)
     if universe is not None:
-        many = read_universe(universe, open_store)
-        calendar_name = universe_run.name_calendar(many, exchange, store)
-        setup = Setup(bars, check_bars, store, bundle, locked, sse, key, calendar_name)
-        layout = universe_run.lay_out(setup, many, shards)
+        setup = Setup(
+            bars, check_bars, store, bundle, locked, sse, key, exchange, 60 * workers / rate
+        )
+        setup, layout = universe_run.open_universe(universe, setup, shards)
         universe_run.run_universe(setup, layout, as_of, workers, json=json)
         return
     with console.progress("Reading bars and forecasting"):

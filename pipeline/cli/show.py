@@ -37,7 +37,7 @@ def show(
 ) -> None:
     """Show published forecasts, the newest or those of a session. Runs nothing."""
     names = options.parse_tickers(tickers) if tickers else ()
-    opened, tables = options.open_published(store)
+    opened, tables = options.open_published(store, names)
     session = selecting.find_session(opened, store, day)
     shown = _select(read_session(opened, tables, session), names)
     withheld = {ticker: Withheld.of(reason) for ticker, reason in shown.withheld.items()}

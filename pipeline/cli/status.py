@@ -12,6 +12,7 @@ import typer
 from pipeline.cli import console, options, record_text, selecting
 from pipeline.cli.plain import name_few
 from pipeline.cli.slice_text import describe_left_out, print_slice
+from pipeline.cli.universe_record import show_status
 from pipeline.errors import ConfigError
 from pipeline.forecasting.levels import INTERVALS
 from pipeline.jobs.status import read_status
@@ -19,8 +20,10 @@ from pipeline.ports import ObjectStore
 from pipeline.record.chain import find_head
 from pipeline.record.manifest import join_notes, read_manifests
 from pipeline.record.notes import Note, NoteCode
+from pipeline.record.universe_terms import read_universe_terms
 from pipeline.views.rows import SCORES, Selection, read_rows
 from pipeline.views.slice import Slice, summarise_slice
+from pipeline.wiring import open_store
 
 EXAMPLE = "forecaster status IWM --from 2020-03-01 --to 2020-03-31 --coverage 80 --store ./store"
 
@@ -58,7 +61,10 @@ def status_command(
         expected = ", ".join(map(str, INTERVALS))
         raise ConfigError(f"--coverage: expected one of {expected}, got {coverage}")
     selecting.check_span(first, last)
-    opened, tables = options.open_published(store)
+    if not tickers and (terms := read_universe_terms(root := open_store(store))) is not None:
+        show_status(root, terms, options.now(), json=json)
+        return
+    opened, tables = options.open_published(store, selecting.parse_names(tickers) or ())
     if not (tickers or first or last or coverage or horizon or mode or in_sample):
         _print_all(opened, json=json)
         return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import date
 from typing import Annotated
 
@@ -15,7 +15,7 @@ from pipeline.cli.universe_shards import Ended, Setup, Task, find_failed, run_sh
 from pipeline.errors import ConfigError, ForecasterError
 from pipeline.jobs.universe.gather import gather, list_shards
 from pipeline.jobs.universe.layout import Layout, open_layout
-from pipeline.jobs.universe.members import Universe
+from pipeline.jobs.universe.members import Universe, read_universe
 from pipeline.record.sharding import MOST_SHARDS, name_shard
 from pipeline.record.universe_session import UniverseSession
 from pipeline.record.universe_terms import read_universe_terms
@@ -29,6 +29,11 @@ Shards = Annotated[
     int | None,
     typer.Option(min=1, max=MOST_SHARDS, help="Of a new universe; else one for 250 tickers."),
 ]
+Rate = Annotated[
+    float,
+    typer.Option(min=1, max=6000, help="Requests a minute of Yahoo, of all workers together."),
+]
+DEFAULT_RATE = 120.0
 Workers = Annotated[int, typer.Option(min=1, help="Processes that run shards side by side.")]
 
 
@@ -45,18 +50,23 @@ def check_options(universe: str | None, shards: int | None, workers: int, *besid
         )
 
 
-def name_calendar(universe: Universe, exchange: str | None, store: str) -> str:
-    """Return the exchange of a universe: as it is said, or the file or the store has it."""
-    if (named := exchange or universe.calendar) is not None:
+def open_universe(file: str, setup: Setup, shards: int | None) -> tuple[Setup, Layout]:
+    """Return the universe of a file as it lies in its store, which is begun where it is new.
+
+    With it the setup, whose exchange is the one that was said, or that of the file or the store.
+    """
+    universe = read_universe(file, open_store)
+    calendar = _name_calendar(universe, setup)
+    source = options.open_bars(setup.bars, options.open_calendar(calendar))
+    layout = open_layout(setup.open_root(), universe, source.label, calendar, shards)
+    return replace(setup, calendar=calendar), layout
+
+
+def _name_calendar(universe: Universe, setup: Setup) -> str:
+    if (named := setup.calendar or universe.calendar) is not None:
         return named
-    terms = read_universe_terms(open_store(store))
+    terms = read_universe_terms(setup.open_root())
     return terms.calendar if terms else DEFAULT_CALENDAR
-
-
-def lay_out(setup: Setup, universe: Universe, shards: int | None) -> Layout:
-    """Return how a universe lies in its store, which is begun where it is new."""
-    source = options.open_bars(setup.bars, options.open_calendar(setup.calendar))
-    return open_layout(setup.open_root(), universe, source.label, setup.calendar, shards)
 
 
 def run_universe(
@@ -97,9 +107,9 @@ def require_all(ended: Mapping[int, Ended]) -> None:
         )
 
 
-def print_ended(ended: Mapping[int, Ended]) -> None:
-    """Print how each shard's run ended."""
-    table = console.new_table("Shard", "Outcome", numbers=("Published now", "Withheld"))
+def print_ended(ended: Mapping[int, Ended], published: str = "Published now") -> None:
+    """Print how the work on each shard ended; `published` says what its count is of."""
+    table = console.new_table("Shard", "Outcome", numbers=(published, "Withheld"))
     table.add_names(["What went wrong"])
     for number, each in ended.items():
         counts = (f"{each.published:,}", f"{each.withheld:,}")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
+from typing import TypeVar
 
 from pipeline.adapters.aws.s3_options import Lock
 from pipeline.cli import options
@@ -22,7 +23,10 @@ from pipeline.wiring import daily_job, open_store
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """What all shards have in common: bars, store, model, exchange, who signs."""
+    """What all shards have in common: bars, store, model, who signs; the exchange, once known.
+
+    `pause` has the seconds between a process's requests of a source asked ticker by ticker.
+    """
 
     bars: str
     check_bars: str | None
@@ -31,7 +35,8 @@ class Setup:
     lock: Lock | None
     sse: str
     key: str | None
-    calendar: str
+    calendar: str | None
+    pause: float = 0.0
 
     def open_root(self) -> ObjectStore:
         """Return the universe's store."""
@@ -41,7 +46,9 @@ class Setup:
         """Return the daily run of a shard, whose store then says which one it is."""
         calendar = options.open_calendar(self.calendar)
         shard = layout.begin(number)
-        source = options.open_checked(self.bars, self.check_bars, calendar, shard.tickers)
+        source = options.open_checked(
+            self.bars, self.check_bars, calendar, shard.tickers, self.pause
+        )
         job = daily_job(
             shard.tickers, source, calendar, store=shard.store, bundle=self.bundle, key=self.key
         )
@@ -65,14 +72,21 @@ class Task:
         return self.setup.open_job(layout, self.number)
 
 
+T = TypeVar("T", bound=Task)
+
+
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How the work on a shard ended; `failure` is what stopped it, None where nothing did."""
+    """How the work on a shard ended; `failure` is what stopped it, None where nothing did.
+
+    `published` counts tickers of a run, sessions of a backfill; `session` is its newest one.
+    """
 
     outcome: str
     published: int = 0
     withheld: int = 0
     failure: str | None = None
+    session: date | None = None
 
 
 def run_shard(task: Task) -> Ended:
@@ -81,18 +95,17 @@ def run_shard(task: Task) -> Ended:
         summary = daily.run(task.open_job(), task.at, task.now)
     except ForecasterError as exc:
         return Ended("failed", failure=f"{type(exc).__name__}: {exc}")
-    return Ended(summary.outcome.value, len(summary.published), len(summary.withheld))
+    counts = len(summary.published), len(summary.withheld)
+    return Ended(summary.outcome.value, *counts, session=summary.session)
 
 
-def run_shards(
-    work: Callable[[Task], Ended], tasks: Iterable[Task], workers: int
-) -> dict[int, Ended]:
+def run_shards(work: Callable[[T], Ended], tasks: Iterable[T], workers: int) -> dict[int, Ended]:
     """Return how the work on each shard ended, by its number; one that fails stops no other."""
     waiting = {task.number: task for task in tasks}
     ended: dict[int, Ended] = {}
     with counting_bar("Shards") as move:
 
-        def keep(task: Task, result: Ended) -> None:
+        def keep(task: T, result: Ended) -> None:
             ended[task.number] = result
             move(len(ended), len(waiting))
 

@@ -17,12 +17,14 @@ from pipeline.cli import console, options, record_text
 from pipeline.cli.deployment import Region, Service
 from pipeline.cli.plain import count
 from pipeline.cli.progress import phases_bar
+from pipeline.cli.universe_record import verify_shards
 from pipeline.errors import ConfigError, StoreError
 from pipeline.jobs.daily_summary import RUN_ENDED
 from pipeline.jobs.noted import SHA256, NotedDigest, parse_noted
 from pipeline.jobs.remake_check import Sample
 from pipeline.jobs.verify import Scope, Verified, verify
-from pipeline.wiring import is_signed
+from pipeline.record.universe_terms import read_universe_terms
+from pipeline.wiring import is_signed, open_store
 
 SHOWN = 20  # objects named one by one
 SEEDS = 2**32
@@ -74,7 +76,7 @@ def verify_command(
     The newest 5 sessions and 20 others, drawn by chance, are made again from their bars and model
     and must come out as they are stored; with --deep all are.
     """
-    opened, tables = options.open_published(store)
+    opened, tables = open_store(store), options.open_tables()
     sample = Sample(seed=secrets.randbelow(SEEDS) if seed is None else seed, deep=deep)
     scope = Scope(
         sample,
@@ -82,6 +84,11 @@ def verify_command(
         None if public_key is None else _read_public_key(public_key),
         is_signed,
     )
+    if (terms := read_universe_terms(opened)) is not None:
+        if noted is not None:
+            raise ConfigError("--noted: expected it with a shard of the universe, got all of them")
+        verify_shards(opened, terms, scope, lambda each: _to_document(each, sample), json=json)
+        return
     with phases_bar() as move:
         verified = verify(opened, tables, options.open_calendar(exchange, opened), scope, move)
     if not verified.manifests and not verified.findings:

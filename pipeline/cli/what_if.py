@@ -56,7 +56,7 @@ def what_if_command(
         parse_percent("--return", change, LEAST, MOST),
         **({} if range_ is None else {"range": parse_percent("--range", range_, 0.0, WIDEST)}),
     )
-    asked = questioning.read_asked(store, day)
+    asked = questioning.read_asked(store, day, names)
     published = find_ticker(asked.latest, names[0])
     run = next((run for run in asked.runs if names[0] in run.published), None)
     if run is None:

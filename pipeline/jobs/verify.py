@@ -14,6 +14,7 @@ from pipeline.jobs.noted import NotedDigest, check_noted
 from pipeline.jobs.readable import ReadableObjects
 from pipeline.jobs.record_walk import Walked, walk_record
 from pipeline.jobs.remake_check import RemakeCheck, Sample
+from pipeline.jobs.shard_check import check_shard
 from pipeline.jobs.signature_check import SignatureCheck, compare_public_keys
 from pipeline.jobs.strangers import set_strangers_apart
 from pipeline.jobs.terms_check import find_changed_terms, refuse_other_version
@@ -21,7 +22,7 @@ from pipeline.jobs.time_check import check_times, find_back_dated
 from pipeline.jobs.views_check import check_views
 from pipeline.ports import Calendar, CheckSignature, ObjectStore, Tables
 from pipeline.record.chain import Link
-from pipeline.record.keys import STORE
+from pipeline.record.keys import SHARD, STORE
 
 UNREADABLE = (Problem.MISSING, Problem.CHANGED, Problem.LOST)
 
@@ -107,7 +108,7 @@ def verify(
     beside = walked.list_beside(signed=signatures is not None) & set(keys)
     return Verified(
         manifests=len(walked.links),
-        objects=len(walked.objects) + len(beside) + (STORE in keys),
+        objects=len(walked.objects) + len(beside) + len({STORE, SHARD} & {*keys}),
         head=walked.head,
         findings=tuple(readable.explain(findings)),
         left_behind=walked.left_behind(keys, beside),
@@ -125,5 +126,6 @@ def _check_documents(store: ObjectStore, calendar: Calendar, walked: Walked) -> 
     yield from walked.damaged
     yield from find_back_dated(walked.runs[::-1], calendar)
     yield from find_changed_terms(store, calendar, walked.runs)
+    yield from check_shard(store, walked.runs)
     yield from check_claims(store, walked.runs)
     yield from check_open_claim(store, walked.head, walked.objects)

@@ -10,6 +10,7 @@ from datetime import date
 from pipeline.errors import StoreError
 
 STORE = "store.json"
+UNIVERSE = "universe.json"  # at the root of a universe, whose shards are stores
 SHARD = "universe.shard.json"  # beside it, where the store is a shard of a universe
 LATEST = "latest.json"
 TRACK_RECORD = "track_record.json"

@@ -8,10 +8,12 @@ it stays whatever else comes or goes.
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 
 from pipeline.ports import ObjectStore, WriteTimes
 
+OF_UNIVERSE = re.compile(r"shard=[0-9]{4}/|universe/|universe\.json$")
 MOST_SHARDS = 10_000  # four digits, so that folders sort
 
 
@@ -23,6 +25,11 @@ def assign_shard(ticker: str, shards: int) -> int:
 def name_shard(number: int) -> str:
     """Return by which name a shard's folder is called: `shard=0007`."""
     return f"shard={number:04d}"
+
+
+def is_of_universe(name: str) -> bool:
+    """Whether a name in a universe's store is of a shard, or of the universe itself."""
+    return OF_UNIVERSE.match(name) is not None
 
 
 @dataclass(frozen=True, slots=True)

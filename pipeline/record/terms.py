@@ -14,7 +14,7 @@ from pipeline.ports import ObjectStore
 from pipeline.record.chain import Link, find_head
 from pipeline.record.claims import read_claim
 from pipeline.record.grammar import list_keys
-from pipeline.record.keys import CLAIMS, RUNS, STORE, claim_key
+from pipeline.record.keys import CLAIMS, RUNS, STORE, UNIVERSE, claim_key
 from pipeline.record.manifest import check_version
 from pipeline.record.objects import create_or_adopt
 from pipeline.record.part import Write
@@ -139,6 +139,11 @@ def _check_new(store: ObjectStore) -> None:
     A first run that died leaves its claim at most, and what its part has written since. What is
     looked up after the listing is there if what follows it is in the listing.
     """
+    if store.read(UNIVERSE) is not None:
+        raise StoreError(
+            f"{store.url(UNIVERSE)}: expected a store of a record, found one of a universe, whose "
+            "records are in its shards; say the universe, or another store"
+        )
     listed = list_keys(store, "")
     claim = read_claim(store, None)
     claimed = str(claim.session) if claim else None

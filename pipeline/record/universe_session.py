@@ -6,21 +6,30 @@ from the shards' manifests, and are written again when a late shard has come.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from datetime import date
+from typing import Annotated
 
 import msgspec
 
 from pipeline.encoding import from_json
-from pipeline.errors import IncompleteRun
+from pipeline.errors import IncompleteRun, StoreError
 from pipeline.ports import ObjectStore
+from pipeline.record.keys import UNIVERSE
 from pipeline.record.manifest import SCHEMA_VERSION
 from pipeline.record.sharding import assign_shard
+from pipeline.record.universe_terms import read_universe_terms
 
 FOLDER = "universe/"
 LATEST = f"{FOLDER}latest.json"
 ANNOUNCED = f"{FOLDER}announced.json"
+SESSION_KEY = re.compile(rf"{FOLDER}[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}\.json")
 FEW = 20  # shards that are named one by one
+
+
+# A key of JSON is text.
+ShardNumber = Annotated[str, msgspec.Meta(pattern="^[0-9]{1,4}$")]
 
 
 class ShardSession(msgspec.Struct, frozen=True):
@@ -44,7 +53,7 @@ class UniverseSession(msgspec.Struct, frozen=True):
     session: date
     published: int
     withheld: Mapping[str, int]
-    gathered: Mapping[str, ShardSession]
+    gathered: Mapping[ShardNumber, ShardSession]
     missing: tuple[int, ...]
     failed: Mapping[str, str]
     schema_version: int = SCHEMA_VERSION
@@ -91,10 +100,6 @@ class LatestUniverse(msgspec.Struct, frozen=True):
     manifest_sha256: str
     schema_version: int = SCHEMA_VERSION
 
-    def find_shard(self, ticker: str) -> int:
-        """Return the shard in which a ticker's record lies, if it has one."""
-        return self.moved.get(ticker, assign_shard(ticker, self.shards))
-
 
 class ListedShard(msgspec.Struct, frozen=True):
     """One of the shards that a session is run for, as the event that runs it."""
@@ -113,6 +118,11 @@ def list_key(session: date) -> str:
     return f"{FOLDER}{session}.shards.json"
 
 
+def list_session_keys(root: ObjectStore) -> list[str]:
+    """Return the keys of the sessions that were gathered, oldest first."""
+    return [key for key in root.keys(FOLDER) if SESSION_KEY.fullmatch(key)]
+
+
 def read_listed(root: ObjectStore, session: date) -> list[ListedShard] | None:
     """Return the shards that a session was to be run for, None where nobody has listed them."""
     key = list_key(session)
@@ -127,3 +137,19 @@ def read_listed(root: ObjectStore, session: date) -> list[ListedShard] | None:
 def parse_latest_universe(data: bytes, where_from: str = LATEST) -> LatestUniverse:
     """Return what universe/latest.json says; raises StoreError for what says nothing."""
     return from_json(data, LatestUniverse, where_from, "the newest session of a universe")
+
+
+def find_shards(root: ObjectStore, tickers: Iterable[str]) -> dict[str, int]:
+    """Return ticker -> the shard in which its record lies, if it has one.
+
+    Raises
+    ------
+    StoreError
+        When the store is of no universe.
+    """
+    terms = read_universe_terms(root)
+    if terms is None:
+        raise StoreError(f"expected a universe at {root.url(UNIVERSE)}, found none")
+    data = root.read(LATEST)
+    moved = {} if data is None else parse_latest_universe(data, root.url(LATEST)).moved
+    return {ticker: moved.get(ticker, assign_shard(ticker, terms.shards)) for ticker in tickers}

@@ -14,12 +14,11 @@ import msgspec
 from pipeline.encoding import from_json, to_json
 from pipeline.errors import StoreError
 from pipeline.ports import ObjectStore
-from pipeline.record.keys import SHARD
+from pipeline.record.keys import SHARD, UNIVERSE
 from pipeline.record.manifest import SCHEMA_VERSION, check_version
 from pipeline.record.objects import create_or_adopt
 from pipeline.record.sharding import MOST_SHARDS, ShardStore
 
-UNIVERSE = "universe.json"
 # In the words of a refusal.
 FIELDS = {"shards": "shards", "source": "source", "calendar": "calendar"}
 
@@ -36,24 +35,36 @@ class UniverseTerms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ShardTerms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which shard of how many a store is; the number and sha256 of the rows of its tickers."""
+    """Which shard of how many a store is; the number and sha256 of the rows of its tickers.
+
+    `moved` are tickers that it has, or had, although another shard follows from their names.
+    """
 
     shard: Annotated[int, msgspec.Meta(ge=0, lt=MOST_SHARDS)]
     shards: Shards
     tickers: Annotated[int, msgspec.Meta(ge=0)]
     rows_sha256: str
+    moved: tuple[str, ...] = ()
     schema_version: int = SCHEMA_VERSION
 
 
 def read_universe_terms(root: ObjectStore) -> UniverseTerms | None:
     """Return the terms of a universe, None where the store is of none; StoreError for others."""
     data = root.read(UNIVERSE)
-    return None if data is None else _decode_universe(data, root.url(UNIVERSE))
+    return None if data is None else decode_universe_terms(data, root.url(UNIVERSE))
+
+
+def decode_universe_terms(data: bytes, where_from: str) -> UniverseTerms:
+    """Return the terms in `data`; raises StoreError if they are none, or of another schema."""
+    check_version(data, where_from)
+    return from_json(data, UniverseTerms, where_from, "the terms of a universe")
 
 
 def fix_universe_terms(root: ObjectStore, terms: UniverseTerms) -> None:
     """Store the terms of a universe that begins; raises StoreError where others are there."""
-    stored = _decode_universe(create_or_adopt(root, UNIVERSE, to_json(terms)), root.url(UNIVERSE))
+    stored = decode_universe_terms(
+        create_or_adopt(root, UNIVERSE, to_json(terms)), root.url(UNIVERSE)
+    )
     for name, words in FIELDS.items():
         expected, received = getattr(stored, name), getattr(terms, name)
         if expected != received:
@@ -90,10 +101,6 @@ def fix_shard_terms(store: ShardStore, terms: ShardTerms) -> None:
             f"{store.url(SHARD)}: expected shard {stored.shard} of {stored.shards}, as the record "
             f"was begun, got {terms.shard} of {terms.shards}; it lies in another's place"
         )
-    if stored != terms:
-        store.replace(SHARD, data)
-
-
-def _decode_universe(data: bytes, where_from: str) -> UniverseTerms:
-    check_version(data, where_from)
-    return from_json(data, UniverseTerms, where_from, "the terms of a universe")
+    moved = tuple(sorted({*stored.moved, *terms.moved}))
+    if (now := msgspec.structs.replace(terms, moved=moved)) != stored:
+        store.replace(SHARD, to_json(now))

@@ -155,6 +155,59 @@ class TestCommandLine:
         assert_refused(answer, 2, "universe: expected a CSV file", "nothing there")
 
 
+@pytest.mark.usefixtures("file", "evening")
+class TestReaders:
+    def test_a_universe_has_a_line_for_each_shard_and_a_sum(self, forecaster: Forecaster) -> None:
+        forecaster(*RUN, "--shards", "4")
+        verified = forecaster("verify", "--store", "store")
+        assert (verified.code, verified.err) == (0, "")
+        rows = [line.split() for line in verified.out.splitlines() if line.startswith(" shard")]
+        assert [row[:2] for row in rows] == [[shard, "1"] for shard in SHARDS]
+        assert ["all", "3", "33", "3", "0"] in [line.split() for line in verified.out.splitlines()]
+        status = forecaster("status", "--store", "store")
+        assert (status.code, status.err) == (0, "")
+        assert ["all", "4", "0"] in [line.split() for line in status.out.splitlines()]
+        assert "3 shards of 4 have begun." in status.out
+        document = forecaster("status", "--store", "store", "--json").document
+        assert set(document["shards"]) == {"0", "1", "2"}
+        shards = forecaster("verify", "--store", "store", "--json").document["shards"]
+        assert [shards[name]["findings"] for name in SHARDS] == [[], [], []]
+
+    def test_what_is_not_as_it_was_is_named_with_its_shard(self, forecaster: Forecaster) -> None:
+        forecaster(*RUN, "--shards", "4")
+        Path("store/shard=0001/track_record.json").write_text("{}")
+        Path("store/shard=0002/runs/2025-06-05.00.json").write_text("{}")
+        answer = forecaster("verify", "--store", "store")
+        assert answer.code == 1
+        assert "expected an intact record, found" in answer.err
+        assert "shard=0001/track_record.json" in answer.out
+        assert "shard=0002/runs/2025-06-05.00.json" in answer.out
+        status = forecaster("status", "--store", "store")
+        assert "expected a run manifest" in status.out
+        noted = forecaster("verify", "--store", "store", "--noted", "a" * 64)
+        assert_refused(noted, 2, "--noted: expected it with a shard")
+
+    def test_a_ticker_leads_to_its_shard_and_several_shards_are_refused(
+        self, forecaster: Forecaster
+    ) -> None:
+        forecaster(*RUN, "--shards", "4")
+        for args in (
+            ("show", "QQQ"),
+            ("status", "QQQ"),
+            ("risk", "--position", "SPY=100", "--position", "DIA=-10"),
+            ("probability", "SPY < 500 by 2025-06-06"),
+            ("what-if", "IWM", "--return", "-1%"),
+        ):
+            answer = forecaster(*args, "--store", "store")
+            expected = "in this slice" if args[0] == "status" else ""
+            assert expected in answer.err if expected else answer.code == 0, answer
+        risk = ("risk", "--position", "SPY=100", "--position", "QQQ=10", "--store", "store")
+        words = ("expected tickers of one shard", "shard=0001: QQQ; shard=0002: SPY")
+        assert_refused(forecaster(*risk), 1, *words)
+        answer = forecaster("show", "--store", "store")
+        assert_refused(answer, 2, "of a universe; say a shard of it as store/shard=0000")
+
+
 class TestFunction:
     def test_in_s3_the_universe_lies_beside_its_shards(
         self, s3: S3, cold_start: ColdStart, monkeypatch: pytest.MonkeyPatch
@@ -218,6 +271,17 @@ class TestFunction:
         with pytest.raises(RequestError, match=words):
             daily.handler(event, LocalContext())
 
+    @pytest.mark.parametrize(
+        ("environ", "pause"),
+        [({}, 0.0), ({"FORECASTER_RATE": "60"}, 1.0), ({"FORECASTER_UNIVERSE": "u.csv"}, 2.0)],
+    )
+    def test_yahoo_is_asked_at_a_rate(
+        self, environ: Mapping[str, str], pause: float, file: Path, cold_start: ColdStart
+    ) -> None:
+        named = {"FORECASTER_UNIVERSE": str(file)} if "FORECASTER_UNIVERSE" in environ else {}
+        daily = cold_start({**environ, **named, "FORECASTER_BARS": "yahoo"})
+        assert daily.jobs._source.pause == pause
+
     def test_without_a_universe_there_are_no_steps(self, cold_start: ColdStart) -> None:
         daily = cold_start({"FORECASTER_UNIVERSE": "none"})
         for step in ({"shard": 0}, {"universe": "list"}):
@@ -231,3 +295,41 @@ def emitted(out: str) -> dict[str, Any]:
     for line in out.splitlines():
         fields |= json.loads(line)
     return {name: v[0] if isinstance(v, list) else v for name, v in fields.items()}
+
+
+@pytest.mark.usefixtures("file", "evening")
+class TestBackfill:
+    BACKFILL = ("backfill", *RUN[1:], "--from", "2025-05-28", "--to", "2025-06-02")
+
+    def test_shards_get_a_past_by_processes_as_one_by_one(self, forecaster: Forecaster) -> None:
+        answer = forecaster(*self.BACKFILL, "--shards", "4")
+        assert (answer.code, answer.err) == (0, "")
+        rows = [line.split() for line in answer.out.splitlines() if line.startswith(" shard")]
+        assert [row[:3] for row in rows] == [[shard, "issued", "4"] for shard in SHARDS]
+        assert "2025-06-02: 4 tickers published, 0 withheld, in 3 shards of store" in answer.out
+        before = digests(Path("store"))
+        again = forecaster(*self.BACKFILL, "--workers", "2", "--json")
+        assert again.document["gathered"]["published"] == 4
+        assert digests(Path("store")) == before
+        assert forecaster("verify", "--store", "store").code == 0
+
+    def test_a_run_goes_on_behind_it(self, forecaster: Forecaster) -> None:
+        forecaster(*self.BACKFILL, "--shards", "4")
+        assert forecaster(*RUN).code == 0
+        status = forecaster("status", "--store", "store", "--json").document
+        assert {shard["session"] for shard in status["shards"].values()} == {SESSION}
+
+    def test_a_span_that_ends_before_it_begins_is_refused(self, forecaster: Forecaster) -> None:
+        answer = forecaster("backfill", *RUN[1:], "--from", "2025-06-03", "--to", "2025-06-02")
+        assert_refused(answer, 2, "--from: expected a date not after 2025-06-02")
+
+
+@pytest.mark.usefixtures("file")
+def test_a_plan_needs_no_store_and_no_source(forecaster: Forecaster) -> None:
+    answer = forecaster("plan", "--universe", "u.csv", "--shards", "4", "--rate", "60")
+    assert (answer.code, answer.err) == (0, "")
+    assert "4 tickers in 3 shards, the largest of 2" in answer.out
+    assert "7 requests a session" in answer.out
+    document = forecaster("plan", "--universe", "u.csv", "--json").document
+    assert (document["shards"], document["requests"]) == (1, 5)
+    assert not Path("store").exists()

@@ -18,10 +18,18 @@ import pytest
 
 from handlers.local.invoke import LocalContext
 from pipeline.adapters.exchange.calendar import ExchangeCalendar
+from pipeline.adapters.folder_store import FolderObjects
 from pipeline.adapters.simulated_bars import SimulatedMarket
 from pipeline.encoding import sha256
-from pipeline.errors import ConfigError, RecordDamaged, StoreError
+from pipeline.errors import ConfigError, IncompleteRun, RecordDamaged, StoreError
 from pipeline.jobs.backfill.run import backfill
+from pipeline.record.sharding import ShardStore
+from pipeline.record.universe_terms import (
+    ShardTerms,
+    UniverseTerms,
+    fix_shard_terms,
+    fix_universe_terms,
+)
 from pipeline.wiring import DEFAULT_BUNDLE, daily_job, open_store
 from tests.support.expected import SCHEDULE_INPUT
 
@@ -219,3 +227,46 @@ def is_sent(key: str, rules: list[str]) -> bool:
 
 def matches(path: str, pattern: str) -> bool:
     return path.count("/") == pattern.count("/") and fnmatch(path, pattern)
+
+
+class ShortOfTime(LocalContext):
+    """Lambda ends in a minute, which no shard is begun in."""
+
+    def get_remaining_time_in_millis(self) -> int:
+        return 60_000
+
+
+@pytest.fixture
+def universe(store: Path) -> Path:
+    """A universe of one shard, which is the record."""
+    root = store.parent / "universe"
+    root.mkdir()
+    store.rename(root / "shard=0000")
+    terms = UniverseTerms(1, "simulated market (not real prices)", "XNYS")
+    fix_universe_terms(FolderObjects(root), terms)
+    fix_shard_terms(ShardStore(FolderObjects(root), 0), ShardTerms(0, 1, 2, "a" * 64))
+    return root
+
+
+def test_of_a_universe_every_shard_is_verified(
+    universe: Path, start: Start, capsys: pytest.CaptureFixture[str]
+) -> None:
+    function = start(FORECASTER_STORE=str(universe))
+    answer = function.handler(SCHEDULE_INPUT, LocalContext())
+    assert (answer["manifests"], answer["findings"]) == (SESSIONS, [])
+    assert counted(capsys.readouterr().out)["record_intact"] == 1
+    newest = max((universe / "shard=0000" / "runs").iterdir())
+    newest.write_bytes(b"{}")
+    with pytest.raises(RecordDamaged, match=f"changed shard=0000/runs/{newest.name}"):
+        function.handler(SCHEDULE_INPUT, LocalContext())
+
+
+def test_shards_that_no_time_was_left_for_are_no_success(
+    universe: Path, start: Start, capsys: pytest.CaptureFixture[str]
+) -> None:
+    function = start(FORECASTER_STORE=str(universe))
+    with pytest.raises(
+        IncompleteRun, match="1 were left, from shard=0000 on; at a desk: forecaster"
+    ):
+        function.handler(SCHEDULE_INPUT, ShortOfTime())
+    assert counted(capsys.readouterr().out)["record_intact"] == 0

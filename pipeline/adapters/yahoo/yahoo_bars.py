@@ -47,6 +47,8 @@ class YahooBars:
     index_attempts : the same for an index, ^ in front: forecasts read those as covariates and can
         do without, so that waiting for one only delays them
     reserve : seconds to leave for the slowest ticker and for what follows the reading
+    pause : seconds from the beginning of a request to that of the next: of many who ask at once
+        each waits so long that all of them together keep to a rate
     """
 
     cache_dir: Path
@@ -56,8 +58,10 @@ class YahooBars:
     attempts: int = 5
     index_attempts: int = 2
     reserve: float = 60.0
+    pause: float = 0.0
     sleep: Callable[[float], None] = time.sleep
     random: Callable[[], float] = random.random
+    monotonic: Callable[[], float] = time.monotonic
 
     def __post_init__(self) -> None:
         use_cache(self.cache_dir)
@@ -73,19 +77,27 @@ class YahooBars:
         bars: dict[str, RawBars] = {}
         failures: dict[str, DataError] = {t: _report_no_time(t) for t in tickers}
         reader = _Reader(self.timeout, self.zone, first, last)
+        free_at = self.monotonic()  # when the next request may begin
         for attempt in range(self.attempts):
             retried = [t for t, failure in failures.items() if self._may_retry(t, failure, attempt)]
             if not retried or (attempt and not self._wait(attempt)):
                 break
             for ticker in retried:
-                if self.remaining_seconds() <= self.reserve:
+                if self.remaining_seconds() - max(0.0, free_at - self.monotonic()) <= self.reserve:
                     break
+                free_at = self._pace(free_at)
                 try:
                     bars[ticker] = reader.read(ticker)
                     del failures[ticker]
                 except DataError as error:
                     failures[ticker] = error
         return Reading(bars, failures, currencies=reader.currencies)
+
+    def _pace(self, free_at: float) -> float:
+        """Wait until a request may begin; return when the next one may."""
+        if (wait := free_at - self.monotonic()) > 0:
+            self.sleep(wait)
+        return self.monotonic() + self.pause
 
     def _may_retry(self, ticker: str, failure: DataError, attempt: int) -> bool:
         attempts = self.index_attempts if ticker.startswith("^") else self.attempts

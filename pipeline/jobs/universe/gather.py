@@ -19,7 +19,7 @@ from pipeline.ports import ObjectStore
 from pipeline.record.grammar import list_keys
 from pipeline.record.keys import session_prefix
 from pipeline.record.manifest import last_statuses, read_manifest, reasons_of
-from pipeline.record.sharding import ShardStore, assign_shard
+from pipeline.record.sharding import ShardStore
 from pipeline.record.universe_session import (
     LATEST,
     LatestUniverse,
@@ -109,19 +109,13 @@ def _refresh_latest(layout: Layout, gathered: UniverseSession) -> None:
             return
     except StoreError:
         pass  # damaged: a view is written again
-    moved = {
-        member.ticker: number
-        for number, part in layout.parts.items()
-        for member in part.members
-        if assign_shard(member.ticker, layout.shards) != number
-    }
     latest = LatestUniverse(
         session=gathered.session,
         shards=layout.shards,
         published=gathered.published,
         withheld=gathered.withheld,
         missing=gathered.missing,
-        moved=dict(sorted(moved.items())),
+        moved=dict(sorted(layout.moved.items())),
         manifest_sha256=sha256(to_json(gathered)),
     )
     _replace_changed(layout.root, LATEST, to_json(latest))

@@ -9,7 +9,7 @@ from pipeline.errors import ConfigError, RequestError
 from pipeline.jobs.universe.members import Universe
 from pipeline.ports import ObjectStore
 from pipeline.record.chain import find_head
-from pipeline.record.sharding import ShardStore
+from pipeline.record.sharding import ShardStore, assign_shard
 from pipeline.record.universe_terms import (
     ShardTerms,
     UniverseTerms,
@@ -38,6 +38,16 @@ class Layout:
     shards: int
     parts: Mapping[int, Universe]
 
+    @property
+    def moved(self) -> dict[str, int]:
+        """Ticker -> its shard, of those that are in another than follows from their names."""
+        return {
+            ticker: number
+            for number, part in self.parts.items()
+            for ticker in part.tickers
+            if assign_shard(ticker, self.shards) != number
+        }
+
     def begin(self, number: int) -> Shard:
         """Return a shard whose store says which one it is.
 
@@ -53,7 +63,8 @@ class Layout:
                 f"expected a shard that has tickers, of 0 to {self.shards - 1}, got {number}"
             )
         store = ShardStore(self.root, number)
-        terms = ShardTerms(number, self.shards, len(part.members), part.rows_sha256)
+        moved = tuple(t for t, shard in self.moved.items() if shard == number)
+        terms = ShardTerms(number, self.shards, len(part.members), part.rows_sha256, moved)
         fix_shard_terms(store, terms)
         # A record that begins knows no former name, and has nothing that could be taken over.
         renamed = part.renamed if part.renamed and find_head(store) is not None else {}

@@ -201,3 +201,21 @@ def test_when_time_runs_out_between_tickers_the_rest_is_not_asked(
     assert set(reading.bars) == {"SPY", "QQQ"}
     assert {why.reason for why in reading.failures.values()} == {Reason.SOURCE_UNAVAILABLE}
     assert yahoo.charts("DIA") == yahoo.charts("IWM") == []
+
+
+def test_of_many_who_ask_each_keeps_its_distance(tmp_path: Path, yahoo: LoopbackYahoo) -> None:
+    """From the beginning of a request to that of the next, whether it is answered or not."""
+    clock = PatientClock()
+    options = {"pause": 2.0, "monotonic": lambda: 900 - clock.left, "attempts": 1}
+    reading = make_source(tmp_path, clock, **options).read(TICKERS, FIRST, LAST)
+    assert reading.bars.keys() == set(TICKERS)
+    assert clock.slept == [2.0, 2.0, 2.0]
+
+
+def test_nobody_waits_for_a_turn_that_comes_too_late(tmp_path: Path, yahoo: LoopbackYahoo) -> None:
+    clock = PatientClock(left=63.5)
+    options = {"pause": 2.0, "monotonic": lambda: 63.5 - clock.left, "attempts": 1}
+    reading = make_source(tmp_path, clock, **options).read(TICKERS, FIRST, LAST)
+    assert list(reading.bars) == ["SPY", "QQQ"]
+    assert clock.slept == [2.0]
+    assert {failure.reason for failure in reading.failures.values()} == {Reason.SOURCE_UNAVAILABLE}

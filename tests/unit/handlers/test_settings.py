@@ -239,3 +239,16 @@ def test_a_universe_is_a_file_or_lies_in_s3(tmp_path: Path) -> None:
     for text in ("", "nowhere.csv", str(tmp_path), "https://universe.csv"):
         with pytest.raises(ConfigError, match="FORECASTER_UNIVERSE: expected a CSV file"):
             read(FORECASTER_UNIVERSE=text)
+
+
+@pytest.mark.parametrize(
+    ("text", "rate"), [("1", 1.0), ("120", 120.0), ("6000", 6000.0), ("none", None)]
+)
+def test_a_rate_is_requests_a_minute(text: str, rate: float | None) -> None:
+    assert read(FORECASTER_RATE=text).rate == rate
+
+
+@pytest.mark.parametrize("text", ["", "0", "6001", "-1", "1.5", "fast", "\u0661"])
+def test_what_is_no_rate_is_refused(text: str) -> None:
+    with pytest.raises(ConfigError, match="FORECASTER_RATE: expected requests a minute, 1 to 6000"):
+        read(FORECASTER_RATE=text)

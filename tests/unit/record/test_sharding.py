@@ -7,10 +7,9 @@ from datetime import UTC, datetime
 import pytest
 
 from pipeline.errors import StoreError
-from pipeline.record.keys import SHARD
+from pipeline.record.keys import SHARD, UNIVERSE
 from pipeline.record.sharding import ShardStore, assign_shard, name_shard
 from pipeline.record.universe_terms import (
-    UNIVERSE,
     ShardTerms,
     UniverseTerms,
     fix_shard_terms,

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator, FormatChecker
 
 from pipeline.encoding import sha256, to_json
 from pipeline.errors import ConfigError, DeploymentError, IncompleteRun, RequestError, StoreError
@@ -20,12 +21,14 @@ from pipeline.ports import Announcement
 from pipeline.record.keys import SHARD
 from pipeline.record.universe_session import (
     LATEST,
+    find_shards,
     list_key,
     parse_latest_universe,
     session_key,
 )
 from tests.support.fakes import MemoryObjects
 from tests.support.records import SESSIONS, evening, market, run_day
+from tests.support.tree import ROOT
 
 SESSION, SOURCE, CALENDAR = SESSIONS[-1], "scripted", "FIXED"
 CSV = b"ticker,renamed_from\nSPY,\nQQQ,\nDIA,\nIWM,\n"  # shards 2, 1, 2 and 0 of 4
@@ -75,7 +78,7 @@ def test_a_session_names_every_shard_s_manifests(root: MemoryObjects) -> None:
     latest = parse_latest_universe(root.objects[LATEST])
     assert latest.manifest_sha256 == sha256(root.objects[gathered.key])
     assert (latest.session, latest.shards, latest.published, latest.moved) == (SESSION, 4, 3, {})
-    assert [latest.find_shard(ticker) for ticker in ("SPY", "QQQ")] == [2, 1]
+    assert find_shards(root, ("SPY", "QQQ")) == {"SPY": 2, "QQQ": 1}
 
 
 def test_whoever_gathers_again_writes_nothing(root: MemoryObjects) -> None:
@@ -163,7 +166,7 @@ def test_a_renamed_ticker_is_found_where_its_record_is(model: Model, root: Memor
     gather(layout, SESSION)
     latest = parse_latest_universe(root.objects[LATEST])
     assert latest.moved == {"NDX": 1}
-    assert latest.find_shard("NDX") == 1
+    assert find_shards(root, ("NDX", "SPY")) == {"NDX": 1, "SPY": 2}
 
 
 def test_in_a_record_that_begins_there_is_no_name_to_take_over() -> None:
@@ -188,14 +191,18 @@ def test_a_store_in_another_shard_s_place_is_refused(root: MemoryObjects) -> Non
         lay_out(root).begin(0)
 
 
+SCHEMA = json.loads((ROOT / "infra" / "universe-event.schema.json").read_text(encoding="utf-8"))
+
+
 class Bus:
-    """Remembers what it took; refuses the first event."""
+    """Remembers what it took, which the schema describes; refuses the first event."""
 
     def __init__(self) -> None:
         self.told: list[Announcement] = []
         self._refuses = True
 
     def tell(self, announcement: Announcement) -> None:
+        Draft202012Validator(SCHEMA, format_checker=FormatChecker()).validate(announcement.detail)
         if self._refuses:
             self._refuses = False
             raise DeploymentError("event bus default: expected it to take an event, got nothing")

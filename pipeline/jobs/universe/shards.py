@@ -1,0 +1,53 @@
+"""The shards of a universe that is in a store: where each is, and whose record is in which."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pipeline.errors import ConfigError, RequestError
+from pipeline.ports import ObjectStore
+from pipeline.record.keys import SHARD
+from pipeline.record.sharding import ShardStore, name_shard
+from pipeline.record.universe_session import find_shards
+from pipeline.record.universe_terms import read_universe_terms
+
+
+def list_begun(root: ObjectStore) -> dict[int, ShardStore]:
+    """Return the shards of a universe that have begun, by their numbers."""
+    terms = read_universe_terms(root)
+    stores = {number: ShardStore(root, number) for number in range(terms.shards if terms else 0)}
+    return {number: store for number, store in stores.items() if store.read(SHARD) is not None}
+
+
+def group_by_shard(root: ObjectStore, tickers: Sequence[str]) -> dict[int, list[str]]:
+    """Return which tickers' records lie in which shard of a universe."""
+    groups: dict[int, list[str]] = {}
+    for ticker, number in find_shards(root, tickers).items():
+        groups.setdefault(number, []).append(ticker)
+    return dict(sorted(groups.items()))
+
+
+def select_store(root: ObjectStore, tickers: Sequence[str]) -> ObjectStore:
+    """Return the store in which all of these tickers are: this one, or a shard of its universe.
+
+    Raises
+    ------
+    ConfigError
+        When it is of a universe, and there are no tickers.
+    RequestError
+        When they are in several shards, of which nothing says how they move together.
+    """
+    if read_universe_terms(root) is None:
+        return root
+    if not tickers:
+        raise ConfigError(
+            f"store: expected a store with a record, got {root.url('').rstrip('/')}, of a "
+            f"universe; say a shard of it as {root.url(name_shard(0))}, or its tickers"
+        )
+    groups = group_by_shard(root, tickers)
+    if len(groups) > 1:
+        several = "; ".join(f"{name_shard(n)}: {', '.join(of)}" for n, of in groups.items())
+        raise RequestError(
+            f"expected tickers of one shard, for each has scenarios of its own, got {several}"
+        )
+    return ShardStore(root, next(iter(groups)))

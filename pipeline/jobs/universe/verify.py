@@ -1,0 +1,107 @@
+"""Verify a universe: each shard alone, by what the manifests of manifests have noted of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from pipeline.encoding import from_json
+from pipeline.errors import StoreError
+from pipeline.jobs.chain_check import Finding, Problem
+from pipeline.jobs.noted import NotedDigest
+from pipeline.jobs.universe.shards import list_begun
+from pipeline.jobs.verify import Scope, Verified, verify
+from pipeline.ports import Calendar, ObjectStore, Tables
+from pipeline.record.keys import STORE
+from pipeline.record.sharding import name_shard
+from pipeline.record.universe_session import UniverseSession, list_session_keys
+
+ROOT = "."
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedUniverse:
+    """What each shard came to, by the name of its folder.
+
+    `findings` are what is wrong with the universe's own objects, `sessions` how many were gathered;
+    `unchecked` are folders of shards for which no time was left. A record that lies at the root
+    beside the shards has the name ROOT.
+    """
+
+    shards: dict[str, Verified]
+    findings: tuple[Finding, ...]
+    sessions: int
+    unchecked: tuple[str, ...] = ()
+
+    @property
+    def pooled(self) -> Verified:
+        """All of it as one, each key with its shard's folder in front."""
+        verified = self.shards.values()
+        found = [(name, f) for name, each in self.shards.items() for f in each.findings]
+        within = tuple(replace(f, key=f"{name}/{f.key}") for name, f in found)
+        return Verified(
+            manifests=sum(each.manifests for each in verified),
+            objects=sum(each.objects for each in verified),
+            head=None,
+            findings=(*within, *self.findings),
+            left_behind=self._join(lambda each: each.left_behind),
+            strangers=self._join(lambda each: each.strangers),
+            lost=tuple(lost for each in verified for lost in each.lost),
+            remade=sum(each.remade for each in verified),
+            public_key=next((each.public_key for each in verified), None),
+        )
+
+    def _join(self, list_names: Callable[[Verified], tuple[str, ...]]) -> tuple[str, ...]:
+        names = ((of, name) for of, each in self.shards.items() for name in list_names(each))
+        return tuple(f"{of}/{name}" for of, name in names)
+
+
+def verify_universe(
+    root: ObjectStore,
+    tables: Tables,
+    calendar: Calendar,
+    scope: Scope,
+    progress: Progress = lambda done, total: None,
+    has_time: Callable[[], bool] = lambda: True,
+) -> VerifiedUniverse:
+    """Check every shard as a store of its own; what was gathered of it must be in its chain.
+
+    `progress` is called with (shards checked, in all); `has_time` says before each one whether
+    there is any left.
+    """
+    noted, findings, sessions = _read_noted(root)
+    begun, verified = list_begun(root), dict[str, Verified]()
+    findings += [
+        Finding(Problem.MISSING, name_shard(number), "a session was gathered of it")
+        for number in sorted(noted.keys() - begun.keys())
+    ]
+    stores: dict[str, ObjectStore] = {ROOT: root} if root.read(STORE) is not None else {}
+    stores |= {name_shard(number): store for number, store in begun.items()}
+    of_shards = {name_shard(number): digests for number, digests in noted.items()}
+    for name, store in stores.items():
+        if not has_time():
+            break
+        of_shard = replace(scope, noted=(*scope.noted, *of_shards.get(name, ())))
+        verified[name] = verify(store, tables, calendar, of_shard)
+        progress(len(verified), len(stores))
+    unchecked = tuple(name for name in stores if name not in verified)
+    return VerifiedUniverse(verified, tuple(findings), sessions, unchecked)
+
+
+def _read_noted(root: ObjectStore) -> tuple[dict[int, list[NotedDigest]], list[Finding], int]:
+    """Return what was gathered of each shard, what could not be read, and of how many sessions."""
+    noted: dict[int, list[NotedDigest]] = {}
+    findings: list[Finding] = []
+    keys = list_session_keys(root)
+    for key in keys:
+        try:
+            data = root.read(key) or b""
+            session = from_json(data, UniverseSession, key, "a session of a universe")
+        except StoreError as exc:
+            findings.append(Finding(Problem.CHANGED, key, str(exc)))
+            continue
+        for number, shard in session.gathered.items():
+            digests = [NotedDigest(digest, of) for of, digest in shard.manifests.items()]
+            noted.setdefault(int(number), []).extend(digests)
+    return noted, findings, len(keys)

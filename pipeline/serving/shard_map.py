@@ -1,0 +1,68 @@
+"""Shard map: in which shard of a universe a ticker's views lie, kept for a short while."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from pipeline.errors import NotPublished, StoreError
+from pipeline.record.keys import UNIVERSE
+from pipeline.record.sharding import assign_shard
+from pipeline.record.universe_session import LATEST, parse_latest_universe
+from pipeline.record.universe_terms import decode_universe_terms
+
+
+@dataclass(slots=True)
+class ShardMap:
+    """Which shards tickers are in, by `universe.json` and `universe/latest.json`.
+
+    The number of shards never changes and is read once; who has moved is read again after `keep`
+    seconds, and what is kept of it stands in for a store that does not answer.
+
+    Attributes
+    ----------
+    read : gives the bytes under a key of the universe's store, None where there are none
+    clock : gives seconds of a clock that never goes back
+    """
+
+    read: Callable[[str], bytes | None]
+    clock: Callable[[], float]
+    keep: float = 60.0
+    _shards: int | None = None
+    _moved: Mapping[str, int] = field(default_factory=dict)
+    _read_at: float = -math.inf
+
+    def find(self, tickers: Iterable[str]) -> dict[int, list[str]]:
+        """Return the tickers by their shards.
+
+        Raises
+        ------
+        NotPublished
+            When the universe has not begun.
+        StoreError
+            When the store fails before anything of it is known.
+        """
+        shards, moved = self._count(), self._read_moved()
+        groups: dict[int, list[str]] = {}
+        for ticker in tickers:
+            number = moved.get(ticker, assign_shard(ticker, shards))
+            groups.setdefault(number, []).append(ticker)
+        return groups
+
+    def _count(self) -> int:
+        if self._shards is None:
+            data = self.read(UNIVERSE)
+            if data is None:
+                raise NotPublished(f"{UNIVERSE}: expected it in the store, found none yet")
+            self._shards = decode_universe_terms(data, UNIVERSE).shards
+        return self._shards
+
+    def _read_moved(self) -> Mapping[str, int]:
+        if self.clock() - self._read_at >= self.keep:
+            self._read_at = self.clock()
+            with suppress(StoreError):
+                data = self.read(LATEST)
+                self._moved = parse_latest_universe(data).moved if data is not None else {}
+        return self._moved
