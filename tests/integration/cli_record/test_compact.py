@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -11,6 +13,7 @@ from tests.support.commands import Forecaster
 from tests.support.record_commands import assert_refused, files
 from tests.support.s3_server import BUCKET, s3_server
 
+ROOT = Path(__file__).resolve().parents[3]
 SPAN = ("backfill", "--bars", "simulated", "--from", "2025-05-28", "--to", "2025-06-03")
 MONTH = ("--month", "2025-05")
 
@@ -48,6 +51,20 @@ def test_readers_find_the_same_rows_as_in_the_originals(
         for one, other in ((originals, compacted), (compacted, originals)):
             query = f"SELECT count(*) FROM (FROM {one} EXCEPT ALL FROM {other})"
             assert duckdb.sql(query).fetchall() == [(0,)], name
+
+
+def test_the_documented_query_reads_each_row_once(
+    forecaster: Forecaster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    at = ("--store", "demo/store")
+    assert forecaster(*SPAN, *at).code == 0
+    assert forecaster("compact", *at).code == 0
+    text = (ROOT / "docs" / "readers.md").read_text("utf-8").partition("## Whole months")[2]
+    names: dict[str, Any] = {}
+    exec(re.search(r"```python\n(.*?)```", text, re.S)[1], names)
+    rows = names["forecasts"].fetchall()
+    assert len(set(rows)) == len(rows) == 5 * 4 * 5  # sessions, tickers, horizons
 
 
 def test_on_s3_as_in_a_folder(
