@@ -128,6 +128,10 @@ deploy: $(VENV)/.demo node_modules/.made ## Deploy to AWS: make deploy STAGE=dev
 key: $(VENV)/.demo ## Make an API key, kept in SSM; the next deployment takes it
 	@$(BIN)/forecaster api-key rotate --service $(SERVICE) --stage $(STAGE)
 
+.PHONY: origin-secret
+origin-secret: $(VENV)/.demo ## Make the secret by which CloudFront is known (front=cloudfront), kept in SSM; the next deployment takes it
+	@$(BIN)/forecaster origin-secret --service $(SERVICE) --stage $(STAGE)
+
 .PHONY: rollback
 rollback: $(VENV)/.demo ## Say to which version the functions would go back, ask, and point them there: YES=1 for scripts
 	@$(BIN)/forecaster rollback --service $(SERVICE) --stage $(STAGE) $(if $(YES),--yes)

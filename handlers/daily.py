@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-import atexit
 import os
-import shutil
-import tempfile
 from contextvars import ContextVar
 from dataclasses import asdict
 from datetime import UTC, datetime
-from functools import partial
-from pathlib import Path
 from typing import Any
 
-from handlers.schedule import find_correlation_id, parse_time
+from handlers.jobs import Jobs, take_step
+from handlers.schedule import find_correlation_id, parse_step, parse_time
 from handlers.settings import DailySettings
-from handlers.telemetry.daily import TimedSource, count_outcome, logger, measure, metrics, tracer
+from handlers.telemetry.daily import count_outcome, logger, measure, metrics, tracer
 from pipeline.adapters.aws.eventbridge import EventBridgeBus
-from pipeline.adapters.aws.s3_options import parse_lock
 from pipeline.adapters.aws.sns_topic import SnsTopic
+from pipeline.errors import RequestError
 from pipeline.jobs.announce import announce
-from pipeline.jobs.checked_source import CheckedSource
 from pipeline.jobs.daily import run
 from pipeline.jobs.daily_job import DailyJob
 from pipeline.jobs.daily_summary import RUN_ENDED, Summary
 from pipeline.ports import Announcer
 from pipeline.record.repairs import NO_REPAIRS
-from pipeline.wiring import daily_job, open_calendar, open_source, open_store
 
 invocation: ContextVar[Any] = ContextVar("invocation")  # the context of the call under way
 
@@ -41,20 +35,43 @@ def handler(event: Any, context: Any) -> dict[str, Any]:
     metrics.add_dimension("function", context.function_name)  # its name tells the stage
     try:
         with measure("run_duration"):
-            now = datetime.now(UTC)
-            summary = run(job, parse_time(event, now), now)
-        count_outcome(summary)
-        answer = _to_answer(summary)
-        logger.info(RUN_ENDED, extra={"summary": answer})
-        announce(announcers, job.store, job.tables, summary)
-        summary.require_complete()
+            return _answer(event, datetime.now(UTC))
     except Exception:
         logger.exception("the run failed")
         raise
+
+
+def _answer(event: Any, now: datetime) -> dict[str, Any]:
+    at, step = parse_time(event, now), parse_step(event)
+    if step.universe is not None:
+        return take_step(step, jobs, announcers, at)
+    return _run(step.shard, at, now)
+
+
+def _run(shard: int | None, at: datetime, now: datetime) -> dict[str, Any]:
+    """Run the job, or that of a shard; raises IncompleteRun if a ticker is withheld."""
+    if shard is not None:
+        logger.append_keys(shard=shard)
+    running = _find_job(shard)
+    summary = run(running, at, now)
+    count_outcome(summary, shard)
+    answer = _to_answer(summary, running)
+    logger.info(RUN_ENDED, extra={"summary": answer})
+    if shard is None:  # of a universe one event tells, once it is gathered
+        announce(announcers, running.store, running.tables, summary)
+    summary.require_complete()
     return answer
 
 
-def _to_answer(summary: Summary) -> dict[str, Any]:
+def _find_job(shard: int | None) -> DailyJob:
+    if shard is not None:
+        return jobs.open_shard(shard)
+    if job is None:
+        raise RequestError("event: expected `shard` or `universe`, for there is a universe")
+    return job
+
+
+def _to_answer(summary: Summary, running: DailyJob) -> dict[str, Any]:
     return {
         "outcome": summary.outcome.value,
         "session": summary.session.isoformat(),
@@ -63,34 +80,9 @@ def _to_answer(summary: Summary) -> dict[str, Any]:
         "surprises": list(summary.surprises),
         # Noted in the log, a digest shows later whether the record was rewritten.
         "manifests": summary.digests,
-        "store": settings.store,
+        "store": running.store.url("").rstrip("/"),
         **(asdict(summary.repairs) if summary.repairs != NO_REPAIRS else {}),
     }
-
-
-def _wire(settings: DailySettings) -> DailyJob:
-    calendar = open_calendar(settings.calendar)
-    cache = Path(tempfile.mkdtemp(prefix="forecaster-"))
-    atexit.register(shutil.rmtree, cache, ignore_errors=True)
-    opening = partial(
-        open_source,
-        calendar=calendar,
-        cache_dir=cache,
-        remaining_seconds=lambda: invocation.get().get_remaining_time_in_millis() / 1000,
-    )
-    source = opening(settings.bars)
-    if settings.check_bars is not None:
-        source = CheckedSource(source, opening(settings.check_bars), settings.tickers)
-    return daily_job(
-        settings.tickers,
-        TimedSource(source),
-        calendar,
-        store=open_store(
-            settings.store, lock=parse_lock(settings.lock, datetime.now(UTC)), sse=settings.sse
-        ),
-        bundle=settings.bundle,
-        key=settings.signing_key,
-    )
 
 
 def _open_announcers(settings: DailySettings) -> list[Announcer]:
@@ -100,5 +92,6 @@ def _open_announcers(settings: DailySettings) -> list[Announcer]:
 
 
 settings = DailySettings.from_env(os.environ)
-job = _wire(settings)
+jobs = Jobs(settings, lambda: invocation.get().get_remaining_time_in_millis() / 1000)
+job = jobs.open_job() if settings.universe is None else None
 announcers = _open_announcers(settings)

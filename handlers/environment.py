@@ -8,14 +8,17 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from pipeline.adapters.aws.s3_options import LOCATION
 from pipeline.errors import ConfigError
 from pipeline.wiring import SSM, is_source, open_store
 
 STORES = "s3://bucket/prefix or a folder"
 BUNDLES = "the folder of a model bundle"
 TICKERS = "tickers joined by commas, of letters, digits and . - ="
+UNIVERSES = "a CSV file of tickers, s3://bucket/key or none"
 API_KEY, IAM, NONE = "api-key", "iam", "none"
 DIGESTS = "hex SHA-256 digests of the accepted keys joined by commas (forecaster api-key new)"
+ORIGINS = "hex SHA-256 digests of CloudFront's secrets joined by commas, or none"
 SIGNING_KEYS = "the file of a private key (forecaster key new), ssm:/name or none"
 BUSES, TOPICS = "the name of an EventBridge bus or none", "the ARN of an SNS topic or none"
 DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -91,6 +94,10 @@ def parse_bundle(text: str) -> Path | None:
 
 def parse_bars(text: str) -> str | None:
     return text if is_source(text) else None
+
+
+def parse_universe(text: str) -> str | None:
+    return text if LOCATION.fullmatch(text) or Path(text).is_file() else None
 
 
 def parse_signing_key(text: str) -> str | None:

@@ -85,7 +85,12 @@ def _wire(settings: OnDemandSettings) -> Service:
     model, broad = Model(load_bundle(settings.bundle)), find_broad_bundle(settings.bundle)
     load_broad = cache(lambda: Model(load_bundle(broad))) if broad else None
     views = CachedViews(_read, monotonic, now=_now, patience=PATIENCE)
-    return Service(OnDemand(model, views, load_broad), keys, signed_only=settings.auth == IAM)
+    return Service(
+        OnDemand(model, views, load_broad),
+        keys,
+        signed_only=settings.auth == IAM,
+        origins=settings.origin_sha256,
+    )
 
 
 settings = OnDemandSettings.from_env(os.environ)

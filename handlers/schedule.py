@@ -2,24 +2,64 @@
 
 EventBridge Scheduler sends its default event, with `time` and `id`, or the Input of the schedule,
 which can carry <aws.scheduler.scheduled-time> as `scheduled_time` (or `time`) and
-<aws.scheduler.execution-id> as `execution_id`.
+<aws.scheduler.execution-id> as `execution_id`. Of a universe an event names a `shard`, or a step of
+the `universe`: `list`, or `gather`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from reprlib import Repr
 from typing import Any
 
 from pipeline.encoding import to_line
 from pipeline.errors import RequestError
+from pipeline.record.sharding import MOST_SHARDS
 
 # The calendar begins in 1990, and a run needs more than a year before its session.
 EARLIEST = datetime(1992, 1, 1, tzinfo=UTC)
 SKEW = timedelta(days=1)  # by which clocks may differ; the calendar then says what has come
 SHORT = Repr()
 SHORT.maxstring = SHORT.maxother = 100
+
+
+LIST, GATHER = "list", "gather"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What of a universe an event is for: a shard by its number, LIST or GATHER, or none of it.
+
+    `shards` says of how many a universe is that its list begins.
+    """
+
+    shard: int | None = None
+    universe: str | None = None
+    shards: int | None = None
+
+
+def parse_step(event: Any) -> Step:
+    """Return what of a universe the event is for.
+
+    Raises
+    ------
+    RequestError
+        When it names another step than there is, or both a step and a shard.
+    """
+    named = event if isinstance(event, Mapping) else {}
+    step = Step(*(named.get(name) for name in ("shard", "universe", "shards")))
+    numbers = (step.shard, 0), (step.shards, 1)
+    good = all(n is None or (type(n) is int and least <= n <= MOST_SHARDS) for n, least in numbers)
+    good &= step.universe in ((None,) if step.shard is not None else (None, LIST, GATHER))
+    good &= step.shards is None or step.universe == LIST
+    if not good:
+        raise RequestError(
+            f"event: expected `shard`, a number, or `universe`, {LIST} or {GATHER}, the first with "
+            f"`shards` if wanted, got {SHORT.repr(event)}"
+        )
+    return step
 
 
 def parse_time(event: Any, now: datetime) -> datetime:

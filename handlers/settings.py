@@ -17,11 +17,13 @@ from handlers.environment import (
     CALENDAR,
     CALENDARS,
     DIGESTS,
+    ORIGINS,
     SIGNING_KEYS,
     STORES,
     TICKERS,
     TOPIC,
     TOPICS,
+    UNIVERSES,
     Reader,
     matching,
     parse_bars,
@@ -29,6 +31,7 @@ from handlers.environment import (
     parse_digests,
     parse_signing_key,
     parse_store,
+    parse_universe,
     unless_refused,
 )
 from pipeline.adapters.aws.s3_options import LOCK, LOCKS, NO_LOCK, NO_SSE, SSE, SSES
@@ -59,6 +62,8 @@ class DailySettings:
         manifests; None for `none`
     events : FORECASTER_EVENTS, the EventBridge bus that is told of every part; None for `none`
     digest_topic : FORECASTER_DIGEST_TOPIC, ARN of the SNS topic that sends digests; None for `none`
+    universe : FORECASTER_UNIVERSE, a CSV of tickers that are run in shards, a file or
+        s3://bucket/key; None for `none`. `tickers` are then not read
     check_bars : FORECASTER_CHECK_BARS, as `bars`, of a second source that must have the same last
         close; None for `none`
     """
@@ -74,6 +79,7 @@ class DailySettings:
     events: str | None = None
     digest_topic: str | None = None
     check_bars: str | None = None
+    universe: str | None = None
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Self:
@@ -88,6 +94,7 @@ class DailySettings:
             ),
             "bars": read("FORECASTER_BARS", parse_bars, SOURCES, YAHOO),
             "check_bars": optional(read, "FORECASTER_CHECK_BARS", parse_bars, SOURCES),
+            "universe": optional(read, "FORECASTER_UNIVERSE", parse_universe, UNIVERSES),
             "calendar": _read_calendar(read),
             "lock": read("FORECASTER_LOCK", matching(LOCK), LOCKS, NO_LOCK),
             "sse": read("FORECASTER_SSE", matching(SSE), SSES, NO_SSE),
@@ -138,12 +145,15 @@ class OnDemandSettings:
     bundle : FORECASTER_BUNDLE, folder of the model bundle
     auth : FORECASTER_AUTH, `api-key`, `iam` (AWS must name in the event who signed) or `none`
     api_key_sha256 : FORECASTER_API_KEY_SHA256, hex digests; required with `api-key`, else not read
+    origin_sha256 : FORECASTER_ORIGIN_SHA256, hex digests of what CloudFront sends along, without
+        which nothing is answered; None for `none`
     """
 
     store: str
     bundle: Path
     auth: str
     api_key_sha256: tuple[str, ...] = ()
+    origin_sha256: tuple[str, ...] | None = None
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Self:
@@ -153,6 +163,9 @@ class OnDemandSettings:
             "store": read("FORECASTER_STORE", parse_store, STORES),
             "bundle": read("FORECASTER_BUNDLE", parse_bundle, BUNDLES, str(DEFAULT_BUNDLE)),
             "auth": read("FORECASTER_AUTH", matching(AUTH), AUTHS, API_KEY),
+            "origin_sha256": read.unless_none(
+                read.secret, "FORECASTER_ORIGIN_SHA256", parse_digests, ORIGINS
+            ),
         }
         if settings["auth"] == API_KEY:
             name = "FORECASTER_API_KEY_SHA256"

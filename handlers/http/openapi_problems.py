@@ -19,7 +19,10 @@ PROBLEMS: Mapping[int, tuple[str, ForecasterError]] = {
         "The key is missing or wrong",
         Refusal(401, "expected the header X-API-Key with a valid key, got none"),
     ),
-    403: ("AWS names nobody who signed, where IAM says who may ask", Refusal(403, SIGNED)),
+    403: (
+        "AWS names nobody who signed, where IAM says who may ask; or it came past the domain",
+        Refusal(403, SIGNED),
+    ),
     404: ("There is no such thing", NotFound("ticker: expected one of IWM, SPY, got XYZ")),
     413: (
         "The body is too large",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from handlers.http.admission import require_signature
+from handlers.http.admission import require_origin, require_signature
 from handlers.http.messages import Request, Response
 from handlers.http.page_policy import find_policy
 from handlers.http.problems import Refusal
@@ -52,16 +52,22 @@ Action = Callable[[Request], Content]
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """Everything that can be asked for. `keys` are digests; None asks for no key."""
+    """Everything that can be asked for. `keys` are digests; None asks for no key.
+
+    `origins` are digests too, of what CloudFront sends along; None is asked past it as well.
+    """
 
     on_demand: OnDemand
     keys: tuple[str, ...] | None
     signed_only: bool = False
+    origins: tuple[str, ...] | None = None
 
     def answer(self, request: Request) -> Response:
         """Return the answer; raises ForecasterError for what is refused."""
         if self.signed_only:
             require_signature(request)
+        if self.origins is not None:
+            require_origin(request, self.origins)
         actions = self._actions(request.path)
         methods = (*actions, *(("HEAD",) if "GET" in actions else ()), "OPTIONS")
         allow = {"allow": ", ".join(methods)}

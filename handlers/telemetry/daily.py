@@ -20,6 +20,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from pipeline.jobs.daily_summary import Outcome, Summary
 from pipeline.ports import BarSource, Reading
+from pipeline.record.universe_session import UniverseSession
 
 # In ASCII: what a label or an event holds moves nobody's terminal.
 to_json_line = partial(json.dumps, default=str, separators=(",", ":"))
@@ -41,22 +42,36 @@ def measure(metric: str) -> Iterator[None]:
         metrics.add_metric(metric, MetricUnit.Milliseconds, milliseconds)
 
 
-def count_outcome(summary: Summary) -> None:
+def count_outcome(summary: Summary, shard: int | None = None) -> None:
     """Emit what a run published and withheld, how good its bars were, and how forecasts fare.
 
-    `session_complete` is 1 where every ticker has its forecast; an alarm waits for it every day.
+    `session_complete` is 1 where every ticker has its forecast; an alarm waits for it every day. A
+    shard's number is in the log beside its metrics, and no dimension: each would be paid for.
+    Whether the session of a universe is complete is for who gathers it to say.
     """
+    if shard is not None:
+        metrics.add_metadata("shard", shard)
     metrics.add_metric("forecasts_published", MetricUnit.Count, len(summary.published))
     metrics.add_metric("tickers_withheld", MetricUnit.Count, len(summary.withheld))
     metrics.add_metric("surprises", MetricUnit.Count, len(summary.surprises))
     noted = sum(len(part.notes) for part in summary.manifests)
     metrics.add_metric("notes", MetricUnit.Count, noted)
     complete = summary.outcome in (Outcome.PUBLISHED, Outcome.NOTHING_TO_DO)
-    metrics.add_metric("session_complete", MetricUnit.Count, int(complete))
+    if shard is None:
+        metrics.add_metric("session_complete", MetricUnit.Count, int(complete))
     if summary.data_lag_sessions is not None:
         metrics.add_metric("data_lag_sessions", MetricUnit.Count, summary.data_lag_sessions)
     for name, share in summary.headline.items():
         metrics.add_metric(name, MetricUnit.NoUnit, share)
+
+
+def count_universe(gathered: UniverseSession) -> None:
+    """Emit what a universe has of a session; it is complete where every shard has it."""
+    complete = bool(gathered.gathered) and not gathered.absent
+    metrics.add_metric("universe_published", MetricUnit.Count, gathered.published)
+    metrics.add_metric("universe_withheld", MetricUnit.Count, sum(gathered.withheld.values()))
+    metrics.add_metric("shards_missing", MetricUnit.Count, len(gathered.absent))
+    metrics.add_metric("session_complete", MetricUnit.Count, int(complete))
 
 
 @dataclass(frozen=True, slots=True)

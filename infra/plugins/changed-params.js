@@ -1,6 +1,7 @@
 'use strict';
 
 const Deployed = require('./deployed.js');
+const { WITHOUT_DEFAULT } = require('./known-params.js');
 
 const PLACE = 'after:aws:package:finalize:mergeCustomProviderResources';
 const KEY = 'Params';
@@ -43,7 +44,7 @@ class ChangedParams {
     const stage = this.serverless.getProvider('aws').getStage();
     const given = [this.options.param ?? []].flat().map((pair) => pair.split(/=(.*)/s).slice(0, 2));
     const all = { ...params.default, ...params[stage], ...Object.fromEntries(given) };
-    delete all.apiKeySha256; // a rotated key is no other parameter
+    for (const name of WITHOUT_DEFAULT) delete all[name]; // a rotated key is no other parameter
     return Object.fromEntries(Object.entries(all).map(([name, value]) => [name, String(value)]));
   }
 }

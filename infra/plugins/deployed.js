@@ -136,14 +136,27 @@ class Deployed {
 
   /** Whether IAM would let a role start what is live. */
   async mayStart(RoleName, name) {
+    const { AliasArn } = await this.send(new GetAliasCommand(this.live(name)));
+    return this.may(RoleName, 'lambda:InvokeFunction', () => AliasArn);
+  }
+
+  /** Whether IAM would let a role start a state machine. */
+  async mayRun(RoleName, machine) {
+    const region = this.provider.getRegion();
+    return this.may(RoleName, 'states:StartExecution', (role) => {
+      const [, partition, , , account] = role.split(':');
+      return `arn:${partition}:states:${region}:${account}:stateMachine:${machine}`;
+    });
+  }
+
+  async may(RoleName, action, locate) {
     const client = new IAMClient(await this.config());
     const { Role } = await client.send(new GetRoleCommand({ RoleName }));
-    const { AliasArn } = await this.send(new GetAliasCommand(this.live(name)));
     const { EvaluationResults } = await client.send(
       new SimulatePrincipalPolicyCommand({
         PolicySourceArn: Role.Arn,
-        ActionNames: ['lambda:InvokeFunction'],
-        ResourceArns: [AliasArn],
+        ActionNames: [action],
+        ResourceArns: [locate(Role.Arn)],
       }),
     );
     return EvaluationResults.every(({ EvalDecision }) => EvalDecision === 'allowed');

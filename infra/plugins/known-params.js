@@ -3,8 +3,9 @@
 const fs = require('node:fs');
 const path = require('node:path');
 
-// Comes from SSM unless it is given, so it has no default.
-const WITHOUT_DEFAULT = ['apiKeySha256'];
+// They come from SSM unless they are given, so they have no default.
+const WITHOUT_DEFAULT = ['apiKeySha256', 'originSha256'];
+const DIGESTS = ['SHA-256 digests joined by commas', /^[0-9a-f]{64}(\s*,\s*[0-9a-f]{64})*$/i];
 const ARN = (service) => new RegExp(`^(|arn:aws[a-z-]*:${service}:.+)$`);
 const ANY_WORD = /^\S+$/;
 const WHOLE = (least, most) => (value) => /^\d+$/.test(value) && least <= +value && +value <= most;
@@ -25,9 +26,17 @@ const VALUES = {
   signing: ['none', 'ssm'],
   tickers: ['tickers joined by commas', /^[A-Za-z0-9.^=-]+(,\s*[A-Za-z0-9.^=-]+)*$/],
   bars: ['a source of bars', ANY_WORD],
+  universe: ['none or s3://bucket/key.csv', /^(none|s3:\/\/[a-z0-9.-]{3,63}\/[^\s*?]+)$/],
+  shards: ['1 to 10000', WHOLE(1, 10000)],
+  shardConcurrency: ['1 to 1000', WHOLE(1, 1000)],
   checkBars: ['none or a source of bars', ANY_WORD],
   calendar: ['a code in infra/calendars.yml', (value) => calendars.includes(`\n"${value}":`)],
   auth: ['api-key', 'iam', 'none'],
+  front: ['none', 'cloudfront'],
+  domain: ['nothing or a name as forecasts.example.com', /^(|([a-z0-9-]+\.)+[a-z]{2,})$/],
+  certificate: ['nothing or the ARN of a certificate in us-east-1', /^(|arn:aws[a-z-]*:acm:us-east-1:.+)$/],
+  waf: ['none', 'rate', 'given'],
+  webAcl: ['nothing or the ARN of rules for CloudFront', /^(|arn:aws[a-z-]*:wafv2:us-east-1:\d+:global\/webacl\/.+)$/],
   canary: ['none', 'tenth'],
   concurrency: ['reserved', 'shared'],
   alarmEmail: ['nothing or an address', /^(|[^\s@]+@[^\s@]+)$/],
@@ -40,7 +49,8 @@ const VALUES = {
   rolePath: ['nothing or a path as /forecasts/', /^(|\/[\w/+=,.@-]*\/)$/],
   tags: ['name=value joined by commas', /^(|[^=,\s][^=,]*=[^,]+(,[^=,\s][^=,]*=[^,]+)*)$/],
   protect: ['default', 'on', 'off'],
-  apiKeySha256: ['SHA-256 digests joined by commas', /^[0-9a-f]{64}(\s*,\s*[0-9a-f]{64})*$/i],
+  apiKeySha256: DIGESTS,
+  originSha256: DIGESTS,
 };
 
 // What one value asks of the others.
@@ -50,6 +60,11 @@ const TOGETHER = [
   ['replica=bucket', 'replicaBucket with it', ({ replicaBucket }) => replicaBucket],
   ['replica=bucket', 'storage=new: the rules of a kept bucket are its owner\'s', ({ storage }) => storage === 'new'],
   ['replica=bucket', 'another sse than kms, which S3 copies only with a key of its own there', ({ sse }) => sse !== 'kms'],
+  ['front=cloudfront', 'auth=api-key or none: who signs, signs for the function\'s own URL', ({ auth }) => auth !== 'iam'],
+  ['domain', 'front=cloudfront and certificate with it', ({ front, certificate }) => front === 'cloudfront' && certificate],
+  ['waf=rate', 'front=cloudfront with it', ({ front }) => front === 'cloudfront'],
+  ['waf=rate', 'region us-east-1, where CloudFront has its rules; elsewhere waf=given', ({ region }) => region === 'us-east-1'],
+  ['waf=given', 'front=cloudfront and webAcl with it', ({ front, webAcl }) => front === 'cloudfront' && webAcl],
 ];
 
 /** Refuses a `--param` that serverless.yml does not know or that has a value it cannot have. */
@@ -68,12 +83,19 @@ class KnownParams {
       const expected = findExpected(name, String(value));
       if (expected) refuse(`${name}: expected ${expected}, got ${JSON.stringify(value)}`);
     }
-    const all = { ...written, ...Object.fromEntries(given) };
+    const all = { ...written, ...Object.fromEntries(given), region: findRegion(options) };
     for (const [pair, expected, holds] of TOGETHER) {
       const [name, value] = pair.split('=');
-      if (String(all[name]) === value && !holds(all)) refuse(`${pair}: expected ${expected}`);
+      const is = value === undefined ? all[name] : String(all[name]) === value;
+      if (is && !holds(all)) refuse(`${pair}: expected ${expected}`);
     }
   }
+}
+
+/** The region that serverless.yml resolves. */
+function findRegion({ region }) {
+  const { AWS_REGION, AWS_DEFAULT_REGION } = process.env;
+  return region ?? AWS_REGION ?? AWS_DEFAULT_REGION ?? 'us-east-1';
 }
 
 /** What a parameter must be, in words, where the value is something else. */
@@ -87,3 +109,5 @@ function findExpected(name, value) {
 
 module.exports = KnownParams;
 module.exports.VALUES = VALUES;
+module.exports.WITHOUT_DEFAULT = WITHOUT_DEFAULT;
+module.exports.findRegion = findRegion;

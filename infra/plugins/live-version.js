@@ -79,7 +79,7 @@ class LiveVersion {
 
   async askFunction(name, version) {
     try {
-      const events = name === URL_OF ? await this.askAbout(version) : [{}];
+      const events = name === URL_OF ? await this.askAbout(version) : [this.event(name)];
       const problems = [];
       for (const event of events) problems.push(...(await this.askOnce(name, version, event)));
       return problems;
@@ -87,6 +87,13 @@ class LiveVersion {
       const paused = error.name === 'TooManyRequestsException' ? ' (paused? forecaster resume)' : '';
       return [`${this.deployed.functionName(name)}: ${error.message}${paused}`];
     }
+  }
+
+  // Of a universe the schedule starts the state machine; its first question to the function is asked.
+  event(name) {
+    if (name !== 'daily' || !this.ofUniverse) return {};
+    const { shards } = this.serverless.service.custom;
+    return { universe: 'list', shards, time: new Date().toISOString() };
   }
 
   async askOnce(name, version, event) {
@@ -117,14 +124,22 @@ class LiveVersion {
 
   async askRoles() {
     const region = this.serverless.getProvider('aws').getRegion();
-    const role = `${this.serverless.service.custom.name}-schedule-${region}`;
+    const { name: ours } = this.serverless.service.custom;
+    const role = `${ours}-schedule-${region}`;
     const problems = [];
-    for (const name of ['daily', 'verify']) {
+    for (const name of this.ofUniverse ? ['verify'] : ['daily', 'verify']) {
       if (!(await this.deployed.mayStart(role, name))) {
         problems.push(`${role} may not start ${this.deployed.functionName(name)}: expected lambda:InvokeFunction`);
       }
     }
+    if (this.ofUniverse && !(await this.deployed.mayRun(role, `${ours}-universe`))) {
+      problems.push(`${role} may not start ${ours}-universe: expected states:StartExecution`);
+    }
     return problems;
+  }
+
+  get ofUniverse() {
+    return this.serverless.service.custom.universe === 'many';
   }
 }
 

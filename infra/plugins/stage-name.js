@@ -1,5 +1,7 @@
 'use strict';
 
+const { findRegion } = require('./known-params.js');
+
 const LONGEST_BUCKET = 63; // characters; the bucket of the record has the longest of our names
 const ACCOUNT = '-123456789012-';
 
@@ -7,9 +9,8 @@ const ACCOUNT = '-123456789012-';
 class StageName {
   constructor(serverless, options) {
     const { service, provider } = serverless.configurationInput;
-    const { AWS_REGION, AWS_DEFAULT_REGION } = process.env;
     const stage = options.stage ?? provider.stage;
-    const region = options.region ?? AWS_REGION ?? AWS_DEFAULT_REGION ?? 'us-east-1';
+    const region = findRegion(options);
     const most = LONGEST_BUCKET - `${service}-${ACCOUNT}${region}`.length;
     if (!/^[a-z0-9][a-z0-9-]*$/.test(stage) || stage.length > most) {
       throw new serverless.classes.Error(

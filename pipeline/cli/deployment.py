@@ -37,6 +37,7 @@ def register(app: typer.Typer, keys: typer.Typer) -> None:
     app.command(epilog="Example: forecaster resume --stage dev")(resume)
     app.command(epilog="Example: forecaster rollback --stage prod")(rollback)
     keys.command("rotate", epilog="Example: forecaster api-key rotate --stage prod")(rotate_key)
+    app.command(epilog="Example: forecaster origin-secret --stage prod")(origin_secret)
 
 
 def pause(
@@ -100,6 +101,20 @@ def rotate_key(
     path = Deployment(stage, region, service).store_key(key, api_keys.digest_key(key))
     where = f"is in SSM as {path}; deploy to accept it."
     _print(json, {"key": key, "parameter": path}, f"Key {key}", where)
+
+
+def origin_secret(
+    stage: StageOption = "dev",
+    region: Region = "us-east-1",
+    service: Service = SERVICE,
+    json: options.Json = False,
+) -> None:
+    """Make the secret by which CloudFront is known, kept in SSM; the next deployment takes it.
+
+    CloudFront goes on sending the one before it until another is made: nobody is refused meanwhile.
+    """
+    path = Deployment(stage, region, service).store_origin_secret(api_keys.make_key())
+    _print(json, {"parameter": path}, f"The secret is in SSM as {path}; deploy to use it.")
 
 
 def _print(json: bool, document: dict[str, Any], *lines: str) -> None:

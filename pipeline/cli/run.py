@@ -8,14 +8,16 @@ from datetime import date
 import typer
 
 from pipeline.adapters.aws.s3_options import NO_LOCK, NO_SSE, parse_lock
-from pipeline.cli import console, options
+from pipeline.cli import console, options, universe_run
 from pipeline.cli.forecast_text import print_outcome, print_published, print_surprises
 from pipeline.cli.reasons import RememberingSource
 from pipeline.cli.renaming import Renamed, parse_renamed
 from pipeline.cli.repair import print_repairs
+from pipeline.cli.universe_shards import Setup
 from pipeline.errors import Reason
 from pipeline.jobs import daily
 from pipeline.jobs.daily_summary import Outcome, Summary
+from pipeline.jobs.universe.members import read_universe
 from pipeline.ports import ObjectStore
 from pipeline.record.chain import find_head
 from pipeline.record.vintage import HISTORY_SESSIONS
@@ -34,6 +36,9 @@ def run(
     store: options.Store = "./store",
     bundle: options.Bundle = DEFAULT_BUNDLE,
     tickers: options.Tickers = options.DEFAULT_TICKERS,
+    universe: universe_run.File = None,
+    shards: universe_run.Shards = None,
+    workers: universe_run.Workers = 1,
     renamed: Renamed = None,
     lock: options.Lock = NO_LOCK,
     sse: options.Sse = NO_SSE,
@@ -45,6 +50,15 @@ def run(
     """Publish the forecasts of the last closed session, and show them. Safe to repeat."""
     names, locked = options.parse_tickers(tickers), parse_lock(lock, options.now())
     former = parse_renamed(renamed, names)
+    beside = (bool(renamed), tickers != options.DEFAULT_TICKERS)
+    universe_run.check_options(universe, shards, workers, *beside)
+    if universe is not None:
+        many = read_universe(universe, open_store)
+        calendar_name = universe_run.name_calendar(many, exchange, store)
+        setup = Setup(bars, check_bars, store, bundle, locked, sse, key, calendar_name)
+        layout = universe_run.lay_out(setup, many, shards)
+        universe_run.run_universe(setup, layout, as_of, workers, json=json)
+        return
     with console.progress("Reading bars and forecasting"):
         opened = open_store(store, lock=locked, sse=sse)
         calendar = options.open_calendar(exchange, opened)

@@ -51,17 +51,27 @@ def shrink_to(pooled: Floats, quantiles: Floats, realised: Floats) -> Floats:
     realised : float64 (n, n_horizons), NaN where not realised
     """
     log_gains = pooled.copy()
-    median = quantiles[..., MEDIAN]
+    tails = np.minimum(LEVELS, 1.0 - np.array(LEVELS))
+    reach = quantiles - quantiles[..., MEDIAN, None]
+    moved = realised - quantiles[..., MEDIAN]
     for horizon in range(quantiles.shape[1]):
         known = np.isfinite(realised[:, horizon])
-        moved = realised[known, horizon] - median[known, horizon]
-        for level, probability in enumerate(LEVELS):
-            tail = min(probability, 1.0 - probability)
-            misses = tail * known.sum() / (horizon + 1)  # of targets that do not overlap
-            reach = quantiles[known, horizon, level] - median[known, horizon]
-            if level == MEDIAN or misses < 1.0 or not (np.abs(reach) > 0).all():
-                continue
-            own = np.log(max(float(np.quantile(moved / reach, 1.0 - tail)), np.exp(-MAX_LOG_GAIN)))
-            weight = misses / (misses + SHRINKAGE)
-            log_gains[horizon, level] += weight * (own - pooled[horizon, level])
+        misses = tails * known.sum() / (horizon + 1)  # of targets that do not overlap
+        usable = (misses >= 1.0) & (np.abs(reach[known, horizon]) > 0).all(axis=0)
+        usable[MEDIAN] = False
+        if not usable.any():
+            continue
+        ratios = moved[known, horizon, None] / reach[known, horizon][:, usable]
+        own = np.maximum(_column_quantiles(ratios, 1.0 - tails[usable]), np.exp(-MAX_LOG_GAIN))
+        weight = misses[usable] / (misses[usable] + SHRINKAGE)
+        log_gains[horizon, usable] += weight * (np.log(own) - pooled[horizon, usable])
     return np.clip(log_gains, -MAX_LOG_GAIN, MAX_LOG_GAIN)
+
+
+def _column_quantiles(values: Floats, levels: Floats) -> Floats:
+    """Return of each column (n, k) the quantile of its own level (k,), linear in between."""
+    ordered, position = np.sort(values, axis=0), levels * (len(values) - 1)
+    low = position.astype(np.int64)
+    column = np.arange(len(levels))
+    below, above = ordered[low, column], ordered[np.minimum(low + 1, len(values) - 1), column]
+    return np.asarray(below + (position - low) * (above - below))

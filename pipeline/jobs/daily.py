@@ -8,54 +8,29 @@ a part is published once it is there.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
+from dataclasses import replace
+from datetime import date, datetime
 from functools import partial
 
 from pipeline.errors import DamagedObject, Overtaken, RequestError
 from pipeline.jobs.daily_job import DailyJob, with_mode
 from pipeline.jobs.daily_summary import Outcome, Summary, find_withheld
 from pipeline.jobs.do_without import repair_or_do_without
-from pipeline.jobs.fill_holes import fill_vintage
-from pipeline.jobs.newcomers import read_bars
+from pipeline.jobs.fix_part import FixedVintage, OpenPart, fix_part
 from pipeline.jobs.remake import finish_claimed
 from pipeline.ports import ObjectStore
 from pipeline.record.chain import Link
-from pipeline.record.forecasters import DirectForecaster
 from pipeline.record.manifest import read_manifests
 from pipeline.record.objects import create_or_adopt
 from pipeline.record.part_inputs import read_inputs
-from pipeline.record.part_vintage import Asked, find_vintage, fix_vintage
-from pipeline.record.prior import PriorRecord, read_prior_record
-from pipeline.record.publish import find_unpublished, is_recorded, publish
-from pipeline.record.renamed import select_renamed
+from pipeline.record.prior import read_prior_record
+from pipeline.record.publish import publish
 from pipeline.record.signatures import with_signatures
 from pipeline.record.terms import check_terms, with_terms
-from pipeline.record.vintage import HISTORY_SESSIONS, ReadInfo, Vintage, select_currencies
+from pipeline.record.vintage import HISTORY_SESSIONS
 from pipeline.views.realised import read_realised
 from pipeline.views.refresh import refresh_views
 from pipeline.views.track_record import select_headline
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Part:
-    """The part that a run is about to publish, and what it needs to know of the record.
-
-    `first` is the number it has, unless dead runs have used it up. `later` parts hold only what the
-    session still lacks. `expected` are the exchange's sessions up to the origin, `target_dates` one
-    per horizon.
-    """
-
-    first: int
-    later: bool
-    expected: Sequence[date]
-    target_dates: tuple[date, ...]
-    prior: PriorRecord
-
-    @property
-    def session(self) -> date:
-        return self.expected[-1]
 
 
 def run(job: DailyJob, at: datetime, now: datetime) -> Summary:
@@ -96,7 +71,7 @@ def _publish_missing(job: DailyJob, at: datetime, now: datetime) -> Summary:
     summary = Summary(Outcome.NOTHING_TO_DO, session, manifests=tuple(manifests))
     if missing:
         _check_order(job.store, session, head)
-        part = _Part(
+        part = OpenPart(
             manifests[-1].part + 1 if manifests else 0,
             bool(manifests),
             job.calendar.ending(session, HISTORY_SESSIONS),
@@ -106,9 +81,9 @@ def _publish_missing(job: DailyJob, at: datetime, now: datetime) -> Summary:
                 job.store, job.tables, head, session, job.model_versions, job.repairs
             ),
         )
-        fixed, summary = _fix_vintage(job, part, missing, summary, now)
+        fixed, summary = fix_part(job, part, missing, summary, now)
         if fixed is not None:
-            summary = _publish(job, part, *fixed, summary)
+            summary = _publish(job, part, fixed, summary)
     record = refresh_views(job.store, job.tables)
     realised = read_realised(job.store, job.tables, summary.manifests)
     return replace(summary, headline=select_headline(record), realised=realised)
@@ -127,65 +102,15 @@ def _check_order(store: ObjectStore, session: date, head: Link | None) -> None:
         )
 
 
-def _fix_vintage(
-    job: DailyJob, part: _Part, missing: Sequence[str], summary: Summary, now: datetime
-) -> tuple[tuple[int, bytes] | None, Summary]:
-    """Return the part's number and its vintage as it is stored, None for nothing to record.
-
-    Where no run that asked alike has stored one, the missing tickers are read now.
-    """
-    asked = Asked(job.source.label, job.mode, (*missing, *job.covariates), now)
-    at = (job.store, job.tables, part.session)
-    number, stored = find_vintage(*at, part.first, asked)
-    if stored is not None:
-        return (number, stored), summary
-    vintage, forecaster = _read_vintage(job, missing, part, now), DirectForecaster(job.models)
-    vintage = fill_vintage(job.store, job.tables, vintage, part.expected, part.prior)
-    summary = replace(summary, data_lag_sessions=vintage.data_lag(part.expected))
-    if not part.later and vintage.nobody_traded(part.expected):
-        return None, replace(summary, outcome=Outcome.CLOSED_UNCONFIRMED)
-    known = (vintage, part.expected, part.target_dates[0], part.prior, forecaster)
-    withheld = find_unpublished(*known)
-    fit = [ticker for ticker in missing if ticker not in withheld]
-    if not fit and (part.later or not is_recorded(*known)):
-        return None, replace(summary, outcome=Outcome.INCOMPLETE, withheld=withheld)
-    if part.later:
-        vintage = vintage.only(fit)
-    return fix_vintage(*at, number, asked, vintage.encode(job.tables)), summary
-
-
-def _read_vintage(job: DailyJob, tickers: Sequence[str], part: _Part, now: datetime) -> Vintage:
-    """Read the missing tickers and the bundle's covariates, which a forecast can do without."""
-    symbols = (*tickers, *job.covariates)
-    reading = read_bars(job, tickers, part.prior, part.expected[0], part.session)
-    failures = {
-        ticker: reading.failures[ticker].reason for ticker in tickers if ticker in reading.failures
-    }
-    bars = {symbol: reading.bars[symbol] for symbol in symbols if symbol in reading.bars}
-    info = ReadInfo(
-        asked=symbols,
-        tickers=tuple(tickers),
-        failures=failures,
-        source=job.source.label,
-        mode=job.mode,
-        issued_at=now.astimezone(UTC),
-        dialects={symbol: text for symbol, text in reading.dialects.items() if symbol in bars},
-        currencies=select_currencies(reading.currencies, tickers),
-        second_source=reading.second_source,
-        second_closes=reading.second_closes,
-        renamed=select_renamed(job.renamed, tickers, part.prior),
-    )
-    return Vintage(bars, info)
-
-
-def _publish(job: DailyJob, part: _Part, number: int, data: bytes, summary: Summary) -> Summary:
-    """Publish the part of the vintage in `data`, and return what the session comes to."""
-    vintage = Vintage.decode(job.tables, data)
+def _publish(job: DailyJob, part: OpenPart, fixed: FixedVintage, summary: Summary) -> Summary:
+    """Publish the part of a vintage, and return what the session comes to."""
+    number, data, vintage, forecaster, fit = fixed
     days, reading = (part.expected, part.target_dates), (vintage, data)
     inputs = read_inputs(job.store, job.tables, number, days, reading, part.prior)
+    inputs = replace(inputs, fit=fit)
     write = with_terms(job.store, job.terms, partial(create_or_adopt, job.store))
     write = with_signatures(job.signer, write)
-    manifest = publish(inputs, DirectForecaster(job.models), job.tables, write).link.manifest
+    manifest = publish(inputs, forecaster, job.tables, write).link.manifest
     manifests = (*summary.manifests, manifest)
     withheld = find_withheld(job.tickers, manifests)
     return Summary(

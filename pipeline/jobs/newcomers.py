@@ -10,6 +10,7 @@ from collections import ChainMap
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from datetime import date, timedelta
+from typing import Any
 
 from pipeline.jobs.daily_job import DailyJob
 from pipeline.ports import Reading
@@ -47,7 +48,7 @@ def read_bars(
 
 def _merge(readings: Sequence[Reading]) -> Reading:
     """Return all that readings of different tickers say as one, whatever a reading has."""
-    merged = {}
+    merged: dict[str, Any] = {}
     for name in (field.name for field in fields(Reading)):
         values = [getattr(reading, name) for reading in readings]
         of_symbols = isinstance(values[0], Mapping)

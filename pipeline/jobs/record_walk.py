@@ -17,6 +17,7 @@ from pipeline.record.keys import (
     LOSSES,
     PLANS,
     RUNS,
+    SHARD,
     STORE,
     VIEWS,
     claim_key,
@@ -57,7 +58,7 @@ class Walked:
 
     def left_behind(self, keys: Sequence[str], beside: Collection[str]) -> tuple[str, ...]:
         """Return the keys that no manifest names, and that do not lie beside the record."""
-        named = {key for key, _ in self.objects} | {*beside, *VIEWS, STORE}
+        named = {key for key, _ in self.objects} | {*beside, *VIEWS, STORE, SHARD}
         return tuple(k for k in keys if k not in named and not k.startswith(NEVER_LEFT))
 
 

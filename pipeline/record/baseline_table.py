@@ -10,7 +10,7 @@ import numpy as np
 from pipeline.baselines.fixed_window import Quantiles
 from pipeline.baselines.names import ISSUED
 from pipeline.columns import Columns
-from pipeline.errors import DataError, Reason
+from pipeline.errors import Reason
 from pipeline.forecasting.forecast import Forecast
 from pipeline.grid import round_decimals
 from pipeline.record.forecasters import Forecaster
@@ -26,15 +26,11 @@ def build_baseline_table(
     stamp: Stamp,
 ) -> Columns:
     """Return the baselines table of the tickers we forecast; the others are withheld alike."""
+    baselines = forecaster.baselines([vintage.bars[ticker] for ticker in ours.tickers])
+    refused = {**withheld, **baselines.refused}
+    reasons = {name: dict(refused) for name in ISSUED}
     quantiles: dict[str, dict[str, Quantiles]] = {name: {} for name in ISSUED}
-    reasons = {name: dict(withheld) for name in ISSUED}
-    for ticker in ours.tickers:
-        try:
-            of_ticker = forecaster.baselines(vintage.bars[ticker])
-        except DataError as exc:
-            for name in ISSUED:
-                reasons[name][ticker] = exc.reason
-            continue
+    for ticker, of_ticker in baselines.issued.items():
         for name, of_baseline in of_ticker.items():
             quantiles[name][ticker] = of_baseline
     forecasts = {name: _as_forecast(ours, tickers) for name, tickers in quantiles.items()}

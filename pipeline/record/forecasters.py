@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
-from pipeline.bars import Bars, RawBars
+from pipeline.bars import Bars, Floats, RawBars
 from pipeline.baselines.fixed_window import (
     BASELINE_SESSIONS,
     LEAST_SESSIONS,
@@ -26,6 +27,14 @@ from pipeline.forecasting.models import Models
 from pipeline.record.state import Gains, as_log_gains
 
 
+@dataclass(frozen=True, slots=True)
+class Baselines:
+    """Ticker -> baseline -> its forecast from the last session, and why a ticker has none."""
+
+    issued: Mapping[str, Mapping[str, Quantiles]]
+    refused: Mapping[str, Reason]
+
+
 class Forecaster(Protocol):
     """What forecasts from the bars of a vintage: made for it, or looked up in a long history."""
 
@@ -38,18 +47,19 @@ class Forecaster(Protocol):
     def forecast(self, bars: Sequence[Bars], vix: RawBars | None) -> Forecast:
         """Return the forecast from the last session of each ticker, gains not applied."""
 
-    def baselines(self, bars: RawBars) -> dict[str, Quantiles]:
-        """Return the baselines of one ticker, n = 1; raises DataError where bars do not allow."""
+    def baselines(self, bars: Sequence[RawBars]) -> Baselines:
+        """Return the baselines of each ticker, n = 1, or why its bars do not allow any."""
 
     def first_log_gains(self, bars: RawBars, vix: RawBars | None) -> Gains:
         """Return the log gains that a ticker starts with which another than `bundle` serves."""
 
 
 class DirectForecaster:
-    """Forecasts made from the bars given."""
+    """Forecasts made from the bars given; what is learned of the same bars is learned once."""
 
     def __init__(self, models: Models) -> None:
         self._models = models
+        self._learned: dict[str, tuple[RawBars, Gains]] = {}
 
     @property
     def bundle(self) -> ModelBundle:
@@ -73,36 +83,63 @@ class DirectForecaster:
         ]
         return Forecast.concat(parts).take(np.argsort([*rows[0], *rows[1]]))
 
-    def baselines(self, bars: RawBars) -> dict[str, Quantiles]:
-        """Return the baselines of one ticker, n = 1, as far as its history goes.
+    def baselines(self, bars: Sequence[RawBars]) -> Baselines:
+        """Return the baselines of each ticker, n = 1, as far as its history goes.
 
-        Raises
-        ------
-        InvalidBars
-            When there are too few bars for any, or one of the last 300 is not valid.
+        What are alike, in length and in parameters, are computed in one pass.
         """
-        closes = np.log(select_baseline_bars(bars).close)[None]
-        return issue_baselines(closes, garch_parameters(self._models, bars.ticker))
+        closes, refused = {}, {}
+        for of_ticker in bars:
+            try:
+                closes[of_ticker.ticker] = np.log(select_baseline_bars(of_ticker).close)
+            except InvalidBars as exc:
+                refused[of_ticker.ticker] = exc.reason
+        garch = select_garch(self._models, closes)
+        alike: dict[tuple[int, int], list[str]] = {}
+        for ticker, history in closes.items():
+            alike.setdefault((len(history), id(garch[ticker])), []).append(ticker)
+        issued: dict[str, dict[str, Quantiles]] = {}
+        for tickers in alike.values():
+            histories = np.stack([closes[ticker] for ticker in tickers])
+            of_alike = issue_baselines(histories, garch[tickers[0]])
+            for row, ticker in enumerate(tickers):
+                issued[ticker] = {name: of.row(row) for name, of in of_alike.items()}
+        return Baselines(issued, refused)
 
     def first_log_gains(self, bars: RawBars, vix: RawBars | None) -> Gains:
         """Return what the bundle has, or what the ticker's own past in the vintage teaches."""
-        model = self._models.select(bars.ticker)
-        stored = model.manifest.gains.get(bars.ticker)
+        stored = self._models.select(bars.ticker).manifest.gains.get(bars.ticker)
         if stored is not None:
             return as_log_gains(np.array(stored))
+        of, gains = self._learned.get(bars.ticker, (None, ()))
+        if of is not bars:
+            gains = as_log_gains(self._learn(bars, vix))
+            self._learned[bars.ticker] = bars, gains
+        return gains
+
+    def _learn(self, bars: RawBars, vix: RawBars | None) -> Floats:
+        model = self._models.select(bars.ticker)
         try:
-            return as_log_gains(learn_first_gains(Bars.validate(bars), model, vix))
+            return learn_first_gains(Bars.validate(bars), model, vix)
         except DataError:  # its older bars are none that anything can be learned from
-            return as_log_gains(np.exp(pool_log_gains(model.manifest)))
+            return np.exp(pool_log_gains(model.manifest))
 
 
-def garch_parameters(models: Models, ticker: str) -> Parameters | None:
-    """Return the ticker's GARCH(1,1)-t parameters, else the pooled ones of those that are stored.
+def select_garch(models: Models, tickers: Iterable[str]) -> dict[str, Parameters | None]:
+    """Return each ticker's GARCH(1,1)-t parameters, else the pooled ones of those that are stored.
 
-    The pooled ones have no omega. None where the bundle has no parameters at all.
+    The pooled ones have no omega, and are one object for all. None where the bundle has no
+    parameters at all.
     """
-    stored = models.select(ticker).manifest.baselines.get(GARCH_T, {})
-    return stored.get(ticker) or pool_parameters(stored)
+    pooled: dict[str, Parameters | None] = {}
+    selected = {}
+    for ticker in tickers:
+        manifest = models.select(ticker).manifest
+        stored, version = manifest.baselines.get(GARCH_T, {}), manifest.model_version
+        if ticker not in stored and version not in pooled:
+            pooled[version] = pool_parameters(stored)
+        selected[ticker] = stored.get(ticker) or pooled[version]
+    return selected
 
 
 def select_baseline_bars(bars: RawBars) -> Bars:

@@ -17,6 +17,7 @@ class Kind(StrEnum):
     """What lies under a key."""
 
     STORE = "store"
+    SHARD = "shard"
     TABLE = "table"
     SCORES = "scores"
     STATE = "state"
@@ -36,6 +37,7 @@ _MONTH = "month=(?P<month>[0-9]{4}-[0-9]{2})"
 _SHA256 = "[0-9a-f]{64}"
 _FORMS = {
     Kind.STORE: r"store\.json",
+    Kind.SHARD: r"universe\.shard\.json",
     Kind.TABLE: r"(?:bars|forecasts|baselines|scenarios|templates|scenario_scores)/"
     rf"{_MONTH}/{_PART}\.parquet",
     Kind.SCORES: rf"scores/{_MONTH}/{_PART}\.parquet",

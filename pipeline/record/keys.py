@@ -10,6 +10,7 @@ from datetime import date
 from pipeline.errors import StoreError
 
 STORE = "store.json"
+SHARD = "universe.shard.json"  # beside it, where the store is a shard of a universe
 LATEST = "latest.json"
 TRACK_RECORD = "track_record.json"
 HISTORY = "history.json"

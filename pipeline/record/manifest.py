@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import date
 from enum import StrEnum
+from functools import cached_property
 
 import msgspec
 
@@ -46,7 +47,9 @@ def reason_of(status: str) -> str | None:
     return None if status == OK else status.removeprefix(_WITHHELD)
 
 
-class RunManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+class RunManifest(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, dict=True
+):
     """What one part published: the commit point, written last.
 
     `tickers` maps ticker to status (`ok` or `withheld:<reason>`), `objects` key to sha256,
@@ -88,9 +91,9 @@ class RunManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_
         """The version of the model on duty, and those of others that serve some tickers."""
         return tuple(dict.fromkeys([self.model_version, *self.others.values()]))
 
-    @property
-    def published(self) -> set[str]:
-        return {ticker for ticker, status in self.tickers.items() if status == OK}
+    @cached_property
+    def published(self) -> frozenset[str]:
+        return frozenset(ticker for ticker, status in self.tickers.items() if status == OK)
 
     @property
     def withheld(self) -> dict[str, str]:

@@ -25,6 +25,7 @@ from pipeline.record.keys import (
     table_key,
 )
 from pipeline.record.mended import NOTHING_MENDED, MendedCloses
+from pipeline.record.plausible_close import Fit
 from pipeline.record.prior import PriorRecord
 from pipeline.record.prior_templates import PriorTemplates
 from pipeline.record.scoring import split_by_month
@@ -49,6 +50,7 @@ class PartInputs:
     prior : what the record says before the part
     mended : closes of the vintage that the record has scored by otherwise
     scenarios : those of earlier parts that the vintage may realise
+    fit : which of the vintage's tickers are fit for a forecast, where that is known already
     """
 
     number: int
@@ -59,6 +61,7 @@ class PartInputs:
     prior: PriorRecord
     mended: MendedCloses = NOTHING_MENDED
     scenarios: EarlierScenarios = EarlierScenarios()
+    fit: Fit | None = None
 
     @property
     def session(self) -> date:

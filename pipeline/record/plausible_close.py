@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -40,10 +40,17 @@ class _Row:
     sigma: float
 
 
+class Fit(NamedTuple):
+    """The tickers' bars fit for a forecast, and the reason of each withheld ticker."""
+
+    usable: Sequence[Bars]
+    withheld: Mapping[str, Reason]
+
+
 def select_fit(
     vintage: Vintage, expected: Sequence[date], next_session: date, prior: PriorRecord
-) -> tuple[list[Bars], dict[str, Reason]]:
-    """Return the tickers' bars fit for a forecast, and the reason of each withheld ticker.
+) -> Fit:
+    """Return which tickers of a vintage are fit for a forecast.
 
     Parameters
     ----------
@@ -52,7 +59,7 @@ def select_fit(
     """
     usable, withheld = vintage.usable(expected, prior.bars)
     if _is_history(vintage.info, next_session):
-        return usable, withheld
+        return Fit(usable, withheld)
     rows = _index_forecasts(prior.unscored)
     doubted = {
         bars.ticker: Reason.IMPLAUSIBLE_CLOSE
@@ -62,7 +69,8 @@ def select_fit(
             for row in _find_implausible(bars, rows.get(bars.ticker, ()), prior)
         )
     }
-    return [bars for bars in usable if bars.ticker not in doubted], withheld | doubted
+    left = [bars for bars in usable if bars.ticker not in doubted]
+    return Fit(left, withheld | doubted)
 
 
 def _is_history(info: ReadInfo, next_session: date) -> bool:

@@ -6,7 +6,7 @@ in the store: all by the same function.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 
 import numpy as np
@@ -22,7 +22,7 @@ from pipeline.record.forecasters import Forecaster
 from pipeline.record.issued_scenarios import IssuedScenarios
 from pipeline.record.next_state import apply_scores, hand_over, start_part
 from pipeline.record.part import PartInputs, PartWriter, PublishedPart, Write
-from pipeline.record.plausible_close import select_fit
+from pipeline.record.plausible_close import Fit, select_fit
 from pipeline.record.prior import PriorRecord
 from pipeline.record.proven import with_unproven
 from pipeline.record.renamed import take_over
@@ -55,7 +55,9 @@ def publish(
         When other bytes lie in the place of the bundle.
     """
     vintage, bundle, writer = part.vintage, forecaster.bundle, PartWriter(part, tables, write)
-    usable, withheld = select_fit(vintage, part.expected, part.target_dates[0], part.prior)
+    usable, withheld = part.fit or select_fit(
+        vintage, part.expected, part.target_dates[0], part.prior
+    )
     others = forecaster.select_others(vintage.info.tickers)
     for used in dict.fromkeys([bundle.version, *(of.version for of in others.values())]):
         writer.write_bundle(next(of for of in (bundle, *others.values()) if of.version == used))
@@ -72,7 +74,7 @@ def publish(
     unfit = find_unfit(forecast)
     fit = forecast.where(np.array([ticker not in unfit for ticker in forecast.tickers], bool))
     forecasts = writer.write_table(
-        "forecasts", build_forecast_columns(fit, withheld | unfit, stamp)
+        "forecasts", build_forecast_columns(fit, {**withheld, **unfit}, stamp)
     )
     baselines = writer.write_table(
         "baselines", build_baseline_table(vintage, forecast, withheld, forecaster, stamp)
@@ -87,11 +89,7 @@ def publish(
 
 
 def is_recorded(
-    vintage: Vintage,
-    expected: Sequence[date],
-    next_session: date,
-    prior: PriorRecord,
-    forecaster: Forecaster,
+    vintage: Vintage, session: date, prior: PriorRecord, withheld: Collection[str]
 ) -> bool:
     """Whether the first part of a session goes on the record, refusals included.
 
@@ -99,29 +97,24 @@ def is_recorded(
     begins with a part that publishes somebody.
     """
     if prior.link is not None:
-        return vintage.traded(expected[-1])
-    withheld = find_unpublished(vintage, expected, next_session, prior, forecaster)
+        return vintage.traded(session)
     return len(withheld) < len(vintage.info.tickers)
 
 
 def find_unpublished(
-    vintage: Vintage,
-    expected: Sequence[date],
-    next_session: date,
-    prior: PriorRecord,
-    forecaster: Forecaster,
-) -> dict[str, Reason]:
+    vintage: Vintage, fit: Fit, session: date, prior: PriorRecord, forecaster: Forecaster
+) -> Mapping[str, Reason]:
     """Return the reason of each ticker that a part is to withhold, for all that is known before.
 
     What a model answers is known where a record begins: else gains may have to be learned first.
     """
-    usable, withheld = select_fit(vintage, expected, next_session, prior)
+    usable, withheld = fit
     if prior.link is not None:
         return withheld
-    state = start_part(prior, forecaster.bundle.manifest, expected[-1], 0)
+    state = start_part(prior, forecaster.bundle.manifest, session, 0)
     state = _hand_over(state, prior, vintage, usable, forecaster)
     forecast = forecaster.forecast(usable, vintage.bars.get(VIX)).calibrate(state.calibration)
-    return withheld | find_unfit(forecast)
+    return {**withheld, **find_unfit(forecast)}
 
 
 def find_unfit(forecast: Forecast) -> dict[str, Reason]:

@@ -32,7 +32,10 @@ def find_revisions(now: RawBars, then: RawBars) -> dict[str, Revision]:
 
     A value that is NaN in either is left out.
     """
-    changes = {name: relative_change(now, then, name) for name in (*PRICES, "volume")}
+    if not are_comparable(now, then):
+        return {}
+    overlap = _Overlap(now, then)
+    changes = {name: overlap.relative_change(name) for name in (*PRICES, "volume")}
     return {name: _summarise(change, now) for name, change in changes.items() if change.any()}
 
 
@@ -114,21 +117,33 @@ def _is_late(now: RawBars, then: RawBars, session: np.datetime64, split: float) 
 
 def relative_change(now: RawBars, then: RawBars, name: str) -> Floats:
     """Return the relative change of each bar of `now`, 0 where the vintages cannot be compared."""
-    change = np.zeros(len(now))
     if not are_comparable(now, then):
+        return np.zeros(len(now))
+    return _Overlap(now, then).relative_change(name)
+
+
+class _Overlap:
+    """The sessions of two readings that can be compared: which bars of both they have."""
+
+    def __init__(self, now: RawBars, then: RawBars) -> None:
+        self._now, self._then = now, then
+        at = np.searchsorted(then.session, now.session).clip(max=len(then) - 1)
+        self._rows = np.flatnonzero(then.session[at] == now.session)
+        self._at = at[self._rows]
+        self._factor = requoting_factors(now, then)[self._at]
+
+    def relative_change(self, name: str) -> Floats:
+        change = np.zeros(len(self._now))
+        after, factor = getattr(self._now, name)[self._rows], self._factor
+        with np.errstate(over="ignore", invalid="ignore"):
+            before = getattr(self._then, name)[self._at]
+            before = before * (factor if name == "volume" else 1 / factor)
+            usable = np.isfinite(before) & np.isfinite(after) & (before > 0)
+            relative = after[usable] / before[usable] - 1.0
+        # Dividing by a split's factor costs a bit or two.
+        relative[np.abs(relative) < 1e-12] = 0.0
+        change[self._rows[usable]] = np.clip(relative, -LARGEST_CHANGE, LARGEST_CHANGE)
         return change
-    at = np.searchsorted(then.session, now.session).clip(max=len(then) - 1)
-    factor = requoting_factors(now, then)[at]
-    with np.errstate(over="ignore", invalid="ignore"):
-        before = getattr(then, name)[at] * (factor if name == "volume" else 1 / factor)
-        after = getattr(now, name)
-        usable = (then.session[at] == now.session) & np.isfinite(before) & np.isfinite(after)
-        usable &= before > 0
-        relative = after[usable] / before[usable] - 1.0
-    change[usable] = np.clip(relative, -LARGEST_CHANGE, LARGEST_CHANGE)
-    # Dividing by a split's factor costs a bit or two.
-    change[np.abs(change) < 1e-12] = 0.0
-    return change
 
 
 def are_comparable(now: RawBars, then: RawBars) -> bool:
@@ -137,7 +152,7 @@ def are_comparable(now: RawBars, then: RawBars) -> bool:
 
 
 def _is_ordered(bars: RawBars) -> bool:
-    return bool((np.diff(bars.session).astype(np.int64) > 0).all())
+    return bool((bars.session[1:] > bars.session[:-1]).all())
 
 
 def _summarise(change: Floats, now: RawBars) -> Revision:

@@ -10,6 +10,7 @@ class Cloud {
     this.notes = {};
     this.asked = [];
     this.shares = [];
+    this.startable = [];
     this.looks = 0;
   }
   async share(name, weights) {
@@ -37,7 +38,7 @@ class Cloud {
     this.url = this.auths[this.live[name]] === 'iam' ? 'AWS_IAM' : 'NONE';
   }
   async invoke(name, version, event) {
-    this.asked.push([name, version, event.path ?? '', event.body ?? '']);
+    this.asked.push([name, version, event.path ?? event.universe ?? '', event.body ?? '']);
     if (this.broken.includes(name)) return { failed: true, answer: { errorType: 'Broken' } };
     if (this.broken.includes('unreachable')) throw new Error('no way there');
     if (event.path === '/openapi.json') {
@@ -49,18 +50,23 @@ class Cloud {
     const [, statusCode, code] = wrong ? wrong.split(' ') : ['', '200', ''];
     return { failed: false, answer: { statusCode: Number(statusCode), body: JSON.stringify({ code }) } };
   }
-  async mayStart() {
+  async mayStart(role, name) {
+    this.startable.push(name);
     return this.rights;
+  }
+  async mayRun(role, machine) {
+    this.startable.push(machine);
+    return this.rights && !this.broken.includes(machine);
   }
   functionName(name) {
     return `f-${name}`;
   }
 }
 
-async function deploy({ url, fails, canary = 'none', changes = {}, ...state }) {
+async function deploy({ url, fails, canary = 'none', universe = 'none', changes = {}, ...state }) {
   const cloud = new Cloud({ url, ...state });
   const service = {
-    custom: { name: 'f', canary },
+    custom: { name: 'f', canary, universe },
     getFunction: () => ({ environment: { FORECASTER_TICKERS: 'QQQ, SPY' } }),
   };
   const getProvider = () => ({ getRegion: () => 'us-east-1' });
@@ -79,8 +85,8 @@ async function deploy({ url, fails, canary = 'none', changes = {}, ...state }) {
     error = thrown.message;
     await hooks.error();
   }
-  const { live, notes, asked, shares } = cloud;
-  return { live, notes, asked, shares, waits, url: cloud.url, error };
+  const { live, notes, asked, shares, startable } = cloud;
+  return { live, notes, asked, shares, startable, waits, url: cloud.url, error };
 }
 
 async function main() {

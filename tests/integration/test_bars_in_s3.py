@@ -145,3 +145,12 @@ def test_nothing_is_asked_of_s3_before_it_is_read(monkeypatch: pytest.MonkeyPatc
     # Nobody answers there, which the first question finds.
     failure = source.read(["SPY"], *ALL_TIME).failures["SPY"]
     assert failure.reason is Reason.SOURCE_UNAVAILABLE
+
+
+def test_each_reading_is_of_what_is_there_then(s3: S3) -> None:
+    """A function that stays warm reads a file again that has grown since."""
+    put(s3, "growing/all.csv", LONG.encode())
+    source = open_bars(f"s3://{BUCKET}/growing/all.csv")
+    assert source.read(["SPY"], *ALL_TIME).bars["SPY"].session[-1] == np.datetime64("2024-12-27")
+    put(s3, "growing/all.csv", f"{LONG}SPY,2024-12-30,3,3,3,3\n".encode())
+    assert source.read(["SPY"], *ALL_TIME).bars["SPY"].session[-1] == np.datetime64("2024-12-30")

@@ -164,9 +164,9 @@ def test_it_can_neither_read_the_record_nor_the_key_nor_change_its_own_role() ->
         if any(action.endswith(("Object", "ObjectVersion")) for action in actions):
             assert all("-serverlessdeploymentbuck*" in resource for resource in resources)
         if any(action.startswith("ssm:") for action in actions):
-            assert resources == [
-                "arn:aws:ssm:*:123456789012:parameter/financial-forecaster/dev/api-key-sha256"
-            ]
+            of_stage = "arn:aws:ssm:*:123456789012:parameter/financial-forecaster/dev/"
+            names = ("api-key-sha256", "origin-secret", "origin-secret-sha256")
+            assert resources == [of_stage + name for name in names]
         if any(action.startswith("iam:") for action in actions):
             assert len(resources) == 1
             assert re.fullmatch(r".*/financial-forecaster-dev-(reader-)?\*", resources[0])
@@ -196,9 +196,8 @@ def test_a_repository_is_named_as_github_s_tokens_do_and_never_by_a_pattern(subj
 
 def test_roles_are_passed_to_functions_and_schedules_only() -> None:
     (passing,) = [each for each in statements() if "iam:PassRole" in listed(each["Action"])]
-    assert passing["Condition"] == {
-        "StringEquals": {"iam:PassedToService": ["lambda.amazonaws.com", "scheduler.amazonaws.com"]}
-    }
+    services = [f"{name}.amazonaws.com" for name in ("lambda", "scheduler", "states")]
+    assert passing["Condition"] == {"StringEquals": {"iam:PassedToService": services}}
 
 
 @pytest.mark.parametrize("name", POLICIES)
@@ -213,6 +212,7 @@ TYPES = (
     "Lambda::EventInvokeConfig", "Lambda::Function", "Lambda::Permission", "Lambda::Url",
     "Lambda::Version", "Logs::LogGroup", "S3::Bucket", "S3::BucketPolicy", "SNS::Subscription",
     "SNS::Topic", "SNS::TopicPolicy", "SQS::Queue", "SQS::QueuePolicy", "Scheduler::Schedule",
+    "IAM::Policy", "StepFunctions::StateMachine",
 )  # fmt: skip
 # What CloudFormation asks for on behalf of others: of such a type with what ours has not.
 OF_OTHERS = (
@@ -228,6 +228,7 @@ OF_OTHERS = (
     "s3:*AnalyticsConfiguration", "s3:*InventoryConfiguration",
     "s3:*IntelligentTieringConfiguration", "s3:*MetricsConfiguration", "s3:*Replication*",
     "s3:*Logging", "s3:*BucketNotification", "s3:*Website", "s3:*CORS", "s3:*Cors",
+    "iam:*UserPolicy", "iam:*GroupPolicy",
     "s3:PutBucketAcl", "s3:DeleteBucketEncryption", "s3:DeleteBucketLifecycle",
     "sns:*ProtectionPolicy", "s3:REST*",
 )  # fmt: skip

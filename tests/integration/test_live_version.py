@@ -88,6 +88,10 @@ SCENARIOS |= {
     "a tenth, first": {**TENTH, "live": {}, "changes": {"live": all_at("$LATEST")}},
     "a tenth, does not answer": {**TENTH, "broken": ["onDemand"]},
 }
+SCENARIOS |= {
+    "a universe": {**START, "universe": "many"},
+    "a universe that may not be started": {**START, "universe": "many", "broken": ["f-universe"]},
+}
 NOT_SHARED = ["onDemand", {}]
 
 
@@ -177,3 +181,17 @@ def test_nothing_is_shared_where_there_is_nothing_to_compare(done: Any, why: str
 
 def test_without_a_canary_nobody_waits_and_a_share_left_behind_ends(done: Any) -> None:
     assert (done["well"]["shares"], done["well"]["waits"]) == ([NOT_SHARED], [])
+
+
+def test_of_a_universe_the_list_of_shards_is_asked_for_and_the_state_machine_must_be_startable(
+    done: Any,
+) -> None:
+    asked = [(name, path) for name, _, path, _ in done["a universe"]["asked"]]
+    assert [path for name, path in asked if name == "daily"] == ["list"]
+    assert done["a universe"]["startable"] == ["verify", "f-universe"]
+    assert done["a universe"]["live"] == all_at("3")
+    refused = done["a universe that may not be started"]
+    assert "f-universe: expected states:StartExecution" in refused["error"]
+    assert refused["live"] == all_at("1")
+    assert done["well"]["startable"] == ["daily", "verify"]
+    assert ["daily", "3", "", ""] in done["well"]["asked"]

@@ -120,3 +120,24 @@ def test_a_rotated_key_is_kept_encrypted_and_the_one_before_stays_accepted(
         made.append(kept["Value"])
     digests = ssm.get_parameter(Name=f"{path}-sha256")["Parameter"]["Value"]
     assert digests == f"{digest_key(made[2])},{digest_key(made[1])}"
+
+
+def test_what_cloudfront_sends_is_known_to_the_version_before_and_to_the_next(
+    forecaster: Forecaster,
+) -> None:
+    ssm, path = client("ssm"), "/financial-forecaster/prod/origin-secret"
+
+    def kept(name: str = "") -> str:
+        return str(ssm.get_parameter(Name=path + name)["Parameter"]["Value"])
+
+    known, sent = [], []
+    for _ in range(4):
+        answer = forecaster("origin-secret", "--stage", "prod", "--json")
+        assert json.loads(answer.out) == {"parameter": path}
+        known.append(kept("-sha256").split(","))
+        sent.append(digest_key(kept()))
+        assert known[-1][-1] == sent[-1]
+        assert digest_key(kept("-next")) == known[-1][0]
+    assert len({*sent}) == 3
+    for before, now in zip(known, sent[1:], strict=False):
+        assert now in before

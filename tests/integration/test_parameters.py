@@ -18,7 +18,7 @@ const KnownParams = require('./infra/plugins/known-params.js');
 const cases = JSON.parse(require('fs').readFileSync(0, 'utf8'));
 const said = cases.map(([params, given, stage]) => {
   try {
-    const options = { param: given, stage };
+    const options = { param: given, stage, region: 'us-east-1' };
     new KnownParams({ configurationInput: { params }, classes: { Error } }, options);
     return '';
   } catch (error) {
@@ -75,7 +75,9 @@ REFUSED = {
     "calendar": "NYSE!", "auth": "apikey", "concurrency": "share", "alarmEmail": "desk",
     "alarmTopic": "alarms", "reader": "yes", "roleBoundary": "boundary", "rolePath": "forecasts",
     "tags": "cost centre", "protect": "yes", "digest": "email", "budgetUsd": "five",
-    "logDays": "31", "apiKeySha256": "c0ffee",
+    "logDays": "31", "apiKeySha256": "c0ffee", "front": "on", "domain": "https://a.example",
+    "certificate": "arn:aws:acm:eu-west-1:1:certificate/c", "waf": "on", "webAcl": "arn:aws:waf",
+    "originSha256": "c0ffee", "universe": "universe.csv", "shards": "0", "shardConcurrency": "many",
 }  # fmt: skip
 TAKEN = {
     "image": "prebuilt", "imageUri": "r.example/n@sha256:" + "a" * 64, "storage": "kept",
@@ -85,7 +87,10 @@ TAKEN = {
     "canary": "tenth", "tickers": "^VIX, BRK-B,SIE.DE",
     "bars": "simulated", "calendar": "XLON", "auth": "iam", "concurrency": "shared",
     "alarmEmail": "desk@example.com", "digest": "mail", "budgetUsd": "12.5", "logDays": "365",
-    "apiKeySha256": "a" * 64 + "," + "b" * 64,
+    "apiKeySha256": "a" * 64 + "," + "b" * 64, "front": "cloudfront",
+    "certificate": "arn:aws:acm:us-east-1:1:certificate/c",
+    "webAcl": "arn:aws:wafv2:us-east-1:1:global/webacl/n/i", "originSha256": "a" * 64,
+    "universe": "s3://lists/us/universe.csv", "shards": "40", "shardConcurrency": "20",
 }  # fmt: skip
 # What a value asks of others, and a set of parameters that lacks it.
 TOGETHER = {
@@ -102,6 +107,12 @@ APART = [
         "sse=kms",
         f"kmsKey={TAKEN['kmsKey']}",
     ],
+    ["front=cloudfront", "auth=iam"],
+    ["domain", "domain=a.example", "front=cloudfront"],
+    ["domain", "domain=a.example", f"certificate={TAKEN['certificate']}"],
+    ["waf=rate"],
+    ["waf=given", "front=cloudfront"],
+    ["waf=given", f"webAcl={TAKEN['webAcl']}"],
 ]
 
 

@@ -21,6 +21,7 @@ from pipeline.jobs.replay import replay
 from pipeline.jobs.verify import verify
 from pipeline.record.claims import decode_claim
 from pipeline.record.keys import CLAIMS, calibration_key, manifest_key, table_key
+from pipeline.record.manifest import Mode
 from pipeline.record.state import State
 from tests.support.fakes import MemoryObjects
 from tests.support.records import run
@@ -38,7 +39,7 @@ NOW = datetime(2025, 2, 3, tzinfo=UTC)
 @pytest.fixture(scope="module")
 def job(model: Model, real_bars: Path) -> DailyJob:
     source = FolderBars(real_bars)
-    return DailyJob(TICKERS, source, CALENDAR, MemoryObjects(), TABLES, model, mode="as_of")
+    return DailyJob(TICKERS, source, CALENDAR, MemoryObjects(), TABLES, model, mode=Mode.AS_OF)
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,7 @@ TRUST = {
     "Principal": {"Service": "lambda.amazonaws.com"},
     "Action": "sts:AssumeRole",
 }
-FIRST, SECOND = "a" * 64, "b" * 64
+FIRST, SECOND, THIRD = "a" * 64, "b" * 64, "c" * 64
 HEALTHY = {"statusCode": 200, "body": json.dumps({"status": "ok", "model_version": "2026-11-01-x"})}
 SESSION = boto3.session.Session()
 
@@ -89,8 +89,8 @@ def deploy(aws: str) -> Deploy:
             functions.create_alias(**alias)
         known[function] = version
 
-    def run(tickers: str, auth: str = "api-key", keys: str = FIRST) -> None:
-        on_demand = {"FORECASTER_AUTH": auth, "FORECASTER_API_KEY_SHA256": keys}
+    def run(tickers: str, auth: str = "api-key", keys: str = FIRST, **others: str) -> None:
+        on_demand = {"FORECASTER_AUTH": auth, "FORECASTER_API_KEY_SHA256": keys, **others}
         move(DAILY, publish(DAILY, {"FORECASTER_TICKERS": tickers}))
         move(ON_DEMAND, publish(ON_DEMAND, on_demand))
 
@@ -205,3 +205,25 @@ def test_what_a_broken_off_deployment_shares_is_shared_no_longer(
     assert forecaster("rollback", "--yes").code == 0
     alias = client("lambda").get_alias(FunctionName=ON_DEMAND, Name="live")
     assert not alias.get("RoutingConfig", {}).get("AdditionalVersionWeights")
+
+
+@pytest.mark.parametrize(
+    ("before", "live_now", "goes"),
+    [
+        (None, "none", True),
+        ("none", FIRST, False),  # the URL would answer past CloudFront and its rules
+        (FIRST, "none", False),  # nobody sends any more what it would ask for
+        (FIRST, f"{SECOND},{FIRST}", True),
+        (f"{SECOND},{FIRST}", f"{THIRD},{SECOND}", True),
+        (FIRST, f"{THIRD},{SECOND}", False),
+    ],
+)
+def test_it_goes_to_no_version_that_does_not_know_what_cloudfront_sends(
+    forecaster: Forecaster, deploy: Deploy, aws: str, before: str | None, live_now: str, goes: bool
+) -> None:
+    deploy("SPY", **({} if before is None else {"FORECASTER_ORIGIN_SHA256": before}))
+    deploy("QQQ", FORECASTER_ORIGIN_SHA256=live_now)
+    answer_invocations(aws, HEALTHY, HEALTHY)
+    answer = forecaster("rollback", "--yes")
+    assert (answer.code, live()) == ((0, ["1", "1"]) if goes else (1, ["2", "2"]))
+    assert ("A rollback leaves CloudFront as it is" in answer.err) != goes

@@ -8,7 +8,14 @@ BUCKET = "financial-forecaster-dev-123456789012-us-east-1"
 OBJECTS = f"arn:aws:s3:::{BUCKET}"
 VIEWS = ("latest.json", "track_record.json", "history.json", "scenarios.bin", "index.html")
 OVERWRITTEN = (*VIEWS, "announced.json")
-BUT_VIEWS = [*(f"Store.Arn/store/{name}" for name in OVERWRITTEN), "Store.Arn/athena/*"]
+BUT_VIEWS = [
+    *(f"Store.Arn/store/{name}" for name in OVERWRITTEN),
+    # Of a universe, in each of its shards and beside them.
+    *(f"Store.Arn/store/shard=*/{name}" for name in (*OVERWRITTEN, "universe.shard.json")),
+    "Store.Arn/store/universe/*",
+    "Store.Arn/athena/*",
+    "Store.Arn/engine/*",
+]
 
 
 def deny(sid: str, action: Any, **rest: Any) -> dict[str, Any]:
@@ -19,6 +26,12 @@ def forget(name: str, view: str) -> dict[str, Any]:
     """The rule that drops the old versions of a view."""
     kept = {"NoncurrentVersionExpiration": {"NoncurrentDays": 90}}
     return {"Id": f"overwritten-{name}", "Status": "Enabled", "Prefix": f"store/{view}"} | kept
+
+
+def passing(name: str, prefix: str, days: int) -> dict[str, Any]:
+    """The rule that drops what is of no use after some days."""
+    rule = {"Id": name, "Status": "Enabled", "Prefix": prefix, "ExpirationInDays": days}
+    return rule | {"NoncurrentVersionExpiration": {"NoncurrentDays": 1}}
 
 
 STORE: dict[str, Any] = {
@@ -39,13 +52,9 @@ STORE: dict[str, Any] = {
         *map(
             forget, ("latest", "track-record", "history", "scenarios", "page", "mark"), OVERWRITTEN
         ),
-        {
-            "Id": "query-results",
-            "Status": "Enabled",
-            "Prefix": "athena/",
-            "ExpirationInDays": 14,
-            "NoncurrentVersionExpiration": {"NoncurrentDays": 1},
-        },
+        forget("universe", "universe/"),
+        passing("results-of-shards", "engine/", 30),
+        passing("query-results", "athena/", 14),
         {
             "Id": "broken-uploads",
             "Status": "Enabled",

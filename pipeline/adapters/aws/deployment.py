@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any
 
 from pipeline.adapters.aws.stack import FUNCTION, Stack
@@ -45,14 +46,30 @@ class Deployment(Stack):
         where the key is kept
         """
         with self.translate_errors("store the key"):
-            ssm, path = self.connect("ssm"), f"/{self.service}/{self.stage}/api-key"
-            try:
-                stored = ssm.get_parameter(Name=f"{path}-sha256")["Parameter"]["Value"].split(",")
-            except ssm.exceptions.ParameterNotFound:
-                stored = []
-            digests = ",".join([digest, *stored][:KEYS_IN_USE])
-            ssm.put_parameter(Name=path, Value=key, Type="SecureString", Overwrite=True)
-            ssm.put_parameter(Name=f"{path}-sha256", Value=digests, Type="String", Overwrite=True)
+            path = f"/{self.service}/{self.stage}/api-key"
+            stored = self._find_parameter(f"{path}-sha256")
+            digests = [digest, *(stored.split(",") if stored else ())][:KEYS_IN_USE]
+            self._put_parameter(path, key, Type="SecureString", Overwrite=True)
+            self._put_parameter(f"{path}-sha256", ",".join(digests), Overwrite=True)
+        return path
+
+    def store_origin_secret(self, secret: str) -> str:
+        """Keep the secret that CloudFront sends next; until then it sends the one before.
+
+        So what is sent is known to the version that is live, before a deployment, after it and
+        where it fails. It cannot be encrypted: CloudFormation reads no such parameter.
+
+        Returns
+        -------
+        where the secret that is sent is kept
+        """
+        with self.translate_errors("store the secret"):
+            path = f"/{self.service}/{self.stage}/origin-secret"
+            sent = self._find_parameter(f"{path}-next") or secret
+            digests = dict.fromkeys(sha256(each.encode()).hexdigest() for each in (secret, sent))
+            kept = {"": sent, "-next": secret, "-sha256": ",".join(digests)}
+            for name, value in kept.items():
+                self._put_parameter(path + name, value, Overwrite=True)
         return path
 
     def store_signing_key(self, pem: str) -> str:
@@ -64,8 +81,18 @@ class Deployment(Stack):
         """
         path = f"/{self.service}/{self.stage}/signing-key"
         with self.translate_errors(f"store the key as {path}, where none is"):
-            self.connect("ssm").put_parameter(Name=path, Value=pem, Type="SecureString")
+            self._put_parameter(path, pem, Type="SecureString")
         return path
+
+    def _find_parameter(self, name: str) -> str | None:
+        ssm = self.connect("ssm")
+        try:
+            return str(ssm.get_parameter(Name=name)["Parameter"]["Value"])
+        except ssm.exceptions.ParameterNotFound:
+            return None
+
+    def _put_parameter(self, name: str, value: str, **how: Any) -> None:
+        self.connect("ssm").put_parameter(Name=name, Value=value, **{"Type": "String"} | how)
 
     def _switch_schedules(self, *, on: bool) -> None:
         scheduler = self.connect("scheduler")

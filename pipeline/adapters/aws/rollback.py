@@ -16,6 +16,7 @@ LIVE = "live"
 # What a deployment notes on the alias of each function, in infra/plugins/live-version.js.
 BEFORE = "before the last deployment: "
 AUTH, KEYS = "FORECASTER_AUTH", "FORECASTER_API_KEY_SHA256"
+ORIGIN = "FORECASTER_ORIGIN_SHA256"  # newest first: CloudFront sends the secret of the last
 HEALTH = {"path": "/health", "method": "GET"}
 PAUSED = "TooManyRequestsException"
 
@@ -71,6 +72,7 @@ def plan_rollback(stack: Stack) -> list[Move]:
         )
     for move in moves:
         _refuse_another_auth(move)
+        _refuse_another_front(move)
     return moves
 
 
@@ -136,6 +138,19 @@ def _refuse_another_auth(move: Move) -> None:
             f"{move.function}: expected version {move.before.number} to let in whom the URL does "
             f"({AUTH}={live}), got {AUTH}={before}. A rollback leaves the URL as it is: check out "
             f"the commit before and deploy it with --param=auth={before}"
+        )
+
+
+def _refuse_another_front(move: Move) -> None:
+    live, before = (
+        version.settings.get(ORIGIN, "none").split(",") for version in (move.live, move.before)
+    )
+    if live[-1] not in before:
+        raise DeploymentError(
+            f"{move.function}: expected version {move.before.number} to answer what comes by the "
+            f"domain and nothing past it, as the one that is live ({ORIGIN} {live[-1][:12]}), got "
+            f"{before[-1][:12]}. A rollback leaves CloudFront as it is: check out the commit "
+            "before and deploy it"
         )
 
 

@@ -71,7 +71,8 @@ class FolderBars:
         except PLACE_ERRORS as exc:
             why = self._refuse(exc)
             return Reading({}, {ticker: SourceUnavailable(why) for ticker in tickers})
-        files = BarFiles(self._place, _flatten(names), tickers)
+        # A function stays warm for days, and reads what is there today.
+        files = BarFiles(self._place.anew(), _flatten(names), tickers)
         for ticker in tickers:
             try:
                 name = self._find_file(ticker, names, files, hint=len(failures) < MOST_HINTS)

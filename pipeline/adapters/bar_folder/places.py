@@ -22,7 +22,7 @@ class Place(Protocol):
 
     `list_names` returns all names there, in order, of which `is_file` tells those of files; `read`
     returns a file's bytes, and of a longer one no less than `most` and some. They raise
-    PLACE_ERRORS.
+    PLACE_ERRORS. `anew` returns the place with nothing of it kept.
     """
 
     @property
@@ -36,6 +36,8 @@ class Place(Protocol):
     def is_file(self, name: str) -> bool: ...
 
     def read(self, name: str, most: int) -> bytes: ...
+
+    def anew(self) -> Place: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,9 @@ class Folder:
         with (self.folder / name).open("rb") as file:
             return file.read(most + 1)
 
+    def anew(self) -> Place:
+        return self
+
 
 @dataclass(frozen=True, slots=True)
 class Alone:
@@ -82,6 +87,9 @@ class Alone:
 
     def read(self, name: str, most: int) -> bytes:
         return self.place.read(name, most)
+
+    def anew(self) -> Place:
+        return Alone(self.place.anew(), self.name)
 
 
 def is_place(path: str) -> bool:
@@ -129,3 +137,6 @@ class Objects:
             self._last.clear()
             self._last[name] = data
         return self._last[name]
+
+    def anew(self) -> Place:
+        return Objects(self.store, self.kind)

@@ -14,7 +14,7 @@ from pipeline.baselines.fixed_window import (
     issue_baselines,
     slide_histories,
 )
-from pipeline.errors import DataError
+from pipeline.errors import DataError, InvalidBars
 from pipeline.forecasting.bundle import ModelBundle
 from pipeline.forecasting.calibration import NEUTRAL
 from pipeline.forecasting.forecast import Forecast, forecast_history
@@ -22,7 +22,12 @@ from pipeline.forecasting.models import Models
 from pipeline.forecasting.windows import MIN_SESSIONS
 from pipeline.grid import round_digits
 from pipeline.ports import Reading
-from pipeline.record.forecasters import DirectForecaster, garch_parameters, select_baseline_bars
+from pipeline.record.forecasters import (
+    Baselines,
+    DirectForecaster,
+    select_baseline_bars,
+    select_garch,
+)
 from pipeline.record.state import Gains
 
 
@@ -40,8 +45,9 @@ class PrecomputedForecaster:
             ticker: forecast_history(bars, models.select(ticker), NEUTRAL, vix)
             for ticker, bars in self._histories.items()
         }
+        garch = select_garch(models, self._histories)
         self._baselines = {
-            ticker: issue_baselines(slide_histories(bars), garch_parameters(models, ticker))
+            ticker: issue_baselines(slide_histories(bars), garch[ticker])
             for ticker, bars in self._histories.items()
             if len(bars) >= BASELINE_SESSIONS
         }
@@ -70,14 +76,23 @@ class PrecomputedForecaster:
             return self._direct.forecast(bars, vix)
         return Forecast.concat(forecasts)
 
-    def baselines(self, bars: RawBars) -> dict[str, Quantiles]:
-        """Return the baselines of one ticker, n = 1; raises InvalidBars as a direct one does."""
-        if bars.ticker not in self._baselines:
-            return self._direct.baselines(bars)
-        history, seen = self._histories[bars.ticker], select_baseline_bars(bars)
+    def baselines(self, bars: Sequence[RawBars]) -> Baselines:
+        """Return the baselines of each ticker, n = 1, or why its bars do not allow any."""
+        found = {of.ticker: self._look_up(of) for of in bars if of.ticker in self._baselines}
+        known = {ticker: issued for ticker, issued in found.items() if issued}
+        others = self._direct.baselines([of for of in bars if of.ticker not in known])
+        return Baselines({**others.issued, **known}, others.refused)
+
+    def _look_up(self, bars: RawBars) -> dict[str, Quantiles] | None:
+        """Return the baselines of a ticker, None where the long history does not have them."""
+        history = self._histories[bars.ticker]
+        try:
+            seen = select_baseline_bars(bars)
+        except InvalidBars:
+            return None
         origin = int(np.searchsorted(history.session, seen.session[-1]))
         if history.close[origin] != seen.close[-1] or len(seen) < BASELINE_SESSIONS:
-            return self._direct.baselines(bars)
+            return None
         row = origin - (BASELINE_SESSIONS - 1)
         return {
             name: quantiles.row(row) for name, quantiles in self._baselines[bars.ticker].items()

@@ -7,12 +7,12 @@ session, as the daily run would have gone, with equal numbers. All of it is mark
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, date, datetime, timedelta
-
-from msgspec import UNSET
+from dataclasses import replace
+from datetime import date, datetime, timedelta
 
 from pipeline.errors import DamagedObject, Overtaken, RequestError
 from pipeline.jobs.backfill.bulk_writer import BulkWriter
+from pipeline.jobs.backfill.planning import build_plan, find_newest_bar
 from pipeline.jobs.backfill.point_in_time import PointInTimeVintages
 from pipeline.jobs.backfill.precomputed import PrecomputedForecaster
 from pipeline.jobs.backfill.session_history import SessionHistory
@@ -21,23 +21,17 @@ from pipeline.jobs.daily_job import DailyJob
 from pipeline.jobs.do_without import repair_or_do_without
 from pipeline.jobs.newcomers import list_newcomers, read_history
 from pipeline.jobs.remake import finish_claimed
-from pipeline.ports import ObjectStore, Reading
+from pipeline.ports import ObjectStore
 from pipeline.record.chain import Link, count_recorded, read_link
 from pipeline.record.grammar import list_keys
 from pipeline.record.keys import RUNS, table_key
 from pipeline.record.manifest import Mode
 from pipeline.record.part_inputs import read_inputs
 from pipeline.record.part_vintage import FreeNumbers
-from pipeline.record.plan import (
-    BackfillPlan,
-    digest_bars,
-    digest_bundle,
-    find_begun,
-    find_plan,
-    fix_plan,
-)
+from pipeline.record.plan import BackfillPlan, find_begun, find_plan, fix_plan
+from pipeline.record.plausible_close import select_fit
 from pipeline.record.prior import PriorRecord, read_prior_record
-from pipeline.record.publish import is_recorded, publish
+from pipeline.record.publish import find_unpublished, is_recorded, publish
 from pipeline.record.signatures import with_signatures
 from pipeline.record.terms import check_terms, with_terms
 from pipeline.views.refresh import refresh_views
@@ -104,9 +98,9 @@ def _publish_planned(
     span = (begun.first, begun.last) if begun else (sessions[0], sessions[-1])
     history = SessionHistory.of(job.calendar, *span)
     reading = read_history(job, history.expected(span[0])[0], span[1])
-    newest = _find_newest_bar(sessions[0], job.tickers, reading)
+    newest = find_newest_bar(sessions[0], job.tickers, reading)
     sessions = [session for session in sessions if session <= newest]
-    plan = _plan(job, (span[0], min(span[1], newest)), reading, at)
+    plan = build_plan(job, (span[0], min(span[1], newest)), reading, at)
     plan = fix_plan(job.store, plan, begun)
     vintages = PointInTimeVintages(job, reading, plan.issued_at)
     head = finish_claimed(job.store, job.tables, job.calendar, head, job.signer, job.repairs.lost)
@@ -129,22 +123,6 @@ def _publish_planned(
     return issued
 
 
-def _plan(job: DailyJob, span: tuple[date, date], reading: Reading, at: datetime) -> BackfillPlan:
-    bundle = job.model.bundle
-    bars = {symbol: raw.as_of(span[1]) for symbol, raw in reading.bars.items()}
-    return BackfillPlan(
-        first=span[0],
-        last=span[1],
-        issued_at=at.astimezone(UTC),
-        source=job.source.label,
-        tickers=job.tickers,
-        model_version=bundle.version,
-        bundle=digest_bundle(bundle),
-        bars=digest_bars(bars),
-        broad=digest_bundle(job.broad.bundle) if job.broad else UNSET,
-    )
-
-
 def _publish_each(
     job: DailyJob,
     sessions: Sequence[date],
@@ -163,23 +141,17 @@ def _publish_each(
         for done, session in enumerate(sessions, start=1):
             expected, targets = history.expected(session), history.following(session, horizons)
             vintage = vintages.vintage(expected, list_newcomers(job, job.tickers, prior))
-            if is_recorded(vintage, expected, targets[0], prior, forecaster):
+            fit = select_fit(vintage, expected, targets[0], prior)
+            withheld = find_unpublished(vintage, fit, session, prior, forecaster)
+            if is_recorded(vintage, session, prior, withheld):
                 data = vintage.encode(job.tables)
                 number = numbers.choose(session, data)
                 write(table_key("bars", session, number), data)
                 days, reading = (expected, targets), (vintage, data)
                 inputs = read_inputs(job.store, job.tables, number, days, reading, prior)
+                inputs = replace(inputs, fit=fit)
                 prior = unscored.add(publish(inputs, forecaster, job.tables, write))
             progress(done, len(sessions))
-
-
-def _find_newest_bar(first: date, tickers: Sequence[str], reading: Reading) -> date:
-    """Return the session of the newest bar; raises RequestError where it is before `first`."""
-    newest = reading.find_newest(tickers)
-    if newest is None or newest < first:
-        end = "none at all" if newest is None else f"bars that end on {newest}"
-        raise RequestError(f"expected bars from {first} on, got {end}")
-    return newest
 
 
 def _select_missing(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
 
 import msgspec
@@ -22,7 +23,7 @@ FEW = 12  # tickers of which the page says all in words; of more, a row each
 SESSIONS = {FEW: 252, 100: 60, MOST_TICKERS: 20}
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class PageSources:
     """What the page shows of the newest session.
 
@@ -41,7 +42,7 @@ class PageSources:
     runs: Sequence[RunManifest]
     scenarios: ScenarioView | None = None
 
-    @property
+    @cached_property
     def tickers(self) -> Mapping[str, TickerForecast]:
         """The tickers that are shown: the first 500 by name."""
         return dict(islice(self.latest.tickers.items(), MOST_TICKERS))

@@ -7,7 +7,14 @@ from typing import Any
 
 import pytest
 
-from handlers.schedule import find_correlation_id, parse_time
+from handlers.schedule import (
+    GATHER,
+    LIST,
+    Step,
+    find_correlation_id,
+    parse_step,
+    parse_time,
+)
 from pipeline.errors import RequestError
 
 NOW = datetime(2026, 11, 20, 23, 31, tzinfo=UTC)
@@ -54,3 +61,34 @@ def test_without_a_name_of_its_own_a_run_has_the_request_s(sent: Any) -> None:
 def test_a_name_that_no_log_can_hold_is_escaped_and_cut() -> None:
     assert find_correlation_id({"id": "a\x1b[2J\ud800"}, "request") == "a\\x1b[2J\\ud800"
     assert len(find_correlation_id({"execution_id": "a" * 10**6}, "request")) == 200
+
+
+@pytest.mark.parametrize(
+    ("event", "step"),
+    [
+        ({}, Step()),
+        ({"time": "now"}, Step()),
+        ({"shard": 0, "time": "now"}, Step(shard=0)),
+        ({"universe": "list"}, Step(universe=LIST)),
+        ({"universe": "list", "shards": 4}, Step(universe=LIST, shards=4)),
+        ({"universe": "gather"}, Step(universe=GATHER)),
+        ("list", Step()),
+    ],
+)
+def test_of_a_universe_an_event_names_a_shard_or_a_step(event: Any, step: Step) -> None:
+    assert parse_step(event) == step
+
+
+@pytest.mark.parametrize(
+    "event",
+    [{"shard": -1}, {"shard": 10_001}, {"shard": "0"}, {"shard": True}, {"shard": 1.0},
+     {"shard": [1]}, {"universe": "run"}, {"universe": 1}, {"universe": []},
+     {"shard": 1, "universe": "list"}, {"universe": "list", "shards": 0},
+     {"universe": "gather", "shards": 4}, {"shards": 4}, {"universe": "x" * 10**6}],
+)  # fmt: skip
+def test_a_step_that_there_is_not_is_refused_in_few_words(event: Any) -> None:
+    with pytest.raises(
+        RequestError, match="event: expected `shard`, a number, or `universe`"
+    ) as no:
+        parse_step(event)
+    assert len(str(no.value)) < 400

@@ -167,6 +167,17 @@ class TestOnDemand:
             self.read(FORECASTER_API_KEY_SHA256=text)
         assert text not in str(raised.value)
 
+    def test_what_comes_past_a_domain_is_refused_where_there_is_one(self) -> None:
+        keys = {"FORECASTER_API_KEY_SHA256": self.DIGESTS[0]}
+        for none in ({}, {"FORECASTER_ORIGIN_SHA256": "none"}):
+            assert self.read(**keys, **none).origin_sha256 is None
+        settings = self.read(**keys, FORECASTER_ORIGIN_SHA256=",".join(self.DIGESTS))
+        assert settings.origin_sha256 == self.DIGESTS
+        for text in ("", "the-secret-itself", "None"):
+            with pytest.raises(ConfigError, match="FORECASTER_ORIGIN_SHA256: expected") as raised:
+                self.read(**keys, FORECASTER_ORIGIN_SHA256=text)
+            assert "the-secret-itself" not in str(raised.value)
+
     def test_all_problems_are_told_at_once(self) -> None:
         with pytest.raises(ConfigError) as raised:
             OnDemandSettings.from_env({"FORECASTER_BUNDLE": "/none"})
@@ -217,3 +228,14 @@ class TestImageRequirements:
         names |= self.left_out() | {"pydantic"}
         assert {"rich", "typer"} == self.left_out()
         assert names.isdisjoint(requirement.split("==")[0] for requirement in self.locked())
+
+
+def test_a_universe_is_a_file_or_lies_in_s3(tmp_path: Path) -> None:
+    file = tmp_path / "universe.csv"
+    file.write_text("ticker")
+    for text in (str(file), "s3://bucket/store/universe.csv"):
+        assert read(FORECASTER_UNIVERSE=text).universe == text
+    assert read(FORECASTER_UNIVERSE="none").universe is None
+    for text in ("", "nowhere.csv", str(tmp_path), "https://universe.csv"):
+        with pytest.raises(ConfigError, match="FORECASTER_UNIVERSE: expected a CSV file"):
+            read(FORECASTER_UNIVERSE=text)

@@ -15,6 +15,7 @@ from pipeline.jobs.replay import replay
 from pipeline.jobs.verify import verify
 from pipeline.ports import ObjectStore
 from pipeline.record.chain import find_head, walk_back
+from pipeline.record.manifest import Mode
 from tests.support.builders import raw_bars
 from tests.support.fakes import Crash, MemoryObjects, ScriptedSource
 from tests.support.records import (
@@ -81,7 +82,7 @@ HISTORIES: dict[str, BarsByTicker] = {
 @pytest.mark.parametrize("bars", HISTORIES.values(), ids=HISTORIES.keys())
 def test_a_backfill_equals_daily_runs(model: Model, bars: BarsByTicker) -> None:
     made = backfilled(model, SPAN[0], SPAN[-1], bars=bars)
-    assert_same_history(made, run_days(model, SPAN, bars=bars, mode="as_of"))
+    assert_same_history(made, run_days(model, SPAN, bars=bars, mode=Mode.AS_OF))
     assert verify(made, TABLES, CALENDAR).findings == ()
 
 

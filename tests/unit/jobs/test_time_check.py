@@ -18,6 +18,7 @@ from pipeline.jobs.verify import Verified, verify
 from pipeline.ports import ObjectStore
 from pipeline.record.chain import find_head, walk_back
 from pipeline.record.keys import claim_key
+from pipeline.record.manifest import Mode
 from tests.support.fakes import MemoryObjects
 from tests.support.records import (
     CALENDAR,
@@ -100,7 +101,7 @@ def test_a_live_part_that_was_claimed_after_the_next_close_is_back_dated(
     assert named(checked(store)) == [MANIFESTS[0]]
     store.times["claims/first.json"] = datetime(2061, 1, 1, tzinfo=UTC)  # in no calendar of ours
     assert named(checked(store)) == [MANIFESTS[0]]
-    afterwards = run_days(model, SPAN, mode="as_of")
+    afterwards = run_days(model, SPAN, mode=Mode.AS_OF)
     afterwards.times = {"claims/first.json": LONG_AFTER}
     assert named(checked(afterwards)) == []
 

@@ -40,6 +40,7 @@ def test_every_key_that_is_built_is_of_the_record(session: date, part: int, tabl
         **dict.fromkeys(keys.bundle_keys(f"{session}-{SHA[:12]}", SHA), Kind.BUNDLE),
         **dict.fromkeys(keys.VIEWS, Kind.VIEW),
         keys.STORE: Kind.STORE,
+        keys.SHARD: Kind.SHARD,
         keys.signature_key(SHA): Kind.SIGNATURE,
         keys.loss_key(SHA): Kind.LOSS,
     }
@@ -80,7 +81,8 @@ def test_nobody_looks_through_a_store_past_the_grammar() -> None:
         and node.func.attr == "keys"
         and (node.args or node.keywords)
     }
-    # The first tells strangers apart, two hand all on, the next asks itself; the last looks for
+    # The first tells strangers apart, three hand all on, the next asks itself; the last looks for
     # files of bars, which lie in no record.
     apart = {"jobs/verify.py", "jobs/remembered.py", "jobs/readable.py", "adapters/folder_store.py"}
+    apart.add("record/sharding.py")
     assert users == {*apart, "record/grammar.py", "adapters/bar_folder/places.py"}

@@ -7,11 +7,13 @@ failed half way each of the three settings may meet the URL of each other.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from itertools import product
 from typing import Any, NamedTuple
 
 import pytest
 
+from handlers.http.admission import ORIGIN
 from handlers.http.messages import Request
 from handlers.http.responses import to_problem_response
 from handlers.http.routes import Service
@@ -106,3 +108,39 @@ def test_what_is_no_authorizer_is_no_event(model: Model, authorizer: Any) -> Non
     event = url_event("GET", "/forecasts")
     event["requestContext"]["authorizer"] = authorizer
     assert status(service(model, "iam"), event) == 400
+
+
+SENT, SENT_BEFORE = "fcast_of-cloudfront", "fcast_of-cloudfront-before"
+
+
+def behind(model: Model, setting: str) -> Service:
+    """A service that answers what CloudFront sends, by either of two secrets."""
+    origins = tuple(map(digest_key, (SENT, SENT_BEFORE)))
+    return replace(service(model, setting), origins=origins)
+
+
+@pytest.mark.parametrize("path", [*PATHS, "/predict", "/risk", "/none"])
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "OPTIONS"])
+@pytest.mark.parametrize("setting", ["api-key", "none"])
+def test_behind_a_domain_nothing_at_all_is_answered_past_it(
+    model: Model, setting: str, method: str, path: str
+) -> None:
+    asked = behind(model, setting)
+    for sent in ({}, {ORIGIN: ""}, {ORIGIN: "guessed"}, {ORIGIN: digest_key(SENT)}):
+        event = url_event(method, path, headers={"x-api-key": KEY, **sent})
+        assert status(asked, event) == 403
+    for secret in (SENT, SENT_BEFORE):
+        headers = {"x-api-key": KEY, "X-Origin-Verify": secret}
+        event = url_event(method, path, headers=headers)
+        without = url_event(method, path, headers={"x-api-key": KEY})
+        assert status(asked, event) == status(service(model, setting), without) != 403
+
+
+def test_the_secret_of_the_domain_opens_nothing_that_a_key_opens(model: Model) -> None:
+    for brought in ({}, {"x-api-key": SENT}, {"x-api-key": "fcast_of-another"}):
+        event = url_event("GET", "/forecasts", headers={ORIGIN: SENT, **brought})
+        assert status(behind(model, "api-key"), event) == 401
+
+
+def test_who_invokes_directly_comes_by_no_domain(model: Model) -> None:
+    assert status(behind(model, "api-key"), {"method": "GET", "path": "/forecasts"}) == 200

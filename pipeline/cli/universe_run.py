@@ -1,0 +1,118 @@
+"""A universe's run from the command line: its shards over processes, then what they come to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import date
+from typing import Annotated
+
+import typer
+
+from pipeline.cli import console, options
+from pipeline.cli.plain import count, name_few
+from pipeline.cli.universe_shards import Ended, Setup, Task, find_failed, run_shard, run_shards
+from pipeline.errors import ConfigError, ForecasterError
+from pipeline.jobs.universe.gather import gather, list_shards
+from pipeline.jobs.universe.layout import Layout, open_layout
+from pipeline.jobs.universe.members import Universe
+from pipeline.record.sharding import MOST_SHARDS, name_shard
+from pipeline.record.universe_session import UniverseSession
+from pipeline.record.universe_terms import read_universe_terms
+from pipeline.wiring import DEFAULT_CALENDAR, open_store
+
+File = Annotated[
+    str | None,
+    typer.Option("--universe", metavar="FILE|s3://...", help="A CSV of tickers, run in shards."),
+]
+Shards = Annotated[
+    int | None,
+    typer.Option(min=1, max=MOST_SHARDS, help="Of a new universe; else one for 250 tickers."),
+]
+Workers = Annotated[int, typer.Option(min=1, help="Processes that run shards side by side.")]
+
+
+def check_options(universe: str | None, shards: int | None, workers: int, *beside: bool) -> None:
+    """Raise ConfigError for options that do not go with a universe, or with none.
+
+    `beside` says whether there are tickers or names of their own.
+    """
+    if universe is None and (shards is not None or workers != 1):
+        raise ConfigError("--shards, --workers: expected --universe beside them, got none")
+    if universe is not None and any(beside):
+        raise ConfigError(
+            "--universe: expected no --tickers and --renamed beside it: the file has both"
+        )
+
+
+def name_calendar(universe: Universe, exchange: str | None, store: str) -> str:
+    """Return the exchange of a universe: as it is said, or the file or the store has it."""
+    if (named := exchange or universe.calendar) is not None:
+        return named
+    terms = read_universe_terms(open_store(store))
+    return terms.calendar if terms else DEFAULT_CALENDAR
+
+
+def lay_out(setup: Setup, universe: Universe, shards: int | None) -> Layout:
+    """Return how a universe lies in its store, which is begun where it is new."""
+    source = options.open_bars(setup.bars, options.open_calendar(setup.calendar))
+    return open_layout(setup.open_root(), universe, source.label, setup.calendar, shards)
+
+
+def run_universe(
+    setup: Setup, layout: Layout, as_of: date | None, workers: int, *, json: bool
+) -> None:
+    """Run every shard of a universe, gather the session, and show what came of it.
+
+    Raises
+    ------
+    ForecasterError
+        After all of them, when a shard failed.
+    IncompleteRun
+        When a shard has nothing of the session.
+    """
+    calendar, now = options.open_calendar(setup.calendar), options.now()
+    at = options.event_time("--as-of", as_of, calendar)
+    session = calendar.last_closed(at)
+    list_shards(layout, session, at)
+    tasks = (Task(setup, n, layout.shards, part, at, now) for n, part in layout.parts.items())
+    ended = run_shards(run_shard, tasks, workers)
+    gathered = gather(layout, session)
+    if json:
+        shards = {str(number): asdict(each) for number, each in ended.items()}
+        console.print_json({"shards": shards, "gathered": gathered})
+    else:
+        print_ended(ended)
+        console.print_line(describe_session(gathered, setup.store))
+    require_all(ended)
+    gathered.require_complete()
+
+
+def require_all(ended: Mapping[int, Ended]) -> None:
+    """Raise ForecasterError where a shard failed."""
+    if failed := [name_shard(number) for number in find_failed(ended)]:
+        raise ForecasterError(
+            f"expected every shard to run, {len(failed)} of {len(ended)} failed: "
+            f"{name_few(failed)}; the same command runs what is missing"
+        )
+
+
+def print_ended(ended: Mapping[int, Ended]) -> None:
+    """Print how each shard's run ended."""
+    table = console.new_table("Shard", "Outcome", numbers=("Published now", "Withheld"))
+    table.add_names(["What went wrong"])
+    for number, each in ended.items():
+        counts = (f"{each.published:,}", f"{each.withheld:,}")
+        table.add_row(name_shard(number), each.outcome, *counts, each.failure or "")
+    console.print_whole(table)
+
+
+def describe_session(gathered: UniverseSession, store: str) -> str:
+    """Return in a line what a universe has of a session."""
+    reasons = ", ".join(f"{reason} {n:,}" for reason, n in gathered.withheld.items())
+    withheld = f"{sum(gathered.withheld.values()):,} withheld"
+    return (
+        f"{gathered.session}: {count(gathered.published, 'ticker')} published, {withheld}"
+        f"{f' ({reasons})' if reasons else ''}, in {count(len(gathered.gathered), 'shard')} of "
+        f"{store}"
+    )

@@ -1,0 +1,109 @@
+"""The shards of a universe, run by processes: what each is handed, does and answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+from pipeline.adapters.aws.s3_options import Lock
+from pipeline.cli import options
+from pipeline.cli.progress import counting_bar
+from pipeline.errors import ForecasterError
+from pipeline.jobs import daily
+from pipeline.jobs.daily_job import DailyJob
+from pipeline.jobs.processes import run_each
+from pipeline.jobs.universe.layout import Layout
+from pipeline.jobs.universe.members import Universe
+from pipeline.ports import ObjectStore
+from pipeline.wiring import daily_job, open_store
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What all shards have in common: bars, store, model, exchange, who signs."""
+
+    bars: str
+    check_bars: str | None
+    store: str
+    bundle: Path
+    lock: Lock | None
+    sse: str
+    key: str | None
+    calendar: str
+
+    def open_root(self) -> ObjectStore:
+        """Return the universe's store."""
+        return open_store(self.store, lock=self.lock, sse=self.sse)
+
+    def open_job(self, layout: Layout, number: int) -> DailyJob:
+        """Return the daily run of a shard, whose store then says which one it is."""
+        calendar = options.open_calendar(self.calendar)
+        shard = layout.begin(number)
+        source = options.open_checked(self.bars, self.check_bars, calendar, shard.tickers)
+        job = daily_job(
+            shard.tickers, source, calendar, store=shard.store, bundle=self.bundle, key=self.key
+        )
+        return replace(job, renamed=shard.renamed)
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A shard of `shards`, whose tickers are `part`: run at a time, said to be issued `now`."""
+
+    setup: Setup
+    number: int
+    shards: int
+    part: Universe
+    at: datetime
+    now: datetime
+
+    def open_job(self) -> DailyJob:
+        """Return the daily run of the shard."""
+        layout = Layout(self.setup.open_root(), self.shards, {self.number: self.part})
+        return self.setup.open_job(layout, self.number)
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How the work on a shard ended; `failure` is what stopped it, None where nothing did."""
+
+    outcome: str
+    published: int = 0
+    withheld: int = 0
+    failure: str | None = None
+
+
+def run_shard(task: Task) -> Ended:
+    """Run a shard; what goes wrong is told, and not raised."""
+    try:
+        summary = daily.run(task.open_job(), task.at, task.now)
+    except ForecasterError as exc:
+        return Ended("failed", failure=f"{type(exc).__name__}: {exc}")
+    return Ended(summary.outcome.value, len(summary.published), len(summary.withheld))
+
+
+def run_shards(
+    work: Callable[[Task], Ended], tasks: Iterable[Task], workers: int
+) -> dict[int, Ended]:
+    """Return how the work on each shard ended, by its number; one that fails stops no other."""
+    waiting = {task.number: task for task in tasks}
+    ended: dict[int, Ended] = {}
+    with counting_bar("Shards") as move:
+
+        def keep(task: Task, result: Ended) -> None:
+            ended[task.number] = result
+            move(len(ended), len(waiting))
+
+        try:
+            run_each(work, [*waiting.values()], min(workers, len(waiting)), keep)
+        except ForecasterError as exc:  # a process was killed, and takes the others with it
+            failed = Ended("failed", failure=str(exc))
+            ended |= dict.fromkeys(waiting.keys() - ended.keys(), failed)
+    return dict(sorted(ended.items()))
+
+
+def find_failed(ended: Mapping[int, Ended]) -> list[int]:
+    """Return the numbers of the shards that failed."""
+    return [number for number, each in ended.items() if each.failure is not None]
