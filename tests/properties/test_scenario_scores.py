@@ -14,8 +14,9 @@ from pipeline.bars import PRICES, Bars, RawBars
 from pipeline.columns import Columns
 from pipeline.record.issued_scenarios import IssuedScenarios
 from pipeline.record.manifest import Mode
-from pipeline.record.scenario_scores import Outcomes, score_scenarios
+from pipeline.record.scenario_scores import MOST_PAIRED, Outcomes, score_scenarios
 from pipeline.scenarios.draw import draw_scenarios
+from pipeline.scenarios.portfolios import JOINT
 from pipeline.scenarios.score_draw import NUMBERS
 from tests.support.records import SESSIONS, market, without
 from tests.support.templates import TICKERS, quantiles, template
@@ -97,3 +98,15 @@ def test_without_a_close_of_each_nothing_is_scored(ticker: str, horizon: int) ->
     assert score_scenarios(issued(), horizon, Outcomes(fit, read)) is None
     del fit[ticker]
     assert score_scenarios(issued(), horizon, Outcomes(fit, read)) is None
+
+
+@pytest.mark.parametrize("n", [MOST_PAIRED, MOST_PAIRED + 1])
+def test_tickers_are_compared_two_by_two_while_they_are_few(n: int) -> None:
+    names = tuple(f"T{at:02d}" for at in range(n))
+    read = market(names)
+    closes = np.array([read[name].close[AT] for name in names])
+    cube = draw_scenarios(names, closes, quantiles(n), ORIGIN, TARGETS, template(5))
+    columns = score(replace(issued(), cube=cube), 1, read)
+    joint = columns["portfolio"] == JOINT
+    assert np.isfinite(columns["energy_score"][joint]).all()
+    assert np.isfinite(columns["variogram_score"][joint]).all() == (n <= MOST_PAIRED)

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pipeline.encoding import sha256
 from pipeline.errors import DamagedObject, RequestError, StoreError
 from pipeline.forecasting.model import Model
 from pipeline.jobs.compact import Outcome, compact, list_finished
-from pipeline.jobs.compacted_table import COMPACTED, SOURCES
+from pipeline.jobs.compacted_table import COMPACTED, SOURCES, encode
 from pipeline.jobs.remake_check import Sample
 from pipeline.jobs.repair import repair
 from pipeline.jobs.verify import Scope, Verified, verify
@@ -178,7 +179,17 @@ def foreign(store: MemoryObjects) -> bytes:
     return TABLES.encode("scores", columns, {SOURCES: json.dumps(named)})
 
 
-@pytest.mark.parametrize("change", [lie, foreign, lambda store: b"", lambda store: b"PAR1"])
+def litter(store: MemoryObjects) -> bytes:
+    """A file true to an object that a dead run left, which no manifest names."""
+    key = table_key("scores", DAYS[3], 0)
+    columns, _ = TABLES.decode("scores", store.objects[key])
+    data = TABLES.encode("scores", {**columns, "crps": columns["crps"] / 2}, {})
+    left = table_key("scores", DAYS[3], 7)
+    store.objects[left] = data
+    return encode(TABLES, "scores", {left: (sha256(data), data)})[0]
+
+
+@pytest.mark.parametrize("change", [lie, foreign, litter, lambda store: b"", lambda store: b"PAR1"])
 def test_verify_finds_a_file_that_says_something_else(store: MemoryObjects, change: Any) -> None:
     compact(store, TABLES, MONTH)
     key = compact_key("scores", MONTH)
