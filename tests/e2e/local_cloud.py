@@ -144,8 +144,8 @@ def projected(table: Mapping[str, Any], files: list[str]) -> list[str]:
     """Return the files that lie where the table's partitions are projected to."""
     template = table["Parameters"].get("storage.location.template", "")
     within = template.removeprefix(table["StorageDescriptor"]["Location"])
-    fixed = map(re.escape, re.split(r"\$\{\w+\}", within))
-    return [file for file in files if re.search("[^/]+".join(fixed), file)]
+    folders = "[^/]+".join(map(re.escape, re.split(r"\$\{\w+\}", within)))
+    return [file for file in files if re.search(folders, file)]
 
 
 def read_views_and_rows_files() -> None:
