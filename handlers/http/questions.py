@@ -47,13 +47,13 @@ def _answer_probability(on_demand: OnDemand, body: bytes) -> Answer:
 
 def _answer_what_if(on_demand: OnDemand, body: bytes) -> Answer:
     asked, views = parse_what_if(body), on_demand.views
-    latest, scenarios = views.latest(), views.scenarios()
+    ticker = asked.ticker.upper()
+    latest, scenarios = views.latest_of(ticker), views.scenarios()
     if latest.session != scenarios.cube.origin_date:
         raise NotPublished(
             f"{SCENARIOS}: expected it of {latest.session}, got it of "
             f"{scenarios.cube.origin_date}: a run is just writing them"
         )
-    ticker = asked.ticker.upper()
     published = find_ticker(latest, ticker)
     return answer_what_if(scenarios, published, on_demand.select_model(ticker), asked)
 

@@ -14,6 +14,7 @@ from pipeline.ports import ObjectStore
 from pipeline.record.chain import Link
 from pipeline.record.keys import (
     COMPACT,
+    LATEST_PAGES,
     LOSSES,
     PLANS,
     RUNS,
@@ -28,7 +29,7 @@ from pipeline.record.manifest import RunManifest
 READERS = 16
 AT_ONCE = 64  # manifests whose objects are read side by side
 # Every manifest is looked at, the others bind nobody.
-NEVER_LEFT = (RUNS, PLANS, LOSSES, COMPACT)
+NEVER_LEFT = (RUNS, PLANS, LOSSES, COMPACT, LATEST_PAGES)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ TRACK_RECORD = "track_record.json"
 HISTORY = "history.json"
 SCENARIOS = "scenarios.bin"
 DASHBOARD = "index.html"
+LATEST_PAGES = "latest/"  # of many tickers
 VIEWS = (LATEST, TRACK_RECORD, HISTORY, SCENARIOS, DASHBOARD)
 ANNOUNCED = "announced.json"  # which manifest others were told of last
 RUNS = "runs/"
@@ -70,6 +71,11 @@ def claim_key(previous: str | None) -> str:
 def plan_key(first: date, number: int) -> str:
     """Return the key of a plan of a backfill that begins with session `first`, from 0."""
     return f"{PLANS}{part_name(first, number)}.json"
+
+
+def latest_page_key(number: int) -> str:
+    """Return the key of a page of latest.json, from 0: `latest/000.json`."""
+    return f"{LATEST_PAGES}{number:03d}.json"
 
 
 def loss_key(sha256: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from threading import Lock
@@ -15,11 +15,12 @@ from msgspec import UNSET
 from pipeline.encoding import from_json
 from pipeline.errors import NotFound, NotPublished, StoreError
 from pipeline.forecasting.levels import INTERVALS
-from pipeline.record.keys import DASHBOARD, LATEST, SCENARIOS, TRACK_RECORD, VIEWS
+from pipeline.record.keys import DASHBOARD, LATEST, SCENARIOS, TRACK_RECORD
 from pipeline.record.notes import select_notes
 from pipeline.serving.answers import PredictAnswer, build_answer
 from pipeline.views.age import show_age, with_age
 from pipeline.views.documents import Latest, TickerForecast
+from pipeline.views.pages import find_page
 
 if TYPE_CHECKING:
     from pipeline.views.scenario_view import ScenarioView
@@ -105,12 +106,21 @@ class CachedViews:
     patience: float = 3.0
     _kept: dict[str, tuple[float, Any]] = field(default_factory=dict)
     _failed: dict[str, tuple[float, StoreError]] = field(default_factory=dict)
-    _looking: Mapping[str, Lock] = field(default_factory=lambda: {key: Lock() for key in VIEWS})
+    _looking: dict[str, Lock] = field(default_factory=dict)
 
     def latest(self) -> Latest:
         """Return the newest forecasts; raises NotPublished before the first run."""
         view: Latest = self._read(LATEST, parse_latest)
         return with_age(view, self.now()) if self.now else view
+
+    def latest_of(self, ticker: str) -> Latest:
+        """Return the newest forecasts, of very many those of the page that a ticker is on."""
+        latest = self.latest()
+        key = find_page(latest, ticker)
+        if key is None:
+            return latest
+        page: Latest = self._read(key, parse_latest)
+        return with_age(page, self.now()) if self.now else page
 
     def track_record(self) -> bytes:
         """Return the scored record in JSON; raises NotPublished before it is first written."""
@@ -146,11 +156,12 @@ class CachedViews:
         if self._is_due(key):
             # Who has nothing to show waits, and finds there what the other has read.
             patience = 0 if key in self._kept else self.patience
-            if self._looking[key].acquire(timeout=patience):
+            looking = self._looking.setdefault(key, Lock())
+            if looking.acquire(timeout=patience):
                 try:
                     self._look(key, parse)
                 finally:
-                    self._looking[key].release()
+                    looking.release()
         return self._show(key)
 
     def _is_due(self, key: str) -> bool:

@@ -67,7 +67,7 @@ class OnDemand:
 
     def _answer(self, request: Request, ticker: str) -> PredictAnswer:
         if isinstance(request, TickerRequest):
-            return answer_from_latest(self.views.latest(), ticker)
+            return answer_from_latest(self.views.latest_of(ticker), ticker)
         calibration, model = self._calibration(ticker), self.select_model(ticker)
         distribution = _forecast(request, ticker, model, calibration)
         return answer_from_forecast(
@@ -85,7 +85,7 @@ class OnDemand:
         if ticker == UNNAMED:
             return NEUTRAL
         try:
-            published = self.views.latest().tickers.get(ticker)
+            published = self.views.latest_of(ticker).tickers.get(ticker)
         except NotPublished:
             return NEUTRAL
         if published is None or published.gains is None:

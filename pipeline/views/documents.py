@@ -92,6 +92,15 @@ class TickerForecast(Struct, frozen=True, omit_defaults=True):
     proven: Proven = True
 
 
+Pages = Annotated[
+    tuple[str, ...],
+    Meta(
+        description="of more than 60 tickers, which are not in `tickers` then: the first one of "
+        "each page, in order; ask for each by its name"
+    ),
+]
+
+
 class Latest(Struct, frozen=True, omit_defaults=True):
     """latest.json: the published forecasts of the newest session.
 
@@ -107,3 +116,4 @@ class Latest(Struct, frozen=True, omit_defaults=True):
     notes: tuple[Note, ...] = ()
     stale: Stale | UnsetType = UNSET
     sessions_behind: SessionsBehind | UnsetType = UNSET
+    pages: Pages = ()

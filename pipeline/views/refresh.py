@@ -9,7 +9,7 @@ from pipeline.encoding import to_json
 from pipeline.ports import ObjectStore, Tables
 from pipeline.record.chain import Link, find_head
 from pipeline.record.grammar import list_keys
-from pipeline.record.keys import DASHBOARD, HISTORY, LATEST, LOSSES, SCENARIOS, TRACK_RECORD
+from pipeline.record.keys import DASHBOARD, HISTORY, LOSSES, SCENARIOS, TRACK_RECORD
 from pipeline.record.manifest import read_manifests
 from pipeline.record.state import read_state
 from pipeline.views.closes import read_bars
@@ -18,6 +18,7 @@ from pipeline.views.history import History, build_history, read_history
 from pipeline.views.latest import build_latest, with_width_changes
 from pipeline.views.page.render import render_page
 from pipeline.views.page.sources import PageSources
+from pipeline.views.pages import split_pages
 from pipeline.views.scenario_cubes import build_scenario_view
 from pipeline.views.track_record import build_track_record
 from pipeline.views.width_change import read_width_changes
@@ -76,7 +77,7 @@ def build_views(
     bars = read_bars(store, tables, runs)
     sources = PageSources(latest, record, history.tickers, bars, runs, scenarios)
     objects = {
-        LATEST: to_json(latest),
+        **{key: to_json(page) for key, page in split_pages(latest).items()},
         TRACK_RECORD: to_json(record),
         HISTORY: history.encode(),
         SCENARIOS: scenarios.encode(),
