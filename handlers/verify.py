@@ -6,13 +6,15 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from handlers.schedule import find_correlation_id
+from handlers.schedule import find_correlation_id, parse_step
 from handlers.settings import VerifySettings
 from handlers.telemetry.verify import count_verified, logger, metrics
 from pipeline.adapters.parquet_tables import ParquetTables
 from pipeline.errors import IncompleteRun, RecordDamaged
 from pipeline.jobs.universe.verify import verify_universe
 from pipeline.jobs.verify import Scope, Verified, verify
+from pipeline.ports import ObjectStore
+from pipeline.record.sharding import ShardStore
 from pipeline.record.universe_terms import read_universe_terms
 from pipeline.wiring import is_signed, open_calendar, open_store
 
@@ -23,29 +25,35 @@ NAMED = 10  # findings in the error, which goes into a mail; the log has them al
 @logger.inject_lambda_context(clear_state=True)
 @metrics.log_metrics(capture_cold_start_metric=True)
 def handler(event: Any, context: Any) -> dict[str, Any]:
-    """Check the whole record; raises RecordDamaged if it is not as it says."""
+    """Check the whole record, or a shard's; raises RecordDamaged if it is not as it says."""
     logger.set_correlation_id(find_correlation_id(event, context.aws_request_id))
     metrics.add_dimension("function", context.function_name)  # its name tells the stage
     try:
-        remaining = context.get_remaining_time_in_millis
-        verified, unchecked = _verify(lambda: remaining() > 1000 * RESERVE)
+        remaining, checked = context.get_remaining_time_in_millis, _select_store(event)
+        verified, unchecked = _verify(checked, lambda: remaining() > 1000 * RESERVE)
         count_verified(verified, complete=not unchecked)
-        answer = _to_answer(verified)
+        where = checked.url("").rstrip("/")
+        answer = _to_answer(verified, where)
         logger.info("the record was verified", extra={"verified": answer})
         _require_checked(unchecked, verified)
-        _require_intact(verified)
+        _require_intact(verified, where)
     except Exception:
         logger.exception("verify failed")
         raise
     return answer
 
 
-def _verify(has_time: Callable[[], bool]) -> tuple[Verified, tuple[str, ...]]:
+def _select_store(event: Any) -> ObjectStore:
+    shard = parse_step(event).shard
+    return store if shard is None else ShardStore(store, shard)
+
+
+def _verify(checked: ObjectStore, has_time: Callable[[], bool]) -> tuple[Verified, tuple[str, ...]]:
     """Return what the record came to, or that of all shards, and shards without their turn."""
     scope = Scope(is_signed=is_signed)
-    if read_universe_terms(store) is None:
-        return verify(store, tables, calendar, scope), ()
-    universe = verify_universe(store, tables, calendar, scope, has_time=has_time)
+    if read_universe_terms(checked) is None:
+        return verify(checked, tables, calendar, scope), ()
+    universe = verify_universe(checked, tables, calendar, scope, has_time=has_time)
     return universe.pooled, universe.unchecked
 
 
@@ -59,7 +67,7 @@ def _require_checked(unchecked: tuple[str, ...], verified: Verified) -> None:
         )
 
 
-def _to_answer(verified: Verified) -> dict[str, Any]:
+def _to_answer(verified: Verified, where: str) -> dict[str, Any]:
     return {
         "manifests": verified.manifests,
         "objects": verified.objects,
@@ -69,21 +77,21 @@ def _to_answer(verified: Verified) -> dict[str, Any]:
         "left_behind": len(verified.left_behind),
         "strangers": len(verified.strangers),
         "public_key": verified.public_key,
-        "store": settings.store,
+        "store": where,
     }
 
 
-def _require_intact(verified: Verified) -> None:
+def _require_intact(verified: Verified, where: str) -> None:
     findings = verified.findings
     if findings:
         named = "; ".join(f"{each.problem} {each.key}" for each in findings[:NAMED])
         more = f"; and {len(findings) - NAMED} more" if len(findings) > NAMED else ""
         raise RecordDamaged(
-            f"{settings.store}: expected an intact record, found {len(findings)} objects that are "
+            f"{where}: expected an intact record, found {len(findings)} objects that are "
             f"not as it says: {named}{more}"
         )
     if not verified.manifests:
-        raise RecordDamaged(f"expected a record in {settings.store}, found none")
+        raise RecordDamaged(f"expected a record in {where}, found none")
 
 
 settings = VerifySettings.from_env(os.environ)

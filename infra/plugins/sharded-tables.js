@@ -19,6 +19,7 @@ class ShardedTables {
       const table = Properties?.TableInput;
       if (table?.TableType !== 'EXTERNAL_TABLE') continue;
       const store = `s3://${custom.bucket}/store/`;
+      const folder = table.StorageDescriptor.Location['Fn::Sub'].replace(store, '');
       table.StorageDescriptor.Location = { 'Fn::Sub': store };
       table.PartitionKeys = [{ Name: 'shard', Type: 'int' }, ...table.PartitionKeys];
       table.Parameters = {
@@ -27,7 +28,7 @@ class ShardedTables {
         'projection.shard.range': `0,${custom.shards - 1}`,
         'projection.shard.digits': '4',
         'storage.location.template': {
-          'Fn::Sub': `${store}shard=\${!shard}/${table.Name}/month=\${!month}/`,
+          'Fn::Sub': `${store}shard=\${!shard}/${folder}month=\${!month}/`,
         },
       };
     }

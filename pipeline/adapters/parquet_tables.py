@@ -52,7 +52,7 @@ REPEATING = {"scenarios": {"log_return"}, "templates": {"pit"}}
 
 # So that a small file cannot grow without end: a vintage of 5,000 tickers has 1.6 million rows.
 MOST_ROWS, MOST_BYTES, MOST_ELEMENTS = 2**22, 2**30, 1000
-
+GROUP_ROWS = 2**20  # of a row group, all of which is in memory while it is written
 # Keys that other writers add to a file's metadata for themselves.
 FOREIGN_METADATA = {b"ARROW:schema", b"pandas"}
 
@@ -61,7 +61,7 @@ class ParquetTables:
     """Tables as Parquet bytes; equal columns and metadata give equal bytes."""
 
     def empty(self, table: str) -> dict[str, NDArray[Any]]:
-        """Return the columns of a table without rows; StoreError for the name of no table."""
+        """Return the columns of a table without rows; raises StoreError for no table's name."""
         return {field.name: np.empty(0, DTYPES[field.type]) for field in _find_schema(table)}
 
     def encode(self, table: str, columns: Columns, metadata: Mapping[str, str]) -> bytes:
@@ -72,10 +72,11 @@ class ParquetTables:
         schema = _find_schema(table)
         check_columns(table, {field.name: DTYPES[field.type] for field in schema}, columns)
         sink = pa.BufferOutputStream()
+        texts = {field.name for field in schema if not pa.types.is_floating(field.type)}
+        repeating = texts | REPEATING.get(table, set())
         with _translate_errors(f"{table}: expected columns of the schema"):
-            arrays = [_build_array(table, field, columns[field.name]) for field in schema]
-            repeating = _list_repeating(schema) | REPEATING.get(table, set())
-            _write(pa.table(arrays, schema), repeating, dict(sorted(metadata.items())), sink)
+            groups = _build_groups(table, schema, columns)
+            _write(schema, groups, repeating, dict(sorted(metadata.items())), sink)
         return bytes(sink.getvalue().to_pybytes())
 
     def decode(self, table: str, data: bytes) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
@@ -161,23 +162,30 @@ def _to_numpy(column: Any) -> NDArray[Any]:
     return np.concatenate([np.empty(0, object), *parts])
 
 
-def _build_array(table: str, field: Any, column: NDArray[Any]) -> Any:
+def _build_groups(table: str, schema: Any, columns: Columns) -> Iterator[Any]:
+    """Yield the table by row groups: of one at a time there is a copy in memory."""
+    n_rows = len(columns[schema.names[0]])
+    for first in range(0, max(n_rows, 1), GROUP_ROWS):
+        rows = slice(first, first + GROUP_ROWS)
+        arrays = [_build_array(table, field, columns[field.name][rows], first) for field in schema]
+        yield pa.table(arrays, schema)
+
+
+def _build_array(table: str, field: Any, column: NDArray[Any], first: int) -> Any:
     # Only in numbers is NaN a null; NaN among strings is a mistake.
     array = pa.array(column, field.type, from_pandas=pa.types.is_floating(field.type))
     if array.null_count and not field.nullable:
-        row = array.is_null().index(True).as_py()
+        row = first + array.is_null().index(True).as_py()
         raise StoreError(f"{table}: expected no null in {field.name}, got one in row {row}")
     return array
 
 
-def _list_repeating(schema: Any) -> set[str]:
-    return {field.name for field in schema if not pa.types.is_floating(field.type)}
-
-
-def _write(table: Any, repeating: set[str], metadata: dict[str, str], sink: Any) -> None:
+def _write(
+    schema: Any, groups: Iterator[Any], repeating: set[str], metadata: dict[str, str], sink: Any
+) -> None:
     with pq.ParquetWriter(
         sink,
-        table.schema,
+        schema,
         version="2.6",
         data_page_version="1.0",
         compression="snappy",  # every reader has it, and prices hardly compress
@@ -187,5 +195,6 @@ def _write(table: Any, repeating: set[str], metadata: dict[str, str], sink: Any)
         # The Parquet types say it all; without Arrow's own copy every reader sees the same file.
         store_schema=False,
     ) as writer:
-        writer.write_table(table)
+        for group in groups:
+            writer.write_table(group, row_group_size=GROUP_ROWS)
         writer.add_key_value_metadata(metadata)

@@ -15,6 +15,7 @@ from typer.exceptions import TyperException
 from pipeline.cli import (
     backtest,
     check,
+    compact,
     console,
     deployment,
     explain,
@@ -93,7 +94,7 @@ def _common(version: options.Version = False) -> None:
 
 COMMANDS = (
     run, show, status, export, plot, report, explain, risk, probability, what_if, fetch, check,
-    train, backtest, record, verify, repair, serve, keys, universe_plan,
+    train, backtest, record, verify, repair, compact, serve, keys, universe_plan,
 )  # fmt: skip
 for commands in COMMANDS:
     commands.register(app)

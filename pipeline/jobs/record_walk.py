@@ -12,12 +12,23 @@ from pipeline.jobs.object_check import Named, check_object
 from pipeline.jobs.signature_check import SignatureCheck
 from pipeline.ports import ObjectStore
 from pipeline.record.chain import Link
-from pipeline.record.keys import LOSSES, PLANS, RUNS, SHARD, STORE, VIEWS, claim_key, signature_key
+from pipeline.record.keys import (
+    COMPACT,
+    LOSSES,
+    PLANS,
+    RUNS,
+    SHARD,
+    STORE,
+    VIEWS,
+    claim_key,
+    signature_key,
+)
 from pipeline.record.manifest import RunManifest
 
 READERS = 16
 AT_ONCE = 64  # manifests whose objects are read side by side
-NEVER_LEFT = (RUNS, PLANS, LOSSES)  # every manifest is looked at, the others bind nobody
+# Every manifest is looked at, the others bind nobody.
+NEVER_LEFT = (RUNS, PLANS, LOSSES, COMPACT)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from functools import partial
 from pipeline.errors import ConfigError
 from pipeline.jobs.chain_check import Finding, Problem
 from pipeline.jobs.claims_check import check_claims, check_open_claim
+from pipeline.jobs.compacted_check import check_compacted
 from pipeline.jobs.noted import NotedDigest, check_noted
 from pipeline.jobs.readable import ReadableObjects
 from pipeline.jobs.record_walk import Walked, walk_record
@@ -104,6 +105,7 @@ def verify(
     )
     findings = [*(f for f in found if f.problem is not Problem.LOST), *remade.findings]
     findings += [] if findings else check_views(readable, tables)
+    findings += check_compacted(readable, tables, keys, walked.objects)
     findings += (*of_public_key, *walked.unsigned, *check_noted(scope.noted, walked.links))
     beside = walked.list_beside(signed=signatures is not None) & set(keys)
     return Verified(

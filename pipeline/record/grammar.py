@@ -28,6 +28,7 @@ class Kind(StrEnum):
     LOSS = "loss"
     BUNDLE = "bundle"
     VIEW = "view"
+    COMPACTED = "compacted"
 
 
 _DAY = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
@@ -48,6 +49,8 @@ _FORMS = {
     Kind.LOSS: rf"losses/{_SHA256}\.json",
     Kind.BUNDLE: rf"bundles/(?P<session>{_DAY})-[0-9a-f]{{12}}/"
     r"(?:manifest\.[0-9a-f]{12}\.json|model\.onnx)",
+    Kind.COMPACTED: r"compact/(?:forecasts|baselines|scores|scenario_scores)/"
+    rf"{_MONTH}/(?P=month)\.parquet",
     Kind.VIEW: r"(?:latest|track_record|history|announced)\.json|scenarios\.bin|index\.html",
 }
 _KINDS = {kind: re.compile(form) for kind, form in _FORMS.items()}
@@ -71,7 +74,7 @@ def _has_real_days(kind: Kind, session: str | None = None, month: str | None = N
     if session is not None and not _is_day(session):
         return False
     if month is None or session is None:
-        return True
+        return month is None or _is_day(f"{month}-01")
     within = month <= session[:7] if kind is Kind.SCORES else month == session[:7]
     return within and _is_day(f"{month}-01")
 

@@ -26,6 +26,7 @@ CLAIMS = "claims/"
 PLANS = "backfills/"
 LOSSES = "losses/"
 SIGNATURES = "signatures/"
+COMPACT = "compact/"  # whole months for readers, which nothing of the record rests on
 MOST_PARTS = 100  # of a session, and plans that begin with it: two digits, so that keys sort
 
 
@@ -74,6 +75,11 @@ def plan_key(first: date, number: int) -> str:
 def loss_key(sha256: str) -> str:
     """Return the key of the loss of the object whose bytes had that sha256."""
     return f"{LOSSES}{sha256}.json"
+
+
+def compact_key(table: str, month: str) -> str:
+    """Return the key of a month in one file: `compact/scores/month=2026-11/2026-11.parquet`."""
+    return f"{COMPACT}{table}/month={month}/{month}.parquet"
 
 
 def signature_key(digest: str) -> str:

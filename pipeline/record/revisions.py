@@ -128,8 +128,8 @@ class _Overlap:
     def __init__(self, now: RawBars, then: RawBars) -> None:
         self._now, self._then = now, then
         at = np.searchsorted(then.session, now.session).clip(max=len(then) - 1)
-        self._rows = np.flatnonzero(then.session[at] == now.session)
-        self._at = at[self._rows]
+        rows = np.flatnonzero(then.session[at] == now.session)
+        self._rows, self._at = _as_slice(rows), _as_slice(at[rows])
         self._factor = requoting_factors(now, then)[self._at]
 
     def relative_change(self, name: str) -> Floats:
@@ -138,12 +138,22 @@ class _Overlap:
         with np.errstate(over="ignore", invalid="ignore"):
             before = getattr(self._then, name)[self._at]
             before = before * (factor if name == "volume" else 1 / factor)
+            if (before == after).all():  # as nearly always
+                return change
             usable = np.isfinite(before) & np.isfinite(after) & (before > 0)
             relative = after[usable] / before[usable] - 1.0
         # Dividing by a split's factor costs a bit or two.
         relative[np.abs(relative) < 1e-12] = 0.0
-        change[self._rows[usable]] = np.clip(relative, -LARGEST_CHANGE, LARGEST_CHANGE)
+        of_rows = change[self._rows]
+        of_rows[usable] = np.clip(relative, -LARGEST_CHANGE, LARGEST_CHANGE)
+        change[self._rows] = of_rows
         return change
+
+
+def _as_slice(rows: NDArray[np.int64]) -> Any:
+    """Return rows that lie together as a slice, which copies nothing."""
+    together = len(rows) and rows[-1] - rows[0] == len(rows) - 1
+    return slice(int(rows[0]), int(rows[-1]) + 1) if together else rows
 
 
 def are_comparable(now: RawBars, then: RawBars) -> bool:

@@ -31,6 +31,8 @@ from pipeline.scenarios.score_draw import NUMBERS, OURS, TAILS, score_draw
 TABLE = "scenario_scores"
 # Returns that all tickers share, below which nothing is said of their correlations.
 MIN_CORRELATED = 60
+# Tickers up to which there is a variogram score: a run's cost grows with the tickers, no faster.
+MOST_PAIRED = 16
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,9 +79,9 @@ def score_scenarios(
     realised = _realise(issued, [outcomes.fit[t] for t in cube.tickers])[:, :horizon]
     if not np.isfinite(realised[:, -1]).all():
         return None
-    scored = list_scored(cube.tickers, (horizon,))
+    scored, paired = list_scored(cube.tickers, (horizon,)), len(cube.tickers) <= MOST_PAIRED
     numbers = {
-        model: round_decimals(score_draw(draw, realised, cube.tickers, (horizon,)))
+        model: round_decimals(score_draw(draw, realised, cube.tickers, (horizon,), paired=paired))
         for model, draw in _draw_all(issued, outcomes.read, horizon)
     }
     names = [name for name, _ in scored]

@@ -40,10 +40,12 @@ def write_scenarios(
     scored : what the part could score, which the template learns from
     forecasts : as published, whose quantiles the scenarios have
     """
-    template = _next_template(part, bundle, scored)
     published = where(forecasts, forecasts["status"] == OK)
     n_tickers = len(published["ticker"]) // len(part.target_dates)
-    if max(n_tickers, len(template.tickers)) > MOST_TICKERS:
+    if n_tickers > MOST_TICKERS:
+        return part.prior.templates, None
+    template = _next_template(part, bundle, scored)
+    if len(template.tickers) > MOST_TICKERS:
         return part.prior.templates, None
     if template.tickers:
         writer.write_table(TABLE, to_columns(template))

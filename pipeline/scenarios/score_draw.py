@@ -27,6 +27,8 @@ def score_draw(
     realised: Floats,
     tickers: Sequence[str],
     horizons: Sequence[int] = SCORED_HORIZONS,
+    *,
+    paired: bool = True,
 ) -> Floats:
     """Return the scores of one draw, float64 (n_scored, n_numbers), NaN where there is none.
 
@@ -35,11 +37,13 @@ def score_draw(
     draw : float64 (n_scenarios, n_tickers, n_horizons), log returns
     realised : float64 (n_tickers, n_horizons)
     horizons : those that are scored
+    paired : whether tickers are compared two by two, whose number grows with the square
     """
     numbers = np.full((len(list_scored(tickers, horizons)), len(NUMBERS)), np.nan)
     for i, horizon in enumerate(horizons):
         vectors, outcome = draw[:, :, horizon - 1], realised[:, horizon - 1]
-        numbers[i, :2] = energy_score(vectors, outcome), variogram_score(vectors, outcome)
+        numbers[i, 0] = energy_score(vectors, outcome)
+        numbers[i, 1] = variogram_score(vectors, outcome) if paired else np.nan
     gains = np.sort(measure_gains(draw, tickers, horizons), axis=0)
     gained = measure_gains(realised[None], tickers, horizons)[0]
     numbers[len(horizons) :, 2:] = np.column_stack(

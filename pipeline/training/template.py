@@ -16,6 +16,10 @@ from pipeline.forecasting.windows import log_returns_ahead
 from pipeline.scenarios.marginals import transform_outcomes
 from pipeline.scenarios.template import Template, overlay, pack
 
+# Of more tickers a bundle brings none: it would be larger than the model, and the record soon has
+# its own.
+MOST_TICKERS = 7
+
 
 def learn_template(bars: Sequence[Bars], forecast: Baseline, first: date) -> Template:
     """Return the newest levels of what `forecast` says from every origin from `first` on.
@@ -29,8 +33,8 @@ def learn_template(bars: Sequence[Bars], forecast: Baseline, first: date) -> Tem
 
 
 def with_template(bundle: ModelBundle, template: Template) -> ModelBundle:
-    """Return the bundle with a template, if that knows anything: the same model, same version."""
-    if not template.tickers:
+    """Return the bundle with a template of few tickers: the same model, same version."""
+    if not 0 < len(template.tickers) <= MOST_TICKERS:
         return bundle
     return replace(
         bundle, manifest=msgspec.structs.replace(bundle.manifest, template=pack(template))

@@ -4,21 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date
+from typing import Any
 
 import msgspec
 import numpy as np
 
-from pipeline.bars import Floats
-from pipeline.columns import Columns, group_rows, take
+from pipeline.columns import Columns, group_rows
 from pipeline.forecasting.levels import INTERVALS
 from pipeline.ports import ObjectStore, Tables
 from pipeline.record.issued import read_forecasts
 from pipeline.record.manifest import OK, RunManifest, join_notes, read_manifests
-from pipeline.record.notes import NoteCode, select_notes
+from pipeline.record.notes import Note, NoteCode
 from pipeline.record.state import State, read_state
 from pipeline.views.documents import HorizonForecast, Latest, TickerForecast, WidthChange
 
 SCHEMA_VERSION = 1
+
+_LIMITS = [(str(coverage), f"lower_{coverage}", f"upper_{coverage}") for coverage in INTERVALS]
+_READ = (
+    *("ticker", "status", "model_version", "last_close", "horizon", "target_date"),
+    *("prediction", "sigma", *(name for _, *limits in _LIMITS for name in limits)),
+)
 
 CommittedPart = tuple[RunManifest, Columns, State]
 
@@ -51,44 +57,57 @@ def with_width_changes(latest: Latest, changes: Mapping[str, WidthChange]) -> La
 def _build_tickers(parts: Sequence[CommittedPart]) -> dict[str, TickerForecast]:
     tickers = {}
     for run, forecasts, state in parts:
-        gains = state.calibration.gains_of(list(run.tickers), run.horizons)
+        gains = state.calibration.gains_of(list(run.tickers), run.horizons).tolist()
         rows = group_rows(forecasts["ticker"])
+        columns = {name: forecasts[name].tolist() for name in _READ}
+        about = _index_notes(run.notes)
         for row, ticker in enumerate(run.tickers):
-            of_ticker = take(forecasts, rows[ticker])
-            tickers[ticker] = _build_ticker(of_ticker, run, gains[row])
+            of_ticker = rows[ticker].tolist()
+            tickers[ticker] = _build_ticker(
+                columns, of_ticker, run, gains[row], proven=ticker not in about
+            )
     return tickers
 
 
-def _build_ticker(rows: Columns, run: RunManifest, gains: Floats) -> TickerForecast:
+def _index_notes(notes: Sequence[Note]) -> frozenset[str]:
+    """Return the tickers of which a note says that the model was not proven on them."""
+    unproven = [note.tickers for note in notes if note.code == NoteCode.UNPROVEN]
+    return frozenset().union(*unproven)
+
+
+def _build_ticker(
+    columns: Mapping[str, list[Any]],
+    rows: Sequence[int],
+    run: RunManifest,
+    gains: Sequence[Sequence[float]],
+    *,
+    proven: bool,
+) -> TickerForecast:
     """Return a ticker's forecast, a row per horizon, or only its status where it is withheld."""
-    status, version = rows["status"][0], rows["model_version"][0]
+    first = rows[0]
+    status, version = columns["status"][first], columns["model_version"][first]
     if status != OK:
         return TickerForecast(status, version, run.issued_at)
-    notes = select_notes(run.notes, str(rows["ticker"][0]))
     return TickerForecast(
         status,
         version,
         run.issued_at,
-        last_close=float(rows["last_close"][0]),
-        horizons=tuple(_build_horizon(rows, row) for row in range(len(rows["horizon"]))),
+        last_close=columns["last_close"][first],
+        horizons=tuple(_build_horizon(columns, row) for row in rows),
         # Horizon by level: what an answer from bars needs to equal the published forecast.
-        gains=tuple(map(tuple, gains.tolist())),
-        currency=run.currencies.get(rows["ticker"][0]),
-        proven=not any(note.code == NoteCode.UNPROVEN for note in notes),
+        gains=tuple(map(tuple, gains)),
+        currency=run.currencies.get(columns["ticker"][first]),
+        proven=proven,
     )
 
 
-def _build_horizon(rows: Columns, row: int) -> HorizonForecast:
+def _build_horizon(columns: Mapping[str, list[Any]], row: int) -> HorizonForecast:
     return HorizonForecast(
-        horizon=int(rows["horizon"][row]),
-        target_date=rows["target_date"][row].item(),
-        prediction=float(rows["prediction"][row]),
-        sigma=float(rows["sigma"][row]),
+        horizon=columns["horizon"][row],
+        target_date=columns["target_date"][row],
+        prediction=columns["prediction"][row],
+        sigma=columns["sigma"][row],
         intervals={
-            str(coverage): (
-                float(rows[f"lower_{coverage}"][row]),
-                float(rows[f"upper_{coverage}"][row]),
-            )
-            for coverage in INTERVALS
+            name: (columns[lower][row], columns[upper][row]) for name, lower, upper in _LIMITS
         },
     )

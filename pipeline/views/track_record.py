@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from msgspec import UNSET
+from numpy.typing import NDArray
 
 from pipeline.bars import Floats
 from pipeline.baselines.names import GARCH_T, ISSUED
@@ -120,8 +123,13 @@ def _share_inside(counts: list[tuple[int, int]], nominal: int) -> CoverageShare:
     """
     inside, scored = (sum(side) for side in zip(*counts, strict=True))
     sessions = max(n for _, n in counts)
+    return CoverageShare(sessions, to_decimals(inside / scored), *_bound(sessions, nominal))
+
+
+@lru_cache(maxsize=4096)
+def _bound(sessions: int, nominal: int) -> tuple[float, float]:
     lower, upper = coverage_bounds(sessions, nominal / 100)
-    return CoverageShare(sessions, *map(to_decimals, (inside / scored, lower, upper)))
+    return to_decimals(lower), to_decimals(upper)
 
 
 def _summarise_skill(tickers: list[TickerScores], baseline: str) -> dict[str, SkillScore]:
@@ -153,15 +161,17 @@ def _recent_skill(loss: Floats, benchmark: Floats) -> SkillScore:
 
 def _recent_crps(tickers: list[TickerScores], baseline: str) -> tuple[Floats, Floats]:
     """Return the CRPS of recent sessions, ours and the baseline's, averaged over the tickers."""
-    by_session: dict[str, list[tuple[int, int]]] = {}
+    alike: dict[tuple[str, ...], list[TickerScores]] = {}
     for ticker in tickers:
-        pairs = zip(ticker.recent_crps[FORECASTER], ticker.recent_crps[baseline], strict=True)
-        for session, pair in zip(ticker.recent_sessions, pairs, strict=True):
-            if MISSING not in pair:
-                by_session.setdefault(session, []).append(pair)
-    means = [
-        [sum(side) / len(pairs) for side in zip(*pairs, strict=True)]
-        for _, pairs in sorted(by_session.items())
-    ]
-    crps: Floats = np.array(means, np.float64).reshape(-1, 2) * UNIT
-    return crps[:, 0], crps[:, 1]
+        alike.setdefault(ticker.recent_sessions, []).append(ticker)
+    by_session: dict[str, NDArray[np.int64]] = {}
+    for sessions, of_alike in alike.items():
+        pairs = [(each.recent_crps[FORECASTER], each.recent_crps[baseline]) for each in of_alike]
+        crps = np.array(pairs, np.int64).reshape(len(of_alike), 2, len(sessions))
+        both = (crps != MISSING).all(axis=1, keepdims=True)
+        sums = np.concatenate([np.where(both, crps, 0).sum(axis=0), both.sum(axis=0)])
+        for session, of_session in zip(sessions, sums.T, strict=True):
+            by_session[session] = by_session.get(session, 0) + of_session
+    known = [sums for _, sums in sorted(by_session.items()) if sums[2]]
+    ours, theirs, counts = np.array(known, np.float64).reshape(-1, 3).T
+    return ours / counts * UNIT, theirs / counts * UNIT

@@ -33,6 +33,7 @@ class Cloud:
     """A cloud with its address; whoever has the account's own key may do all."""
 
     environ: Mapping[str, str]
+    faults: Path
 
     def client(self, service: str, **keys: str) -> Any:
         """Return a client of a service, as the account's owner unless `keys` name somebody."""
@@ -93,24 +94,29 @@ class Cloud:
 
 @contextmanager
 def local_cloud(folder: Path) -> Iterator[Cloud]:
-    """Run a cloud until the block ends; skips the test where a part of it is missing."""
+    """Run a cloud until the block ends; skips the test where a part of it is missing.
+
+    What a test arms in its `faults` goes wrong: see `faults.py`.
+    """
     if not CLOUD.exists():
         pytest.skip("expected .venv-cloud with ministack, got none: make test makes it")
     require_node(), emulator_binary(), lambda_python()
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
-    log = folder / "cloud.log"
+    log, faults = folder / "cloud.log", folder / "faults"
+    faults.mkdir()
     with log.open("wb") as output:
         process = subprocess.Popen(
             [CLOUD, "-m", "tests.e2e.local_cloud", str(port)],
             cwd=ROOT,
+            env={**os.environ, "FORECASTER_CLOUD_FAULTS": str(faults)},
             stdout=output,
             stderr=subprocess.STDOUT,
         )
         try:
             eventually(lambda: _listens(process, port, log))
-            yield Cloud(variables(port))
+            yield Cloud(variables(port), faults)
         finally:
             process.terminate()
             process.wait(30)

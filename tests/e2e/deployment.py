@@ -19,13 +19,18 @@ DAILY, ON_DEMAND, VERIFY = (f"{NAME}-{name}" for name in ("daily", "on-demand", 
 def deployed_cloud(folder: Path) -> Iterator[Cloud]:
     """Run a cloud until the block ends, with a key made and the forecaster deployed."""
     with local_cloud(folder) as started:
-        rotated = started.forecaster("api-key", "rotate", "--stage", "dev")
-        assert rotated.stdout.startswith("Key fcast_"), rotated.stdout + rotated.stderr
-        params = " ".join(f"--param={name}={value}" for name, value in PARAMS.items())
-        deployed = started.make("deploy", "STAGE=dev", f"DEPLOY={params}")
-        assert deployed.returncode == 0, deployed.stdout + deployed.stderr
-        assert "All functions answer as they should" in deployed.stderr
+        deploy(started)
         yield started
+
+
+def deploy(cloud: Cloud, **params: str) -> None:
+    """Make a key and deploy the forecaster, as a user does."""
+    rotated = cloud.forecaster("api-key", "rotate", "--stage", "dev")
+    assert rotated.stdout.startswith("Key fcast_"), rotated.stdout + rotated.stderr
+    said = " ".join(f"--param={name}={value}" for name, value in {**PARAMS, **params}.items())
+    deployed = cloud.make("deploy", "STAGE=dev", f"DEPLOY={said}")
+    assert deployed.returncode == 0, deployed.stdout + deployed.stderr
+    assert "All functions answer as they should" in deployed.stderr
 
 
 def keys(cloud: Cloud, prefix: str = "store/") -> list[str]:

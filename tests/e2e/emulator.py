@@ -40,13 +40,22 @@ class Emulator:
     port: int
     out: Path
     err: Path
+    pid: int
+    events: list[Any] = field(default_factory=list)  # the last one is under way, or was
     _lock: Lock = field(default_factory=Lock)
 
     def invoke(self, event: Any) -> Any:
         """Return what the function answers; for an exception, an object with its errorType."""
         with self._lock, closing(HTTPConnection("127.0.0.1", self.port, timeout=90)) as connection:
+            self.events.append(event)
             connection.request("POST", INVOCATIONS, json.dumps(event))
             return json.load(connection.getresponse())
+
+    def kill_function(self) -> None:
+        """Kill the function itself, as when its memory is used up; the next call starts it."""
+        for child in _children(self.pid):
+            with suppress(ProcessLookupError):
+                os.kill(child, signal.SIGKILL)
 
     @property
     def printed(self) -> list[dict[str, Any]]:
@@ -114,7 +123,7 @@ def emulator(folder: Path, environ: Mapping[str, str], handler: str) -> Iterator
         )
         try:
             _await_listening(process, api, err)
-            yield Emulator(api, out, err)
+            yield Emulator(api, out, err, process.pid)
         finally:
             started = _children(process.pid)
             process.kill()

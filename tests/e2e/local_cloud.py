@@ -12,18 +12,21 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import wraps
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from tests.e2e.faults import Faults
 from tests.e2e.runtimes import ACCOUNT, REGION, Runtimes, variables
 
+FAULTS = "FORECASTER_CLOUD_FAULTS"  # a folder
 REFUSED = 404.0  # USD; the budget of which AWS on this machine makes nothing
 
 
@@ -137,8 +140,16 @@ def deploy_queries_and_budgets() -> None:
     }
 
 
+def projected(table: Mapping[str, Any], files: list[str]) -> list[str]:
+    """Return the files that lie where the table's partitions are projected to."""
+    template = table["Parameters"].get("storage.location.template", "")
+    within = template.removeprefix(table["StorageDescriptor"]["Location"])
+    folders = "[^/]+".join(map(re.escape, re.split(r"\$\{\w+\}", within)))
+    return [file for file in files if re.search(folders, file)]
+
+
 def read_views_and_rows_files() -> None:
-    """Answer from views, and know a row's file as "$path", as Athena does."""
+    """Answer from views, from where partitions are projected to, and know a row's "$path"."""
     from ministack.services import athena, glue
 
     rewritten, related, nothing = (
@@ -161,6 +172,8 @@ def read_views_and_rows_files() -> None:
         return await rewritten(expand(query, database), database, catalog)
 
     def relate(table: dict[str, Any], files: list[str]) -> str:
+        if not (files := projected(table, files)):
+            return relate_nothing(table)
         reading = related(table, files).removesuffix(")")
         return (
             f'(SELECT * EXCLUDE (filename), filename AS "$path" FROM {reading}, filename = true))'
@@ -243,6 +256,22 @@ def say_who_signed() -> None:
     lambda_svc._build_function_url_event = build
 
 
+def name_errors_as_step_functions_does() -> None:
+    """Give a refused start of an execution the name that a state machine catches it by."""
+    from ministack.services import stepfunctions
+
+    started = stepfunctions._invoke_nested_start_execution
+
+    def start(resource: str, data: Any) -> Any:
+        try:
+            return started(resource, data)
+        except stepfunctions._ExecutionError as exc:
+            name = f"StepFunctions.{exc.error}Exception"
+            raise stepfunctions._ExecutionError(name, exc.cause) from exc
+
+    stepfunctions._invoke_nested_start_execution = start
+
+
 def count_loopback_as_tls() -> None:
     """Answer as behind TLS: on loopback nobody listens in, and policies refuse plain HTTP."""
     from ministack import app
@@ -263,12 +292,16 @@ def main(port: int) -> None:
         "SFTP_ENABLED": "false",
         "AUTH": "true",
         "LAMBDA_ASYNC_RETRY_BASE_SECONDS": "0.1",
+        "SFN_WAIT_SCALE": "0.001",
     }
     from ministack import app
 
     sys.argv = sys.argv[:1]
     with tempfile.TemporaryDirectory(prefix="forecaster-cloud-") as folder:
-        run_functions_here(Runtimes(port, Path(folder)))
+        runtimes = Runtimes(port, Path(folder))
+        run_functions_here(runtimes)
+        if armed := os.environ.get(FAULTS):
+            Faults(Path(armed), runtimes).install()
         retry_as_the_alias_says()
         fill_in_the_schedule_s_input()
         deploy_queries_and_budgets()
@@ -276,6 +309,7 @@ def main(port: int) -> None:
         keep_results_where_they_are_said_to_be()
         write_once()
         say_who_signed()
+        name_errors_as_step_functions_does()
         count_loopback_as_tls()
         told = " ".join(f"{name}={value}" for name, value in variables(port).items())
         print(f"AWS is here: export {told}", file=sys.stderr, flush=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import atexit
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from threading import Lock
@@ -53,6 +53,15 @@ class Runtimes:
         failed = isinstance(answer, dict) and "errorType" in answer
         return {"body": answer, "log": log} | ({"error": True} if failed else {})
 
+    def runs(self, shard: int) -> bool:
+        """Whether the last thing that a function was asked for is a run of this shard."""
+        return any(map(_runs(shard), self._running.values()))
+
+    def kill(self, shard: int) -> None:
+        """Kill the function that runs this shard."""
+        for running in filter(_runs(shard), self._running.values()):
+            running.kill_function()
+
     def _emulator(self, config: Mapping[str, Any]) -> Emulator:
         with self._starting:
             key = f"{config['FunctionArn']} {config['RevisionId']}"
@@ -76,6 +85,14 @@ class Runtimes:
         folder = self._folder / f"{config['FunctionName']}-{len(self._running)}"
         folder.mkdir(parents=True)
         return self._open.enter_context(emulator(folder, environ, handler))
+
+
+def _runs(shard: int) -> Callable[[Emulator], bool]:
+    return lambda running: bool(running.events) and _shard_of(running.events[-1]) == shard
+
+
+def _shard_of(event: Any) -> int | None:
+    return event.get("shard") if isinstance(event, dict) else None
 
 
 def _record_metrics(printed: str) -> None:

@@ -108,6 +108,7 @@ def test_every_object_has_equal_bytes(setting: Setting, here: Computed, tmp_path
 def test_the_sessions_have_all_that_is_published(here: Computed) -> None:
     kinds = {key.partition("/")[0] for key in here.objects}
     tables = {"bars", "forecasts", "baselines", "scores", "scenarios", "templates"}
+    tables |= {"scenario_scores"}
     views = {"latest.json", "track_record.json", "history.json", "scenarios.bin", "index.html"}
     records = {"calibration", "runs", "answers", "bundles", "claims", "backfills", "store.json"}
     assert kinds == tables | views | records

@@ -47,13 +47,22 @@ def connect(
     """Return a connection that has the tables on the store's files, and the views on them."""
     connection = duckdb.connect()
     for name, table in tables.items():
-        files = sorted(map(str, (store / name).rglob("*.parquet")))
+        files = sorted(map(str, store.glob(f"{_pattern(table, name)}*.parquet")))
         columns = [*table["StorageDescriptor"]["Columns"], *table["PartitionKeys"]]
         connection.execute(_describe_table(name, files, columns))
     for name, view in views.items():
         sql = to_duckdb(document_of(view)["originalSql"], today)
         connection.execute(f"CREATE VIEW {name} AS {sql}")
     return connection
+
+
+def _pattern(table: Table, name: str) -> str:
+    """Return where a table's partitions lie below the store, as a pattern of their folders."""
+    template = table["Parameters"].get("storage.location.template")
+    if template is None:
+        return f"{name}/**/"
+    within = template.removeprefix(table["StorageDescriptor"]["Location"])
+    return re.sub(r"\$\{!?\w+\}", "*", within)
 
 
 def _describe_table(name: str, files: list[str], columns: list[dict[str, str]]) -> str:

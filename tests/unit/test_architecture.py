@@ -113,7 +113,8 @@ VENDORS = {
     "yfinance": "session.py translate.py yahoo_bars.py",
     "curl_cffi": "session.py translate.py",
     "exchange_calendars": "calendar.py closures.py hours.py",
-    "pyarrow": "csv_cells.py days.py groups.py numbers.py parquet_file.py parquet_tables.py",
+    "pyarrow": "arrow_columns.py csv_cells.py days.py groups.py numbers.py parquet_file.py "
+    "parquet_tables.py",
     "boto3": "clients.py errors.py",
     "botocore": "clients.py errors.py",
     "urllib3": "errors.py",

@@ -8,26 +8,22 @@ from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline.adapters.bar_folder.arrow_columns import cast_numbers, convert_days, convert_numbers
 from pipeline.adapters.bar_folder.columns import (
     CURRENCY,
     DATE,
     NUMBERS,
     TICKER,
-    NameRow,
     Sheet,
-    check_days,
     choose_currency,
-    parse_days,
-    parse_numbers,
 )
 from pipeline.adapters.bar_folder.dialects import find_dialect
 from pipeline.adapters.bar_folder.finish import finish
 from pipeline.adapters.bar_folder.groups import Rows, group_rows
-from pipeline.bars import PRICES, Flags, Floats, RawBars, Sessions
+from pipeline.bars import PRICES, Flags, RawBars
 
 # What pyarrow raises at a file that is damaged, or that nobody meant for it.
 PYARROW_ERRORS = (pa.ArrowException, OSError, ValueError, LookupError, TypeError, ArithmeticError)
@@ -72,11 +68,11 @@ class ParquetFile:
             name_row = partial(_name_row, rows)
             ours = self._ours
             numbers = {
-                name: _convert_numbers(name, table.column(ours[name]), name_row)
+                name: convert_numbers(name, table.column(ours[name]), name_row)
                 for name in NUMBERS
                 if name in ours
             }
-            days = _convert_days(table.column(ours[DATE]), name_row)
+            days = convert_days(table.column(ours[DATE]), name_row)
             money = table.column(ours[CURRENCY]).unique().to_pylist() if CURRENCY in ours else ()
             sheet = Sheet(days, numbers, self._dialect.name, currency=choose_currency(money))
             return finish(sheet, self._dialect)
@@ -101,9 +97,9 @@ class ParquetFile:
             wanted = {name: rows for name, rows in self._rows_of.items() if self._is_wanted(name)}
             keep = np.zeros(file.metadata.num_rows, bool)
             keep[np.concatenate([*wanted.values(), np.empty(0, np.int64)])] = True
-            table = _read_rows(file, columns, keep)
+            table = cast_numbers(_read_rows(file, columns, keep))
         places = np.cumsum(keep) - 1
-        return {name: (table.take(pa.array(places[rows])), rows) for name, rows in wanted.items()}
+        return {name: (_select(table, places[rows]), rows) for name, rows in wanted.items()}
 
     def _open(self) -> Any:
         # A name that is in every row is in memory once.
@@ -143,6 +139,12 @@ def _read_rows(file: Any, columns: Sequence[str], keep: Flags) -> Any:
     return pa.concat_tables(pieces).combine_chunks()
 
 
+def _select(table: Any, rows: Rows) -> Any:
+    """Return some rows of a table, without a copy where they lie together."""
+    together = len(rows) and rows[-1] - rows[0] == len(rows) - 1 and (np.diff(rows) == 1).all()
+    return table.slice(rows[0], len(rows)) if together else table.take(pa.array(rows))
+
+
 def _name_row(rows: Rows, at: int) -> str:
     return f"row {rows[at]}"
 
@@ -152,35 +154,3 @@ def _check_extent(metadata: Any, most_bytes: int) -> None:
     rows = max(metadata.num_rows, sum(group.num_rows for group in groups))
     if (size := sum(group.total_byte_size for group in groups) + 8 * rows) > most_bytes:
         raise ValueError(f"expected at most {most_bytes} bytes, got {size}")
-
-
-def _convert_days(column: Any, name_row: NameRow) -> Sessions:
-    kind = column.type
-    if _is_text(kind):
-        return parse_days(column.to_pylist(), name_row)
-    if not (pa.types.is_date(kind) or pa.types.is_timestamp(kind)):
-        raise ValueError(f"column {DATE}: expected dates or text like 2024-12-27, got {kind}")
-    stamps = column.to_numpy()
-    if getattr(kind, "tz", None):  # the exchange's own: the date there is the session
-        local = pd.DatetimeIndex(stamps).tz_localize("UTC").tz_convert(kind.tz)
-        stamps = local.tz_localize(None).to_numpy()
-    return check_days(stamps.astype("datetime64[D]"))
-
-
-def _convert_numbers(name: str, column: Any, name_row: NameRow) -> Floats:
-    kind = column.type
-    if _is_text(kind):
-        return parse_numbers(name, column.to_pylist(), name_row)
-    number = (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal, pa.types.is_null)
-    if not any(is_kind(kind) for is_kind in number):
-        raise ValueError(f"column {name}: expected numbers, got {kind}")
-    # Null becomes NaN; of a volume beyond 2**53 the last digit does not matter.
-    values: Floats = column.cast(pa.float64(), safe=False).to_numpy()
-    return np.array(values, np.float64)
-
-
-def _is_text(kind: Any) -> bool:
-    if pa.types.is_dictionary(kind):
-        return _is_text(kind.value_type)
-    kinds = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
-    return any(is_kind(kind) for is_kind in kinds)

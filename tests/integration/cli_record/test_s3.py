@@ -32,7 +32,7 @@ def test_all_of_it_on_s3_as_in_a_folder(
     named = [sorted(key for key in keys if "claims/" not in key) for keys in (ours, theirs)]
     assert named[0] == named[1]
     assert len(ours) == len(theirs)
-    scores = [key for key in theirs if key.startswith("scores/")]
+    scores = [key for key in theirs if key.startswith(("scores/", "scenario_scores/"))]
     assert {key: ours[key] for key in scores} == {key: theirs[key] for key in scores}
     assert forecaster("verify", *at).code == 0
     assert forecaster("replay", "2025-06-12", *at).code == 0

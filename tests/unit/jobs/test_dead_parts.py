@@ -62,8 +62,8 @@ DAMAGES: dict[str, Callable[[str, bytes], bytes]] = {
 }
 
 
-def dead(model: Model, n: int = 9) -> MemoryObjects:
-    """A store in which a run died before its n-th write; its manifest would be the 10th."""
+def dead(model: Model, n: int = 10) -> MemoryObjects:
+    """A store in which a run died before its n-th write; its manifest would be the 11th."""
     store = MemoryObjects(run_days(model, BEFORE).objects, crash_before=n)
     with pytest.raises(Crash):
         run_day(model, store, DEAD, market())

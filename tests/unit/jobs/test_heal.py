@@ -47,7 +47,6 @@ REMADE = {
     "forecasts": table_key("forecasts", NEWEST, 0),
     "baselines": table_key("baselines", NEWEST, 0),
     "templates": table_key("templates", NEWEST, 0),
-    "scenario scores": table_key("scenario_scores", NEWEST, 0),
     "older forecasts": table_key("forecasts", SPAN[0], 0),
     "manifest": manifest_key(NEWEST, 0),
     "older manifest": manifest_key(SPAN[0], 0),

@@ -16,9 +16,11 @@ from pipeline.backtest.scenarios.samplers import draw_gaussian, draw_independent
 from pipeline.backtest.scenarios.tails import measure_tail
 from pipeline.bars import Bars, Floats, RawBars
 from pipeline.columns import Columns
+from pipeline.errors import DamagedObject
 from pipeline.forecasting.bundle import ModelBundle
 from pipeline.forecasting.model import Model
 from pipeline.grid import round_decimals
+from pipeline.jobs.heal import heal
 from pipeline.jobs.remake_check import Sample
 from pipeline.jobs.replay import replay
 from pipeline.jobs.verify import Scope, verify
@@ -288,12 +290,15 @@ def test_lost_scenarios_are_never_scored(bare: Model) -> None:
     assert {SPAN[1], SPAN[3]} <= origins
 
 
-def test_damaged_scores_are_remade(bare: Model, store: MemoryObjects) -> None:
+def test_damaged_scores_are_remade(store: MemoryObjects) -> None:
     changed = MemoryObjects(dict(store.objects))
     key = table_key("scenario_scores", LAST, 0)
     whole = changed.objects[key]
     changed.objects[key] = whole[:-9] + b"x" + whole[-8:]
     assert key in {finding.key for finding in verify(changed, TABLES, CALENDAR).findings}
+    digest = read_manifest(store, f"runs/{LAST}.00.json")[0].objects[key]
+    heal(changed, TABLES, CALENDAR, DamagedObject("damaged", key, digest))
+    assert changed.objects[key] == whole
 
 
 def test_a_day_of_four_tickers_is_small(model: Model) -> None:

@@ -52,6 +52,15 @@ def test_nothing_is_kept_of_nothing(bundle: ModelBundle) -> None:
     assert with_template(bundle, Template.empty(HORIZONS)) is bundle
 
 
+def test_of_many_tickers_a_bundle_brings_none(bundle: ModelBundle) -> None:
+    of = [bars(f"S{number}", 40) for number in range(8)]
+    first = of[0].session[10].item()
+    many = learn_template(of, forecast_normal, first)
+    assert with_template(bundle, many) is bundle
+    few = learn_template(of[:7], forecast_normal, first)
+    assert with_template(bundle, few) is not bundle
+
+
 @pytest.mark.parametrize(
     "stored",
     [
