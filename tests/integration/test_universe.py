@@ -12,6 +12,7 @@ import pytest
 
 from handlers.local.invoke import LocalContext
 from pipeline.errors import RequestError
+from pipeline.ports import Announcement
 from tests.support.clock import StoppedDatetime
 from tests.support.commands import Clock, ColdStart, Forecaster, assert_refused, digests
 from tests.support.s3_server import BUCKET, S3, s3_server
@@ -255,6 +256,17 @@ class TestFunction:
         assert (metrics["universe_published"], metrics["session_complete"]) == (4, 1)
         assert metrics["shards_missing"] == 0
 
+    def test_one_event_tells_of_a_universe_and_none_of_a_shard(
+        self, file: Path, cold_start: ColdStart, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        daily = cold_start({"FORECASTER_UNIVERSE": str(file)})
+        bus = Bus()
+        monkeypatch.setattr(daily, "announcers", [bus])
+        steps = [{"universe": "list", "shards": 4}, *({"shard": n} for n in (0, 1, 2))]
+        for step in (*steps, {"universe": "gather"}, {"universe": "gather"}):
+            daily.handler({**step, "time": TIME}, LocalContext())
+        assert [told.subject for told in bus.told] == [f"Universe published: {SESSION}"]
+
     @pytest.mark.parametrize(
         ("event", "words"),
         [
@@ -287,6 +299,16 @@ class TestFunction:
         for step in ({"shard": 0}, {"universe": "list"}):
             with pytest.raises(RequestError, match="for FORECASTER_UNIVERSE is none"):
                 daily.handler({**step, "time": TIME}, LocalContext())
+
+
+class Bus:
+    """Remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.told: list[Announcement] = []
+
+    def tell(self, announcement: Announcement) -> None:
+        self.told.append(announcement)
 
 
 def emitted(out: str) -> dict[str, Any]:

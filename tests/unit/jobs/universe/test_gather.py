@@ -26,7 +26,7 @@ from pipeline.record.universe_session import (
     parse_latest_universe,
     session_key,
 )
-from tests.support.fakes import MemoryObjects
+from tests.support.fakes import Crash, MemoryObjects
 from tests.support.records import SESSIONS, evening, market, run_day
 from tests.support.tree import ROOT
 
@@ -236,3 +236,24 @@ def test_an_incomplete_session_is_told_of_as_one(root: MemoryObjects) -> None:
     announce_universe([bus], root, gather(lay_out(root), SESSION))
     assert bus.told[0].name == "Universe incomplete"
     assert "Without the session: shard 1" in bus.told[0].digest
+
+
+@pytest.mark.parametrize("crash", [{"crash_before": n} for n in range(1, 40, 6)])
+def test_whoever_repeats_what_died_ends_with_the_same_bytes(
+    crash: Mapping[str, int], model: Model, root: MemoryObjects
+) -> None:
+    """A shard, the list or the gathering is killed before any write; the next run goes on."""
+
+    def run_all(store: MemoryObjects) -> None:
+        layout = lay_out(store)
+        list_shards(layout, SESSION, evening(SESSION))
+        run_shards(model, layout, DIA=None)
+        gather(layout, SESSION)
+
+    run_all(root)
+    store = MemoryObjects(**crash)
+    with pytest.raises(Crash):
+        run_all(store)
+    assert store.objects != root.objects
+    run_all(store)
+    assert store.objects == root.objects
