@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 import numpy as np
@@ -16,8 +16,7 @@ from pipeline.backtest.scenarios.samplers import draw_gaussian, draw_independent
 from pipeline.backtest.scenarios.tails import measure_tail
 from pipeline.bars import Bars, Floats, RawBars
 from pipeline.columns import Columns
-from pipeline.encoding import sha256
-from pipeline.errors import DamagedObject, StoreError
+from pipeline.errors import DamagedObject
 from pipeline.forecasting.bundle import ModelBundle
 from pipeline.forecasting.model import Model
 from pipeline.grid import round_decimals
@@ -25,16 +24,13 @@ from pipeline.jobs.heal import heal
 from pipeline.jobs.remake_check import Sample
 from pipeline.jobs.replay import replay
 from pipeline.jobs.verify import Scope, verify
-from pipeline.record.chain import find_head
 from pipeline.record.issued_scenarios import IssuedScenarios, read_issued_scenarios
 from pipeline.record.keys import table_key
-from pipeline.record.manifest import RunManifest, read_manifest
-from pipeline.record.prior import PriorRecord
+from pipeline.record.manifest import read_manifest
 from pipeline.record.repairs import Loss, accept_loss
 from pipeline.record.scenario_scores import Outcomes, ScenarioScores, score_scenarios
-from pipeline.record.scenario_state import UnscoredScenarios
 from pipeline.record.scoring import recover_quantiles
-from pipeline.record.unscored_scenarios import LOOKED_FOR, read_unscored
+from pipeline.record.unscored_scenarios import LOOKED_FOR
 from pipeline.scenarios.benchmarks import GAUSSIAN, INDEPENDENCE
 from pipeline.scenarios.portfolios import EQUAL_WEIGHTS, JOINT, LOWEST
 from pipeline.scenarios.risk import measure_tail as measure_risk
@@ -196,6 +192,19 @@ def test_replay_and_backfill_make_the_same(bare: Model, store: MemoryObjects) ->
     assert is_whole(afterwards)
 
 
+def test_a_backfill_reads_no_scenarios_back(bare: Model) -> None:
+    class Watched(MemoryObjects):
+        read_back: ClassVar[set[str]] = set()
+
+        def read(self, key: str) -> bytes | None:
+            self.read_back.add(key)
+            return super().read(key)
+
+    backfilled(bare, SPAN[0], LAST, store=Watched())
+    drawn = {key for key in Watched.read_back if key.startswith("scenarios/")}
+    assert drawn == {table_key("scenarios", LAST, 0)}  # for the view
+
+
 def test_a_part_waits_for_the_last_of_its_tickers(bare: Model) -> None:
     late = run_days(bare, SPAN[:2], store=MemoryObjects())
     run_day(bare, late, SPAN[2], {"SPY": market()["SPY"]})
@@ -349,39 +358,3 @@ def test_the_order_of_tickers_changes_nothing(store: MemoryObjects) -> None:
     ours, theirs = (of.columns for of in scores if isinstance(of, ScenarioScores))
     for name in NUMBERS:
         assert ours[name] == pytest.approx(theirs[name], abs=1e-9, nan_ok=True)
-
-
-def relinked(store: MemoryObjects, name: str, **columns: Any) -> tuple[MemoryObjects, RunManifest]:
-    """Return a store whose table of SPAN[1] is another, and a manifest that names it."""
-    run = read_manifest(store, f"runs/{SPAN[1]}.00.json")[0]
-    key = run.table(name)
-    table = TABLES.decode(name, store.objects[key])[0]
-    data = TABLES.encode(name, {**table, **columns}, {})
-    changed = msgspec.structs.replace(run, objects={**run.objects, key: sha256(data)})
-    return MemoryObjects({**store.objects, key: data}), changed
-
-
-@pytest.mark.parametrize(
-    "column",
-    [
-        {"log_return": np.full(10_000, np.inf, np.float32)},
-        {"log_return": np.full(10_000, -1e9, np.float32)},
-        {"scenario": np.zeros(10_000, np.int32)},
-        {"horizon": np.full(10_000, -3, np.int32)},
-        {"origin_date": np.full(10_000, "2020-01-01", "datetime64[D]")},
-    ],
-)
-def test_what_no_part_can_have_drawn_is_refused(store: MemoryObjects, column: Any) -> None:
-    changed, run = relinked(store, "scenarios", **column)
-    with pytest.raises(StoreError, match="scenarios"):
-        read_issued_scenarios(changed, TABLES, run)
-    assert read_issued_scenarios(store, TABLES, read_manifest(store, run.key)[0]).part == 0
-
-
-def test_horizons_that_nobody_scores_are_not_looked_at(bare: Model, store: MemoryObjects) -> None:
-    prior = PriorRecord(state=states(store)[-1], link=find_head(store))
-    assert prior.state is not None
-    waiting = UnscoredScenarios(SPAN[0], 0, (-1, 0, 2, 7, 10**9))
-    scenarios = msgspec.structs.replace(prior.state.scenarios, unscored=(waiting,))
-    state = msgspec.structs.replace(prior.state, scenarios=scenarios)
-    assert read_unscored(store, TABLES, replace(prior, state=state), SESSIONS).due == ()
