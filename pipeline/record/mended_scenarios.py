@@ -9,6 +9,7 @@ import numpy as np
 
 from pipeline.bars import Flags, Sessions
 from pipeline.columns import Columns, concatenate, where
+from pipeline.errors import StoreError
 from pipeline.ports import ObjectStore, Tables
 from pipeline.record.chain import walk_back
 from pipeline.record.issued_scenarios import IssuedScenarios, read_issued_scenarios
@@ -18,7 +19,8 @@ from pipeline.record.objects import read_verified
 from pipeline.record.prior import PriorRecord
 from pipeline.record.scenario_scores import TABLE, Outcomes, ScenarioScores, score_scenarios
 from pipeline.scenarios.cube_columns import TABLE as SCENARIOS
-from pipeline.scenarios.score_draw import NUMBERS
+from pipeline.scenarios.portfolios import EQUAL_WEIGHTS, JOINT, SCORED_HORIZONS
+from pipeline.scenarios.score_draw import NUMBERS, OURS, TAILS
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -105,9 +107,24 @@ def _read_rows(
     if key not in run.objects or key in prior.repairs.lost:
         return
     table = tables.decode(TABLE, read_verified(store, run, key))[0]
+    if not _is_possible(table):
+        raise StoreError(f"{store.url(key)}: expected scores of each vector and of equal weights")
     rows = where(table, _rests_on(table, sessions))
     if len(rows["model"]):
         yield rows
+
+
+def _is_possible(table: Columns) -> bool:
+    """Whether each vector has what running scores count of it, and only such numbers."""
+    names = ("origin_date", "part", "horizon", "portfolio", "model")
+    rows = list(zip(*(table[name].tolist() for name in names), strict=True))
+    counted = {(*row[:3], *pair) for row in rows for pair in ((JOINT, OURS), (EQUAL_WEIGHTS, OURS))}
+    joint = table["portfolio"] == JOINT
+    energy = table["energy_score"][joint]
+    exceeded = np.stack([table[f"exceeded_{level}"][~joint] for level in TAILS])
+    possible = np.isfinite(energy).all() and np.isin(exceeded, (0.0, 1.0)).all()
+    horizons = np.isin(table["horizon"], SCORED_HORIZONS).all()
+    return bool(possible and horizons) and len(set(rows)) == len(rows) and counted <= set(rows)
 
 
 def _rests_on(table: Columns, sessions: Sessions) -> Flags:

@@ -74,7 +74,7 @@ def score_scenarios(
     The lowest close of a path is left out where one on the way is missing.
     """
     cube = issued.cube
-    if not outcomes.fit.keys() >= set(cube.tickers):
+    if horizon > len(cube.target_dates) or not outcomes.fit.keys() >= set(cube.tickers):
         return None
     realised = _realise(issued, [outcomes.fit[t] for t in cube.tickers])[:, :horizon]
     if not np.isfinite(realised[:, -1]).all():

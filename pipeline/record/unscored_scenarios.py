@@ -15,6 +15,7 @@ from pipeline.record.manifest import RunManifest
 from pipeline.record.prior import PriorRecord
 from pipeline.record.scenario_state import UnscoredScenarios, list_unscored
 from pipeline.scenarios.cube_columns import TABLE
+from pipeline.scenarios.portfolios import SCORED_HORIZONS
 
 # Sessions after its target in which a part looks for the closes of the tickers that lack them.
 LOOKED_FOR = 5
@@ -75,7 +76,7 @@ def _list_due(
 ) -> Iterator[DueScenarios]:
     for part in waiting:
         ahead = len(expected) - bisect_right(expected, part.session)
-        horizons = tuple(h for h in part.horizons if h <= ahead)
+        horizons = tuple(h for h in SCORED_HORIZONS if h in part.horizons and h <= ahead)
         if horizons:
             issued = known.get((part.session, part.part))
             issued = issued or read_issued_scenarios(store, tables, _read_run(store, part))

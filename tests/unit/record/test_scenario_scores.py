@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 import numpy as np
@@ -192,6 +192,19 @@ def test_replay_and_backfill_make_the_same(bare: Model, store: MemoryObjects) ->
     assert is_whole(afterwards)
 
 
+def test_a_backfill_reads_no_scenarios_back(bare: Model) -> None:
+    class Watched(MemoryObjects):
+        read_back: ClassVar[set[str]] = set()
+
+        def read(self, key: str) -> bytes | None:
+            self.read_back.add(key)
+            return super().read(key)
+
+    backfilled(bare, SPAN[0], LAST, store=Watched())
+    drawn = {key for key in Watched.read_back if key.startswith("scenarios/")}
+    assert drawn == {table_key("scenarios", LAST, 0)}  # for the view
+
+
 def test_a_part_waits_for_the_last_of_its_tickers(bare: Model) -> None:
     late = run_days(bare, SPAN[:2], store=MemoryObjects())
     run_day(bare, late, SPAN[2], {"SPY": market()["SPY"]})
@@ -271,6 +284,21 @@ def test_what_a_bad_print_scored_is_scored_anew(bare: Model, mended: MemoryObjec
     again = corrected["target_date"] == np.datetime64(DAY)
     assert again.sum() == len(read(mended, "scenario_scores", DAY)["model"])
     assert is_whole(mended)
+
+
+def test_a_path_that_passes_a_mended_close_is_scored_anew(bare: Model) -> None:
+    printed = market(SPY=scaled(market()["SPY"], 0.96, slice(AT, AT + 1)))
+    store = run_days(bare, SESSIONS[-12:-5], store=MemoryObjects())
+    for session in (DAY, SESSIONS[-4]):  # the source mends it a session late
+        run_day(bare, store, session, printed)
+    run_days(bare, SESSIONS[-3:-2], market(), store)
+    again = of_model(read(store, "scenario_scores", SESSIONS[-3]), LOWEST, 5)
+    assert again["target_date"].tolist() == [DAY, SESSIONS[-4], SESSIONS[-3]]
+    clean = counted(run_days(bare, SESSIONS[-12:-2]))
+    ours = {key: row for key, row in counted(store).items() if key[0] < DAY}
+    assert ours == {key: row for key, row in clean.items() if key[0] < DAY}
+    assert state_sums(store) == recount(store)
+    assert is_whole(store)
 
 
 def test_the_running_scores_are_those_of_the_mended_close(mended: MemoryObjects) -> None:
