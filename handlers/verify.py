@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from handlers.schedule import find_correlation_id
+from handlers.schedule import find_correlation_id, parse_step
 from handlers.settings import VerifySettings
 from handlers.telemetry.verify import count_verified, logger, metrics
 from pipeline.adapters.parquet_tables import ParquetTables
 from pipeline.errors import RecordDamaged
 from pipeline.jobs.verify import Scope, Verified, verify
+from pipeline.ports import ObjectStore
+from pipeline.record.sharding import ShardStore
 from pipeline.wiring import is_signed, open_calendar, open_store
 
 NAMED = 10  # findings in the error, which goes into a mail; the log has them all
@@ -19,22 +21,29 @@ NAMED = 10  # findings in the error, which goes into a mail; the log has them al
 @logger.inject_lambda_context(clear_state=True)
 @metrics.log_metrics(capture_cold_start_metric=True)
 def handler(event: Any, context: Any) -> dict[str, Any]:
-    """Check the whole record; raises RecordDamaged if it is not as it says."""
+    """Check the whole record, or a shard's; raises RecordDamaged if it is not as it says."""
     logger.set_correlation_id(find_correlation_id(event, context.aws_request_id))
     metrics.add_dimension("function", context.function_name)  # its name tells the stage
     try:
-        verified = verify(store, tables, calendar, Scope(is_signed=is_signed))
+        checked = _select_store(event)
+        verified = verify(checked, tables, calendar, Scope(is_signed=is_signed))
         count_verified(verified)
-        answer = _to_answer(verified)
+        where = checked.url("").rstrip("/")
+        answer = _to_answer(verified, where)
         logger.info("the record was verified", extra={"verified": answer})
-        _require_intact(verified)
+        _require_intact(verified, where)
     except Exception:
         logger.exception("verify failed")
         raise
     return answer
 
 
-def _to_answer(verified: Verified) -> dict[str, Any]:
+def _select_store(event: Any) -> ObjectStore:
+    shard = parse_step(event).shard
+    return store if shard is None else ShardStore(store, shard)
+
+
+def _to_answer(verified: Verified, where: str) -> dict[str, Any]:
     return {
         "manifests": verified.manifests,
         "objects": verified.objects,
@@ -44,21 +53,21 @@ def _to_answer(verified: Verified) -> dict[str, Any]:
         "left_behind": len(verified.left_behind),
         "strangers": len(verified.strangers),
         "public_key": verified.public_key,
-        "store": settings.store,
+        "store": where,
     }
 
 
-def _require_intact(verified: Verified) -> None:
+def _require_intact(verified: Verified, where: str) -> None:
     findings = verified.findings
     if findings:
         named = "; ".join(f"{each.problem} {each.key}" for each in findings[:NAMED])
         more = f"; and {len(findings) - NAMED} more" if len(findings) > NAMED else ""
         raise RecordDamaged(
-            f"{settings.store}: expected an intact record, found {len(findings)} objects that are "
+            f"{where}: expected an intact record, found {len(findings)} objects that are "
             f"not as it says: {named}{more}"
         )
     if not verified.manifests:
-        raise RecordDamaged(f"expected a record in {settings.store}, found none")
+        raise RecordDamaged(f"expected a record in {where}, found none")
 
 
 settings = VerifySettings.from_env(os.environ)

@@ -38,7 +38,7 @@ class Cloud {
     this.url = this.auths[this.live[name]] === 'iam' ? 'AWS_IAM' : 'NONE';
   }
   async invoke(name, version, event) {
-    this.asked.push([name, version, event.path ?? event.universe ?? '', event.body ?? '']);
+    this.asked.push([name, version, event.path ?? event.universe ?? event.shard?.toString() ?? '', event.body ?? '']);
     if (this.broken.includes(name)) return { failed: true, answer: { errorType: 'Broken' } };
     if (this.broken.includes('unreachable')) throw new Error('no way there');
     if (event.path === '/openapi.json') {

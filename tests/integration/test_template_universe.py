@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from tests.support.template_store import BUCKET, OBJECTS
 UNIVERSE = {"universe": "s3://lists/us/universe.csv", "shards": "40", "shardConcurrency": "8"}
 MACHINE = "arn:aws:states:us-east-1:123456789012:stateMachine:financial-forecaster-dev-universe"
 EXECUTION = MACHINE.replace("stateMachine", "execution")
-NEW = {"Universe", "UniverseRole", "UniverseRights", "StartUniverse", "ReadUniverse", "ReadShards"}
+NEW = {"Universe", "UniverseRole", "UniverseRights", "ReadUniverse", "ReadShards"}
 
 
 @pytest.fixture(scope="module")
@@ -79,30 +80,36 @@ def test_on_these_are_added_and_nothing_else_is_touched_that_does_not_know_of_sh
     both = on["Resources"].keys() & off["Resources"].keys()
     changed = {name for name in both if on["Resources"][name] != off["Resources"][name]}
     assert changed == {
-        *("DailySchedule", "EveningCatchUp", "MorningCatchUp", "ScheduleRole"),
+        *("DailySchedule", "EveningCatchUp", "MorningCatchUp", "VerifySchedule", "ScheduleRole"),
         *("DailyErrorsAlarm", "DailyDurationAlarm", "Dashboard", "Reader"),
         *("DailyLambdaFunction", "OnDemandLambdaFunction"),
         *tables(off),
     }
 
 
-def test_the_schedule_starts_the_machine_and_nothing_else_than_that_and_verify(
-    on: Any, off: Any
+SCHEDULED = {"time": "<aws.scheduler.scheduled-time>"}
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        *((name, {}) for name in ("DailySchedule", "EveningCatchUp", "MorningCatchUp")),
+        ("VerifySchedule", {"verify": True}),
+    ],
+)
+def test_the_schedules_start_the_machine_and_may_start_nothing_else(
+    on: Any, off: Any, name: str, told: Any
 ) -> None:
-    for name in ("DailySchedule", "EveningCatchUp", "MorningCatchUp"):
-        before, now = properties(off, name), properties(on, name)
-        assert now["Target"].pop("Arn") == "Universe"
-        assert json.loads(now["Target"].pop("Input")) == {"time": "<aws.scheduler.scheduled-time>"}
-        assert now["Target"].items() <= before["Target"].items()
-        assert {**now, "Target": 0} == {**before, "Target": 0}
-    assert on["Resources"]["VerifySchedule"] == off["Resources"]["VerifySchedule"]
+    before, now = (deepcopy(properties(each, name)) for each in (off, on))
+    assert now["Target"].pop("Arn") == "Universe"
+    assert json.loads(now["Target"].pop("Input")) == SCHEDULED | told
+    assert now["Target"].items() <= before["Target"].items()
+    assert {**now, "Target": 0} == {**before, "Target": 0}
     (policy,) = properties(on, "ScheduleRole")["Policies"]
-    started = policy["PolicyDocument"]["Statement"][0]
-    assert [arn.rpartition("-")[2] for arn in started["Resource"]] == ["verify:live"]
-    assert properties(on, "StartUniverse")["Roles"] == ["ScheduleRole"]
-    assert statements(on, "StartUniverse") == [
-        allow("StartTheUniverse", "states:StartExecution", MACHINE)
-    ]
+    started, *rest = policy["PolicyDocument"]["Statement"]
+    assert started == allow("StartWhatIsScheduled", "states:StartExecution", [MACHINE])
+    (before_policy,) = properties(off, "ScheduleRole")["Policies"]
+    assert rest == before_policy["PolicyDocument"]["Statement"][1:]
 
 
 def test_the_machine_may_do_what_its_states_do_and_no_more(on: Any) -> None:
@@ -110,7 +117,7 @@ def test_the_machine_may_do_what_its_states_do_and_no_more(on: Any) -> None:
     assert [each["Principal"] for each in trust] == [{"Service": "states.amazonaws.com"}]
     assert properties(on, "UniverseRights")["Roles"] == ["UniverseRole"]
     assert statements(on, "UniverseRights") == [
-        allow("RunShards", "lambda:InvokeFunction", ARN),
+        allow("RunShards", "lambda:InvokeFunction", [ARN, ARN.replace("-daily:", "-verify:")]),
         allow("StartItselfAndItsShards", "states:StartExecution", MACHINE),
         allow(
             "LookAfterThem",
@@ -223,13 +230,13 @@ def test_a_validator_of_the_language_finds_no_fault(machine: Any) -> None:
 def test_shards_are_listed_then_read_from_s3_and_run_some_at_a_time(machine: Any) -> None:
     listing = machine["States"]["List"]["Parameters"]
     assert listing == {"universe": "list", "shards": 40, "time.$": "$.time"}
-    for name in ("Shards", "Again"):
+    for name, places in (("Shards", 8), ("Again", 8), ("Verify", 1)):
         shards = machine["States"][name]
         assert shards["ItemProcessor"]["ProcessorConfig"] == {
             "Mode": "DISTRIBUTED",
             "ExecutionType": "STANDARD",
         }
-        assert shards["MaxConcurrency"] == 8
+        assert shards["MaxConcurrency"] == places
         reader = shards["ItemReader"]
         assert reader["Parameters"] == {
             "Bucket": BUCKET,
@@ -243,7 +250,7 @@ def test_every_attempt_waits_longer_than_the_one_before_and_not_with_all_others(
     machine: Any,
 ) -> None:
     tasks = [(name, state) for name, state in states(machine) if state["Type"] == "Task"]
-    assert len(tasks) == 6
+    assert len(tasks) == 7
     for name, task in tasks:
         retried = [each for each in task["Retry"] if each["MaxAttempts"]]
         assert retried, name
@@ -269,13 +276,28 @@ def test_what_fails_is_gathered_and_run_again_and_what_then_fails_can_be_redrive
     assert (named["Again"]["Next"], named["GatherAll"]["End"]) == ("GatherAll", True)
 
 
+def test_twice_a_week_each_shard_is_verified_and_one_that_is_damaged_fails_it(
+    machine: Any,
+) -> None:
+    todo = machine["States"]["ToDo"]
+    assert todo["Choices"] == [{"Variable": "$.verify", "IsPresent": True, "Next": "Verify"}]
+    assert (machine["States"]["List"]["Next"], todo["Default"]) == ("ToDo", "Shards")
+    verified = machine["States"]["Verify"]
+    assert not {"Catch", "ToleratedFailurePercentage"} & verified.keys()
+    task = verified["ItemProcessor"]["States"]["VerifyShard"]
+    assert task["Resource"] == ARN.replace("-daily:", "-verify:")
+
+
 def test_a_second_start_for_the_same_time_is_refused_by_its_name_and_harmless(
     machine: Any,
 ) -> None:
     begin = machine["States"]["Begin"]
     assert begin["Resource"] == "arn:aws:states:::states:startExecution"
     assert begin["Parameters"]["StateMachineArn.$"] == "$$.StateMachine.Id"
-    assert begin["Parameters"]["Input"] == {"time.$": "$.time", "begun": True}
+    # What it is told it hands on.
+    assert begin["Parameters"]["Input.$"] == (
+        "States.JsonMerge($, States.StringToJson('{\"begun\":true}'), false)"
+    )
     assert begin["Retry"][0]["MaxAttempts"] == 0
     exists = ["StepFunctions.ExecutionAlreadyExistsException"]
     assert begin["Retry"][0]["ErrorEquals"] == begin["Catch"][0]["ErrorEquals"] == exists

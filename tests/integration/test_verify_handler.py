@@ -6,6 +6,7 @@ import importlib
 import json
 import logging
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -20,7 +21,7 @@ from handlers.local.invoke import LocalContext
 from pipeline.adapters.exchange.calendar import ExchangeCalendar
 from pipeline.adapters.simulated_bars import SimulatedMarket
 from pipeline.encoding import sha256
-from pipeline.errors import ConfigError, RecordDamaged, StoreError
+from pipeline.errors import ConfigError, RecordDamaged, RequestError, StoreError
 from pipeline.jobs.backfill.run import backfill
 from pipeline.wiring import DEFAULT_BUNDLE, daily_job, open_store
 from tests.support.expected import SCHEDULE_INPUT
@@ -148,6 +149,23 @@ def test_a_record_that_is_gone_is_no_intact_one(
     with pytest.raises(RecordDamaged, match="expected a record in .*, found none"):
         verify.handler({}, LocalContext())
     assert counted(capsys.readouterr().out)["record_intact"] == 0
+
+
+def test_of_a_universe_the_shard_is_verified_that_the_event_names(
+    store: Path, tmp_path: Path, start: Start
+) -> None:
+    root = tmp_path / "universe"
+    shutil.copytree(store, root / "shard=0003")
+    verify = start(FORECASTER_STORE=str(root))
+    answer = verify.handler({"shard": 3, "time": "2025-06-20T12:00:00Z"}, LocalContext())
+    assert (answer["manifests"], answer["store"]) == (SESSIONS, str(root / "shard=0003"))
+    with pytest.raises(RecordDamaged, match="expected a record in .*shard=0004, found none"):
+        verify.handler({"shard": 4}, LocalContext())
+    with (
+        pytest.warns(match="No application metrics"),
+        pytest.raises(RequestError, match="expected `shard`, a number"),
+    ):
+        verify.handler({"shard": "3"}, LocalContext())
 
 
 def test_a_store_that_cannot_be_read_is_no_finding(

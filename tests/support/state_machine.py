@@ -22,7 +22,8 @@ ARN = "arn:aws:lambda:us-east-1:123456789012:function:financial-forecaster-dev-d
 def definition(packaged: Any) -> Any:
     """The definition as AWS gets it, from a template whose references are texts."""
     text = json.dumps(packaged["Resources"]["Universe"]["Properties"]["Definition"])
-    return json.loads(text.replace('"DailyLiveAlias"', json.dumps(ARN)))
+    text = text.replace('"DailyLiveAlias"', json.dumps(ARN))
+    return json.loads(text.replace('"VerifyLiveAlias"', json.dumps(ARN.replace("daily", "verify"))))
 
 
 def find_faults(machine: Any) -> str:
