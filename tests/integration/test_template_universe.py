@@ -81,7 +81,8 @@ def test_on_these_are_added_and_nothing_else_is_touched_that_does_not_know_of_sh
     changed = {name for name in both if on["Resources"][name] != off["Resources"][name]}
     assert changed == {
         *("DailySchedule", "EveningCatchUp", "MorningCatchUp", "VerifySchedule", "ScheduleRole"),
-        *("DailyErrorsAlarm", "DailyDurationAlarm", "Dashboard", "DailyLambdaFunction", "Reader"),
+        *("DailyErrorsAlarm", "DailyDurationAlarm", "Dashboard", "Reader"),
+        *("DailyLambdaFunction", "OnDemandLambdaFunction"),
         *tables(off),
     }
 
@@ -146,6 +147,23 @@ def test_the_daily_function_reads_the_universe_s_file_and_nothing_beside_it(on: 
     )
     assert (listed["Action"], listed["Resource"]) == ("s3:ListBucket", "arn:aws:s3:::lists")
     assert listed["Condition"] == {"StringLikeIfExists": {"s3:prefix": "us/universe.csv"}}
+
+
+def test_the_on_demand_function_reads_the_views_of_shards_and_where_tickers_are(
+    on: Any, off: Any
+) -> None:
+    for packaged, expected in ((on, "s3://lists/us/universe.csv"), (off, "none")):
+        variables = properties(packaged, "OnDemandLambdaFunction")["Environment"]["Variables"]
+        assert variables["FORECASTER_UNIVERSE"] == expected
+    assert properties(on, "ReadShards")["Roles"] == ["OnDemandRole"]
+    (read,) = statements(on, "ReadShards")
+    assert read["Action"] == "s3:GetObject"
+    (policy,) = properties(on, "OnDemandRole")["Policies"]
+    of_one = policy["PolicyDocument"]["Statement"][0]["Resource"]
+    assert read["Resource"] == [
+        *(f"{OBJECTS}/store/{name}" for name in ("universe.json", "universe/latest.json")),
+        *(arn.replace("/store/", "/store/shard=*/") for arn in of_one),
+    ]
 
 
 def test_a_shard_has_more_room_and_as_many_places_as_are_run_at_a_time(on: Any, off: Any) -> None:
