@@ -63,8 +63,9 @@ format: $(VENV)/.dev ## Format the code and mend what the linter can
 	$(BIN)/ruff check --fix .
 
 .PHONY: bench
-bench: $(VENV)/.dev ## Measure the daily run's memory, 5,000 series, the HTTPS function beside a twin, and verify
+bench: $(VENV)/.dev $(VENV)-bench/.made ## Measure the daily job, of four tickers and of 5,000, the HTTPS function beside a twin, and verify
 	$(BIN)/python -m benchmarks.daily_memory
+	$(BIN)/python -m benchmarks.daily_universe
 	$(BIN)/python -m benchmarks.five_thousand
 	$(BIN)/python -m benchmarks.on_demand
 	$(BIN)/python -m benchmarks.questions
@@ -223,6 +224,12 @@ $(VENV)-cloud/.made: tests/e2e/cloud-requirements.txt | $(BIN)/python
 	@touch $@
 
 # Readers of the store that the project does without, and the project's own parts with the other pandas.
+# Others' models, which the daily job is measured beside.
+$(VENV)-bench/.made: Makefile
+	$(PYTHON) -m venv $(VENV)-bench
+	$(VENV)-bench/bin/pip install -q statsforecast==2.1.1 mlforecast==1.1.0 scikit-learn==1.9.1 pyarrow
+	@touch $@
+
 $(VENV)-readers/.made: pyproject.toml tests/readers/requirements.txt tests/readers/pandas.txt | $(VENV)/.dev
 	$(BIN)/uv venv -q --clear --python $(BIN)/python $(VENV)-readers
 	$(BIN)/uv pip install -q --python $(VENV)-readers/bin/python --override tests/readers/pandas.txt \
