@@ -13,7 +13,7 @@ from typing import NamedTuple
 SESSIONS = 21  # a month
 # A shard and a run of a session.
 OBJECTS = 11  # that stay: tables, state, claim, manifest
-VIEWS = 7  # that are written again
+VIEWS = 20  # that are written again: seven, and pages of latest.json for 250 tickers
 READS = 40  # of objects, views and lists of the record
 SECONDS, SECONDS_A_TICKER = 8.0, 0.05  # of a function of 2 GB
 BYTES_A_TICKER = 45_000  # that stay, of a session

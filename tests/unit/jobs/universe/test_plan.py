@@ -19,8 +19,8 @@ def test_requests_are_those_of_tickers_and_of_what_each_shard_reads_beside_them(
 
 def test_a_month_is_21_sessions() -> None:
     costs = {cost.what: cost for cost in plan_universe(SIZES, 1, 120, runs=1).costs}
-    assert costs["writes to S3"].amount == 21 * 40 * 18
-    assert costs["writes to S3"].usd == pytest.approx(0.0756)
+    assert costs["writes to S3"].amount == 21 * 40 * 31
+    assert costs["writes to S3"].usd == pytest.approx(0.1302)
     assert costs["reads of S3"].amount == 21 * 40 * 40
     assert costs["GB in S3 after a year"].amount == pytest.approx(10_000 * 45_000 * 252 / 1e9)
     assert costs["GB-seconds of functions"].amount == pytest.approx(
