@@ -7,11 +7,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from handlers.local.invoke import LocalContext
 from pipeline.encoding import sha256, to_json
+from pipeline.record.sharding import assign_shard
 from pipeline.record.universe_terms import UniverseTerms
+from pipeline.serving.cached_views import parse_latest
+from pipeline.views.pages import split_pages
 from tests.support.builders import latest_view
 from tests.support.on_demand_events import KEY, WINDOW, ColdStart, assert_problem, said
 
@@ -125,3 +129,20 @@ def test_who_has_no_key_learns_nothing_of_shards(root: Path, cold_start: ColdSta
     assert_problem(function.handler(event, LocalContext()), 401, "unauthorized")
     event["headers"] = {"x-api-key": KEY}
     assert_problem(function.handler(event, LocalContext()), 503, "not_published")
+
+
+def test_pages_of_a_shard_are_read_from_it(call: Call, root: Path) -> None:
+    """A shard of many tickers has an index, and pages beside it."""
+    view = latest_view()
+    names = sorted(f"A{number}" for number in range(3000) if assign_shard(f"A{number}", 4) == 3)[
+        :70
+    ]
+    tickers = dict.fromkeys(names, view["tickers"]["SPY"])
+    data = json.dumps(view | {"tickers": tickers}).encode()
+    for key, page in split_pages(parse_latest(data)).items():
+        path = root / "shard=0003" / key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(msgspec.json.encode(page))
+    assert len(list((root / "shard=0003").rglob("*"))) > 3
+    for ticker in (names[0], names[35], names[-1]):
+        assert said(call(f"/forecasts/{ticker}"))["ticker"] == ticker
