@@ -1,7 +1,7 @@
 """The whole daily job of 500 and of 5,000 tickers in one store, on one core, and others' models.
 
-Of each size a process of its own runs a first and a second session from one Parquet file of bars;
-beside it, where `.venv-bench` has them, StatsForecast's GARCH(1,1) and MLForecast's conformal
+Of each size a first and a second session, each in a process of its own, from one Parquet file of
+bars; beside it, where `.venv-bench` has them, StatsForecast's GARCH(1,1) and MLForecast's conformal
 intervals on the closes of the same series.
 """
 
@@ -50,7 +50,7 @@ def main() -> None:
         for size in SIZES:
             bars = Path(folder) / f"{size}.parquet"
             write_bars(bars, size)
-            runs[size] = measure("run", size, bars)
+            runs[size] = {"sessions": [measure(size, bars, day) for day in SESSIONS]}
             _print_run(size, runs[size])
         few, many = (_leave_out_scenarios(runs[size]["sessions"][1]) / size for size in SIZES)
         print(
@@ -81,9 +81,9 @@ def _print_run(size: int, run: dict[str, Any]) -> None:
         print(f"{'':>8}{known}")
 
 
-def measure(kind: str, size: int, bars: Path) -> dict[str, Any]:
-    """Return what a process of one core and one thread measures."""
-    command = [sys.executable, "-m", "benchmarks.daily_universe", kind, str(size), str(bars)]
+def measure(size: int, bars: Path, day: str) -> dict[str, Any]:
+    """Return what a session takes in a process of its own, of one core and one thread."""
+    command = [sys.executable, "-m", "benchmarks.daily_universe", str(size), str(bars), day]
     completed = subprocess.run(
         command, env=os.environ | ONE_THREAD, check=True, capture_output=True, text=True, cwd=ROOT
     )
@@ -147,35 +147,30 @@ def _simulate_series() -> list[Any]:
     ]
 
 
-def run_child(size: int, bars: Path) -> None:
-    """Run two sessions in a store of their own, and print what they took."""
+def run_child(size: int, bars: Path, day: str) -> None:
+    """Run a session in the store beside the bars, as a day does, and print what it took."""
     from pipeline.jobs import daily
     from pipeline.wiring import DEFAULT_BUNDLE, daily_job, open_calendar, open_source, open_store
 
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-    calendar, sessions = open_calendar(), []
+    calendar, store = open_calendar(), open_store(str(bars.with_suffix(".store")))
+    source = open_source(
+        str(bars), calendar, cache_dir=bars.parent, remaining_seconds=lambda: 900.0
+    )
     tickers = tuple(f"S{number:04d}" for number in range(size))
-    with tempfile.TemporaryDirectory() as folder, _timed() as stages:
-        for day in SESSIONS:
-            source = open_source(
-                str(bars), calendar, cache_dir=Path(folder), remaining_seconds=lambda: 900.0
-            )
-            store = open_store(f"{folder}/store")
-            job = daily_job(tickers, source, calendar, store=store, bundle=DEFAULT_BUNDLE)
-            at = datetime.fromisoformat(f"{day}T23:30:00+00:00")
-            cpu, wall = time.process_time(), time.perf_counter()
-            summary = daily.run(job, at, at)
-            sessions.append(
-                {
-                    "cpu": time.process_time() - cpu,
-                    "wall": time.perf_counter() - wall,
-                    "published": len(summary.published),
-                    "mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-                    "stages": dict(stages),
-                }
-            )
-            stages.clear()
-    print(json.dumps({"sessions": sessions}))
+    job = daily_job(tickers, source, calendar, store=store, bundle=DEFAULT_BUNDLE)
+    at = datetime.fromisoformat(f"{day}T23:30:00+00:00")
+    with _timed() as stages:
+        cpu, wall = time.process_time(), time.perf_counter()
+        summary = daily.run(job, at, at)
+    session = {
+        "cpu": time.process_time() - cpu,
+        "wall": time.perf_counter() - wall,
+        "published": len(summary.published),
+        "mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "stages": stages,
+    }
+    print(json.dumps(session))
 
 
 @contextmanager
@@ -202,4 +197,4 @@ def _timed() -> Iterator[dict[str, float]]:
 
 
 if __name__ == "__main__":
-    run_child(int(sys.argv[2]), Path(sys.argv[3])) if sys.argv[1:] else main()
+    run_child(int(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]) if sys.argv[1:] else main()

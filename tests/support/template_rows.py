@@ -8,8 +8,9 @@ from typing import Any
 
 from tests.support.packaged import DIGEST, IMAGE
 from tests.support.template_catalog import CATALOG, TAGS
-from tests.support.template_store import BUCKET, OBJECTS, STORE, VIEWS
+from tests.support.template_store import BUCKET, OBJECTS, PAGED, STORE
 
+NOT_SERVED = ("history.json", "announced.json")
 LIVE_URL = "OnDemandLambdaFunction.Arn:live"
 LOGS = "arn:aws:logs:us-east-1:123456789012:log-group:/aws/lambda/financial-forecaster-dev"
 DIGESTS = "arn:aws:sns:us-east-1:123456789012:financial-forecaster-dev-digests"
@@ -227,7 +228,7 @@ ROWS: dict[str, Any] = {
         allow(
             "ReadTheViews",
             "s3:GetObject",
-            [f"{OBJECTS}/store/{view}" for view in VIEWS if view != "history.json"],
+            [f"{OBJECTS}/store/{view}" for view in PAGED if view not in NOT_SERVED],
         ),
         LIST,
         FAILURES,

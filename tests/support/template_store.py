@@ -8,10 +8,11 @@ BUCKET = "financial-forecaster-dev-123456789012-us-east-1"
 OBJECTS = f"arn:aws:s3:::{BUCKET}"
 VIEWS = ("latest.json", "track_record.json", "history.json", "scenarios.bin", "index.html")
 OVERWRITTEN = (*VIEWS, "announced.json")
+PAGED = ("latest.json", "latest/*", *OVERWRITTEN[1:])  # with the pages of many tickers
 BUT_VIEWS = [
-    *(f"Store.Arn/store/{name}" for name in OVERWRITTEN),
+    *(f"Store.Arn/store/{name}" for name in PAGED),
     # Of a universe, in each of its shards and beside them.
-    *(f"Store.Arn/store/shard=*/{name}" for name in (*OVERWRITTEN, "universe.shard.json")),
+    *(f"Store.Arn/store/shard=*/{name}" for name in (*PAGED, "universe.shard.json")),
     "Store.Arn/store/universe/*",
     "Store.Arn/athena/*",
     "Store.Arn/engine/*",
@@ -50,7 +51,9 @@ STORE: dict[str, Any] = {
     # No rule drops a version of the record.
     "Store.LifecycleConfiguration.Rules": [
         *map(
-            forget, ("latest", "track-record", "history", "scenarios", "page", "mark"), OVERWRITTEN
+            forget,
+            ("latest", "track-record", "history", "scenarios", "page", "mark"),
+            ("latest", *OVERWRITTEN[1:]),
         ),
         forget("universe", "universe/"),
         passing("results-of-shards", "engine/", 30),

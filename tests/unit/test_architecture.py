@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import subprocess
 import sys
 from functools import cache
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+MARKS = re.compile(rb"^(<{7}|>{7}) ", re.MULTILINE)
 ROOT = Path(__file__).resolve().parents[2]
 PIPELINE = [path for path in (ROOT / "pipeline").rglob("*.py") if "training" not in path.parts]
 # The process that answers one window may load none of these.
@@ -142,3 +144,12 @@ def imported(node: ast.AST) -> list[str]:
     if isinstance(node, ast.ImportFrom):
         return [node.module or ""]
     return []
+
+
+def test_no_file_has_the_marks_of_a_merge() -> None:
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True
+    )
+    paths = [ROOT / name for name in listed.stdout.split("\0") if name]
+    marked = [path.name for path in paths if MARKS.search(path.read_bytes())]
+    assert marked == []
