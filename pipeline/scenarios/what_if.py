@@ -50,14 +50,14 @@ def assume_bar(bars: RawBars, session: date, change: float, range_: float | None
     range_or_typical = abs(change) + _find_typical(bars) if range_ is None else range_
     beyond = (range_or_typical - abs(change)) / 2
     if beyond < 0:
-        raise InvalidField("#/range", f"no less than the return, {abs(change):g}", f"{range_:g}")
+        least = f"no less than the return, {_show(abs(change))}"
+        raise InvalidField("#/range", least, _show(range_or_typical))
     close = opened * (1 + change)
     low = min(opened, close) - beyond * opened
     if low <= 0:
         most = 2 * (1 + min(change, 0.0)) + abs(change)
-        raise InvalidField(
-            "#/range", f"less than {most:g}, for the low is above 0", f"{range_ or 0:g}"
-        )
+        below = f"less than {_show(most)}, for the low is above 0"
+        raise InvalidField("#/range", below, _show(range_or_typical))
     high = max(opened, close) + beyond * opened
     return AssumedBar(session, opened, high, low, close, range_or_typical, range_ is None)
 
@@ -74,6 +74,11 @@ def forecast_after(
     """
     with_it = Bars.validate(_append(bars, assumed).tail(MIN_SESSIONS))
     return forecast([with_it], model, calibration, None if vix is None else _hold(vix, assumed))
+
+
+def _show(part: float) -> str:
+    """Return a part as a request has it, and as a command has it."""
+    return f"{part:g} ({100 * part:g} %)"
 
 
 def _find_typical(bars: RawBars) -> float:

@@ -1,7 +1,7 @@
 """Plan: what a universe asks of its source, its store and its functions, and what that costs.
 
-Prices are those of us-east-1 without free allowances, as AWS had them on 2026-11-01. What a shard
-takes was measured (docs/universe.md): an estimate, not a bill.
+Prices are list prices of us-east-1 without free allowances: compare them with AWS's own before you
+rely on them. What a shard takes is an allowance above what was measured (docs/scaling.md).
 """
 
 from __future__ import annotations
