@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,7 +53,9 @@ def read_mended_scenarios(
         sorted(zip(*(rows[n].tolist() for n in ("origin_date", "part", "horizon")), strict=True))
     )
     return tuple(
-        ScoredBefore(read_issued_scenarios(store, tables, run), key[2], _select(rows, key))
+        ScoredBefore(
+            read_issued_scenarios(store, tables, run), key[2], select_standing(scores, key)
+        )
         for key in keys
         if (run := runs.get(key[:2])) is not None and _has_scenarios(run, prior)
     )
@@ -84,7 +86,7 @@ def _walk(
     store: ObjectStore, tables: Tables, prior: PriorRecord, sessions: Sessions
 ) -> tuple[list[Columns], dict[tuple[object, int], RunManifest]]:
     """Return the rows that rest on closes of these sessions, newest runs first, and the parts."""
-    found: list[Columns] = []
+    scored: list[Columns] = []
     runs: dict[tuple[object, int], RunManifest] = {}
     oldest, lost = sessions[0], {*prior.repairs.lost}
     for run in (linked.manifest for linked in walk_back(store, prior.link)):
@@ -94,10 +96,10 @@ def _walk(
         # Where a state was lost, those after it know nothing of what its run had scored.
         if run.session >= sessions[0].item() and run.calibration not in lost:
             for rows in _read_rows(store, tables, run, sessions, prior):
-                found.append(rows)
+                scored.append(rows)
                 oldest = min(oldest, rows["origin_date"].min())
         lost |= run.lost.keys()
-    return found, runs
+    return scored, runs
 
 
 def _read_rows(
@@ -136,15 +138,18 @@ def _rests_on(table: Columns, sessions: Sessions) -> Flags:
     return np.asarray(last > first)
 
 
-def _select(rows: Columns, key: tuple[object, ...]) -> Columns:
-    """Return the newest rows of a part and horizon: those of the run that comes first."""
+def select_standing(scores: Iterable[Columns], key: tuple[object, ...]) -> Columns:
+    """Return the rows of a part and horizon as they stand: those of the newest run that has any.
+
+    A run scores a part and horizon as a whole: a row that it leaves out is none any more.
+    """
     origin, part, horizon = key
-    of_key = rows["origin_date"] == np.datetime64(str(origin), "D")
-    of_key &= (rows["part"] == part) & (rows["horizon"] == horizon)
-    at = np.flatnonzero(of_key)
-    pairs = [(rows["portfolio"][i], rows["model"][i]) for i in at.tolist()]
-    newest = dict(zip(reversed(pairs), reversed(at.tolist()), strict=True))
-    return {name: column[sorted(newest.values())] for name, column in rows.items()}
+    for rows in scores:
+        of_key = rows["origin_date"] == np.datetime64(str(origin), "D")
+        of_key &= (rows["part"] == part) & (rows["horizon"] == horizon)
+        if of_key.any():
+            return where(rows, of_key)
+    raise LookupError(f"expected scores of {key}")
 
 
 def _has_scenarios(run: RunManifest, prior: PriorRecord) -> bool:
