@@ -23,7 +23,10 @@ PROBLEMS: Mapping[int, tuple[str, ForecasterError]] = {
         "AWS names nobody who signed, where IAM says who may ask; or it came past the domain",
         Refusal(403, SIGNED),
     ),
-    404: ("There is no such thing", NotFound("ticker: expected one of IWM, SPY, got XYZ")),
+    404: (
+        "There is no such thing",
+        NotFound("ticker: expected one that is published, like IWM, SPY; got XYZ"),
+    ),
     413: (
         "The body is too large",
         Refusal(413, f"expected a body of at most {MAX_BODY} bytes, got 300000"),

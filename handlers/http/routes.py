@@ -129,7 +129,7 @@ class Service:
     def _ticker(self, request: Request) -> Content:
         ticker = request.path.removeprefix(OF_TICKER).upper()
         answer = answer_from_latest(self.on_demand.views.latest_of(ticker), ticker)
-        return Content(msgspec.json.encode(answer), age=self.on_demand.views.age(LATEST))
+        return Content(msgspec.json.encode(answer), age=self.on_demand.views.age_of(ticker))
 
     def _forecasts(self, _: Request) -> Content:
         latest = self.on_demand.views.latest()

@@ -51,7 +51,7 @@ _FORMS = {
     r"(?:manifest\.[0-9a-f]{12}\.json|model\.onnx)",
     Kind.COMPACTED: r"compact/(?:forecasts|baselines|scores|scenario_scores)/"
     rf"{_MONTH}/(?P=month)\.parquet",
-    Kind.VIEW: r"(?:latest|track_record|history|announced|latest/[0-9]{3})\.json|"
+    Kind.VIEW: r"(?:latest|track_record|history|announced|latest/[0-9]{3,4})\.json|"
     r"scenarios\.bin|index\.html",
 }
 _KINDS = {kind: re.compile(form) for kind, form in _FORMS.items()}

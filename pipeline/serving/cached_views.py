@@ -20,11 +20,12 @@ from pipeline.record.notes import select_notes
 from pipeline.serving.answers import PredictAnswer, build_answer
 from pipeline.views.age import show_age, with_age
 from pipeline.views.documents import Latest, TickerForecast
-from pipeline.views.pages import find_page
+from pipeline.views.pages import find_page, is_page_of
 
 if TYPE_CHECKING:
     from pipeline.views.scenario_view import ScenarioView
 
+LIKE = 10  # tickers that are named to who asks for another
 COVERAGES = set(map(str, INTERVALS))
 
 
@@ -77,8 +78,8 @@ def answer_from_latest(latest: Latest, ticker: str) -> PredictAnswer:
 def find_ticker(latest: Latest, ticker: str) -> TickerForecast:
     """Return what is published of a ticker, withheld or not; raises NotFound."""
     if ticker not in latest.tickers:
-        tickers = ", ".join(latest.tickers)
-        raise NotFound(f"ticker: expected one of {tickers}, got {ticker}")
+        like = ", ".join([*latest.tickers][:LIKE])
+        raise NotFound(f"ticker: expected one that is published, like {like}; got {ticker}")
     return latest.tickers[ticker]
 
 
@@ -115,6 +116,21 @@ class CachedViews:
 
     def latest_of(self, ticker: str) -> Latest:
         """Return the newest forecasts, of very many those of the page that a ticker is on."""
+        latest, page = self.latest(), self._page_of(ticker)
+        if ticker in page.tickers or is_page_of(page, latest):
+            return page
+        # A run has moved the ticker to another page: look at index and page again, at once.
+        self._renew(LATEST)
+        self._renew(find_page(self.latest(), ticker) or LATEST)
+        return self._page_of(ticker)
+
+    def _renew(self, key: str) -> None:
+        """Have a view read again when it is asked for next, whatever its age."""
+        if key in self._kept:
+            read_at, value = self._kept[key]
+            self._kept[key] = read_at - self.keep, value
+
+    def _page_of(self, ticker: str) -> Latest:
         latest = self.latest()
         key = find_page(latest, ticker)
         if key is None:
@@ -142,6 +158,12 @@ class CachedViews:
         except NotPublished:
             return None
         return show_age(page, self.now()) if self.now else page
+
+    def age_of(self, ticker: str) -> float | None:
+        """Return how many seconds ago what is shown of a ticker was read, None if just now."""
+        index: Latest | None = self._kept.get(LATEST, (0.0, None))[1]
+        keys = (LATEST, (find_page(index, ticker) if index else None) or LATEST)
+        return max((age for key in keys if (age := self.age(key)) is not None), default=None)
 
     def age(self, key: str) -> float | None:
         """Return how many seconds ago a view was read that the store does not give any more.

@@ -61,7 +61,7 @@ class OnDemand:
         """
         ticker = UNNAMED if request.ticker is UNSET else request.ticker.upper()
         answer = self._answer(request, ticker)
-        if ticker == UNNAMED or self.views.age(LATEST) is None:
+        if ticker == UNNAMED or self.views.age_of(ticker) is None:
             return answer
         return structs.replace(answer, store_unavailable=True)
 

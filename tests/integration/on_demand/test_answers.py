@@ -157,7 +157,9 @@ class TestViews:
         assert_problem(answer, 503, "not_published", "withheld:stale")
         for unknown in ("QQQ", "%5EGSPC", "", "a/b", "%00"):
             answer = call(url_event("GET", f"/forecasts/{unknown}x"))
-            assert_problem(answer, 404, "not_found", "expected one of IWM, SPY")
+            assert_problem(
+                answer, 404, "not_found", "expected one that is published, like IWM, SPY"
+            )
 
     def test_a_damaged_view_is_nobody_s_business(self, call: Any, store: Path, capsys: Any) -> None:
         (store / "latest.json").write_text("{")

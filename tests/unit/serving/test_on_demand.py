@@ -143,7 +143,7 @@ def test_a_ticker_alone_is_answered_with_what_is_published(model: Model) -> None
 
 
 def test_a_ticker_that_nobody_forecasts_is_not_found(model: Model) -> None:
-    with pytest.raises(NotFound, match="expected one of IWM, SPY, got QQQ"):
+    with pytest.raises(NotFound, match="expected one that is published, like IWM, SPY; got QQQ"):
         ask(model, {"ticker": "QQQ"}, latest_view())
 
 

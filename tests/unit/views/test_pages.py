@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from pipeline.encoding import to_json
-from pipeline.errors import NotFound, NotPublished
+from pipeline.errors import NotFound, NotPublished, StoreError
 from pipeline.record.grammar import Kind, kind_of
 from pipeline.record.keys import LATEST
 from pipeline.record.notes import Note, NoteCode
@@ -70,6 +70,36 @@ def test_a_page_has_the_notes_that_are_about_its_tickers() -> None:
     assert views.latest_of("T0050").notes == (only, of_all)
     assert views.latest_of("T0099").notes == (of_all,)
     assert views.latest().notes == (of_some, of_all)
+
+
+def test_pages_of_a_newer_index_lead_to_it_at_once() -> None:
+    store = {key: to_json(page) for key, page in split_pages(build(100)).items()}
+    views = CachedViews(store.get, lambda: 0.0)
+    assert "T0050" in views.latest_of("T0050").tickers  # the index is kept
+    more = build(100)
+    more = msgspec.structs.replace(more, tickers={"A": more.tickers["T0001"], **more.tickers})
+    store.update({key: to_json(page) for key, page in split_pages(more).items()})
+    for ticker in more.tickers:
+        assert ticker in views.latest_of(ticker).tickers
+
+
+def test_a_page_that_the_store_gives_no_more_is_told_by_its_age() -> None:
+    store = {key: to_json(page) for key, page in split_pages(build(100)).items()}
+    seconds, away = [0.0], set[str]()
+
+    def read(key: str) -> bytes | None:
+        if key in away:
+            raise StoreError("away")
+        return store.get(key)
+
+    views = CachedViews(read, lambda: seconds[0])
+    views.latest_of("T0050")
+    assert views.age_of("T0050") is None
+    seconds[0] = 100.0
+    away.add("latest/002.json")
+    views.latest_of("T0050")
+    assert views.age_of("T0050") == 100.0
+    assert views.age_of("T0001") is None
 
 
 def test_a_page_that_is_not_there_is_not_published() -> None:
