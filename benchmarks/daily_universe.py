@@ -131,7 +131,7 @@ def _simulate_series() -> list[Any]:
     from pipeline.adapters.exchange.calendar import ExchangeCalendar
     from pipeline.adapters.simulated_bars import SimulatedMarket
 
-    tickers = [f"W{number}" for number in range(100)]
+    tickers = [f"SIM{number:04d}" for number in range(100)]
     reading = SimulatedMarket(ExchangeCalendar()).read(tickers, FIRST, date(2024, 12, 31))
     return [
         pa.table(

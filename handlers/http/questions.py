@@ -12,8 +12,8 @@ from pipeline.record.keys import SCENARIOS
 from pipeline.serving.answer_probability import answer_probability
 from pipeline.serving.answer_risk import answer_risk
 from pipeline.serving.answer_what_if import answer_what_if
-from pipeline.serving.cached_views import find_ticker
 from pipeline.serving.on_demand import OnDemand
+from pipeline.serving.published import find_ticker
 from pipeline.serving.question_answers import ProbabilityAnswer, RiskAnswer, WhatIfAnswer
 from pipeline.serving.questions import parse_probability, parse_risk, parse_what_if
 from pipeline.views.age import count_sessions_behind

@@ -22,8 +22,8 @@ from handlers.http.responses import (
 )
 from pipeline.record.keys import DASHBOARD, LATEST, TRACK_RECORD
 from pipeline.serving.api_keys import is_accepted, read_password
-from pipeline.serving.cached_views import answer_from_latest
 from pipeline.serving.on_demand import OnDemand
+from pipeline.serving.published import answer_from_latest
 from pipeline.serving.requests import parse_request
 
 OPENAPI = Path(__file__).with_name("openapi.json")

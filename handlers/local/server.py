@@ -10,7 +10,9 @@ from pathlib import Path
 
 from handlers.local.gateway import HOST, Gateway
 from pipeline.encoding import to_line
-from pipeline.errors import ForecasterError
+from pipeline.errors import ForecasterError, StoreError
+from pipeline.record.keys import UNIVERSE
+from pipeline.wiring import open_store
 
 
 def main(arguments: list[str]) -> int:
@@ -20,6 +22,8 @@ def main(arguments: list[str]) -> int:
     os.environ["FORECASTER_STORE"] = options.store
     os.environ["FORECASTER_BUNDLE"] = str(options.bundle)
     try:
+        if "FORECASTER_UNIVERSE" not in os.environ and _is_universe(options.store):
+            os.environ["FORECASTER_UNIVERSE"] = UNIVERSE
         from handlers import on_demand  # noqa: PLC0415
 
         on_demand.signals.failures_only = not options.verbose
@@ -38,6 +42,14 @@ def main(arguments: list[str]) -> int:
     ):
         gateway.serve_forever()
     return 0
+
+
+def _is_universe(store: str) -> bool:
+    """Whether a store is a universe's; one that does not answer is asked again when it serves."""
+    try:
+        return open_store(store).read(UNIVERSE) is not None
+    except StoreError:
+        return False
 
 
 def _refuse(message: str) -> int:

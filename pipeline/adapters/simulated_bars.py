@@ -1,4 +1,4 @@
-"""An embedded market of four ETFs and a volatility index: bars for a demo without a network.
+"""An embedded market of four ETFs, any made-up ones and a volatility index: bars without a network.
 
 Each session has a common volatility that clusters, rises after falls and jumps, a common shock
 with fat tails, and an own shock per ETF; prices move overnight and then along an intraday path
@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import NamedTuple
 
 import numpy as np
 
+from pipeline.adapters.simulated_etfs import ETFS, MADE_UP, Etf, find_etf
 from pipeline.bars import Flags, Floats, RawBars, Sessions
 from pipeline.errors import ConfigError, Reason, SourceUnavailable
 from pipeline.ports import Calendar, Reading
@@ -22,22 +22,6 @@ from pipeline.ports import Calendar, Reading
 START = date(2020, 1, 2)
 
 
-class Etf(NamedTuple):
-    """One ETF: its first close, share of the common shock, own shock, volume and yearly yield."""
-
-    close: float
-    beta: float
-    own: float
-    volume: float
-    dividends: float
-
-
-ETFS = {
-    "SPY": Etf(close=324.87, beta=1.00, own=0.08, volume=75e6, dividends=0.014),
-    "QQQ": Etf(close=216.16, beta=1.12, own=0.40, volume=45e6, dividends=0.006),
-    "DIA": Etf(close=288.69, beta=0.92, own=0.28, volume=3.6e6, dividends=0.018),
-    "IWM": Etf(close=165.84, beta=1.12, own=0.52, volume=29e6, dividends=0.012),
-}
 INDEX = "^VIX"
 DRIFT = 0.08 / 252  # log return a session
 # The logarithm of daily volatility reverts to its mean; falls raise it more than chance does.
@@ -68,7 +52,7 @@ class SimulatedMarket:
 
         It ends with its calendar, which raises ConfigError for a later `last`.
         """
-        market = _simulate(self._list_sessions(last), self._seed)
+        market = _simulate(self._list_sessions(last), self._seed, tickers)
         bars = {ticker: market[ticker].since(first) for ticker in tickers if ticker in market}
         unknown = (ticker for ticker in tickers if ticker not in market)
         return Reading(bars, {ticker: _report_unknown(ticker) for ticker in unknown})
@@ -92,14 +76,16 @@ class Common:
 def _report_unknown(ticker: str) -> SourceUnavailable:
     symbols = ", ".join([*ETFS, INDEX])
     return SourceUnavailable(
-        f"expected one of the simulated {symbols}, got {ticker}", Reason.UNKNOWN_TICKER
+        f"expected one of the simulated {symbols} or {MADE_UP}, got {ticker}",
+        Reason.UNKNOWN_TICKER,
     )
 
 
-def _simulate(sessions: Sessions, seed: int) -> dict[str, RawBars]:
-    """Return the whole market on `sessions`; no row needs a later one."""
+def _simulate(sessions: Sessions, seed: int, tickers: Sequence[str]) -> dict[str, RawBars]:
+    """Return what the market has of some tickers on `sessions`; no row needs a later one."""
     common = _simulate_common(len(sessions), seed)
-    market = {ticker: _simulate_etf(ticker, sessions, common, seed) for ticker in ETFS}
+    known = {ticker: etf for ticker in tickers if (etf := find_etf(ticker)) is not None}
+    market = {t: _simulate_etf(t, etf, sessions, common, seed) for t, etf in known.items()}
     return market | {INDEX: _simulate_index(sessions, common, seed)}
 
 
@@ -130,8 +116,8 @@ def _log_volatility(news: Floats) -> Floats:
     return path
 
 
-def _simulate_etf(ticker: str, sessions: Sessions, common: Common, seed: int) -> RawBars:
-    etf, n, size = ETFS[ticker], len(sessions), common.volatility[:, None]
+def _simulate_etf(ticker: str, etf: Etf, sessions: Sessions, common: Common, seed: int) -> RawBars:
+    n, size = len(sessions), common.volatility[:, None]
     own, ex = etf.own * common.tail, _is_ex_dividend(sessions)
     night = np.sqrt(OVERNIGHT) * _open_stream(seed, ticker, "overnight").standard_normal(n)
     gap = common.volatility * (etf.beta * common.overnight + own * night)

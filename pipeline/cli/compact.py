@@ -13,6 +13,7 @@ from pipeline.cli import console, options
 from pipeline.cli.plain import count
 from pipeline.errors import ConfigError, StoreError
 from pipeline.jobs.compact import Compacted, Outcome, compact, list_finished
+from pipeline.jobs.universe.shards import select_store
 from pipeline.wiring import open_store
 
 SHOWN = {
@@ -49,7 +50,7 @@ def compact_command(
     """
     if month is not None and not re.fullmatch(r"\d{4}-(?:0[1-9]|1[0-2])", month):
         raise ConfigError(f"--month: expected a month like 2026-11, got {month!r}")
-    opened, tables = open_store(store, sse=sse), options.open_tables()
+    opened, tables = select_store(open_store(store, sse=sse), ()), options.open_tables()
     months = list_finished(opened) if month is None else [month]
     with console.progress("Reading the months' objects"):
         done = [of for each in months for of in compact(opened, tables, each, check=check)]

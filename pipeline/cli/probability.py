@@ -16,7 +16,7 @@ from pipeline.serving.questions import ProbabilityRequest
 
 EXAMPLE = 'forecaster probability "QQQ < 500 in 3 sessions" --store ./store'
 FORMS = (
-    '"QQQ < 500 by 2026-12-04", "QQQ above 500 in 3 sessions" or '
+    '"QQQ < 500 in 3 sessions", "QQQ above 500 by YYYY-MM-DD" or '
     '"QQQ touches between 480 and 490 in 5 sessions"'
 )
 _NUMBER = r"\d+(?:\.\d+)?"

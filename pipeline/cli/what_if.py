@@ -12,7 +12,7 @@ from pipeline.cli.question_text import print_what_if
 from pipeline.errors import ConfigError
 from pipeline.record.stored_model import read_model
 from pipeline.serving.answer_what_if import answer_what_if
-from pipeline.serving.cached_views import find_ticker
+from pipeline.serving.published import find_ticker
 from pipeline.serving.questions import WhatIfRequest
 from pipeline.serving.scenario_tickers import refuse_withheld
 

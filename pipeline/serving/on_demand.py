@@ -18,7 +18,8 @@ from pipeline.forecasting.models import is_proven_on
 from pipeline.forecasting.windows import MIN_SESSIONS
 from pipeline.record.keys import LATEST
 from pipeline.serving.answers import PredictAnswer, answer_from_forecast
-from pipeline.serving.cached_views import CachedViews, answer_from_latest
+from pipeline.serving.cached_views import CachedViews
+from pipeline.serving.published import answer_from_latest
 from pipeline.serving.requests import (
     BarRow,
     BarsRequest,

@@ -18,8 +18,9 @@ from pipeline.jobs.replay import replay
 from pipeline.jobs.status import read_status
 from pipeline.jobs.verify import verify
 from pipeline.record.manifest import RunManifest
-from pipeline.serving.cached_views import CachedViews, answer_from_latest
+from pipeline.serving.cached_views import CachedViews
 from pipeline.serving.on_demand import OnDemand
+from pipeline.serving.published import answer_from_latest
 from pipeline.serving.requests import parse_request
 from pipeline.views.refresh import refresh_views
 from pipeline.views.session import read_session

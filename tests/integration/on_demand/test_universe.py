@@ -14,7 +14,7 @@ from handlers.local.invoke import LocalContext
 from pipeline.encoding import sha256, to_json
 from pipeline.record.sharding import assign_shard
 from pipeline.record.universe_terms import UniverseTerms
-from pipeline.serving.cached_views import parse_latest
+from pipeline.serving.published import parse_latest
 from pipeline.views.pages import split_pages
 from tests.support.builders import latest_view
 from tests.support.on_demand_events import KEY, WINDOW, ColdStart, assert_problem, said

@@ -126,7 +126,10 @@ def test_an_unknown_ticker_fails_naming_those_there_are() -> None:
     reading = SimulatedMarket(CALENDAR).read(["SPY", "AAPL"], START, LAST)
     assert list(reading.bars) == ["SPY"]
     assert reading.failures["AAPL"].reason is Reason.UNKNOWN_TICKER
-    assert "SPY, QQQ, DIA, IWM, ^VIX, got AAPL" in str(reading.failures["AAPL"])
+    expected = "SPY, QQQ, DIA, IWM, ^VIX or SIM0000 to SIM99999, got AAPL"
+    assert expected in str(reading.failures["AAPL"])
+        reading.failures["AAPL"]
+    )
 
 
 def test_before_the_start_there_is_nothing() -> None:
@@ -149,3 +152,17 @@ def test_seeds_make_different_markets() -> None:
     for symbol in SYMBOLS:
         for name in COLUMNS[:5] if symbol in ETFS else PRICES:
             assert (getattr(one[symbol], name)[1:] != getattr(other[symbol], name)[1:]).mean() > 0.9
+
+
+def test_made_up_etfs_are_as_many_as_one_likes() -> None:
+    source = SimulatedMarket(CALENDAR)
+    asked = ("SIM0000", "SIM0001", "SIM99999", "SPY")
+    reading = source.read(asked, date(2024, 1, 2), date(2024, 12, 27))
+    assert set(reading.bars) == set(asked)
+    assert len({bars.close[0] for bars in reading.bars.values()}) == len(asked)
+    for bars in reading.bars.values():
+        Bars.validate(bars)
+    alone = source.read(["SIM0001"], date(2024, 1, 2), date(2024, 12, 27)).bars["SIM0001"]
+    assert np.array_equal(alone.close, reading.bars["SIM0001"].close)
+    unknown = source.read(["SIM1", "SIMX001"], date(2024, 1, 2), date(2024, 12, 27))
+    assert set(unknown.failures) == {"SIM1", "SIMX001"}

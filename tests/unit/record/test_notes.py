@@ -15,7 +15,8 @@ from pipeline.forecasting.model import Model
 from pipeline.jobs.status import read_status
 from pipeline.record.manifest import read_manifests
 from pipeline.record.notes import Note, NoteCode, find_notes, note_filled, select_notes
-from pipeline.serving.cached_views import CachedViews, answer_from_latest
+from pipeline.serving.cached_views import CachedViews
+from pipeline.serving.published import answer_from_latest
 from pipeline.views.session import read_session
 from tests.support.builders import raw_bars
 from tests.support.fakes import MemoryObjects

@@ -10,7 +10,8 @@ import pytest
 
 from pipeline.forecasting.model import Model
 from pipeline.jobs.status import read_status
-from pipeline.serving.cached_views import CachedViews, answer_from_latest
+from pipeline.serving.cached_views import CachedViews
+from pipeline.serving.published import answer_from_latest
 from pipeline.views.age import count_sessions_behind, describe_age, mark_page, show_age
 from tests.support.records import CALENDAR, SESSIONS, evening, run_days
 

@@ -12,7 +12,8 @@ from pipeline.errors import NotFound, NotPublished, StoreError
 from pipeline.record.grammar import Kind, kind_of
 from pipeline.record.keys import LATEST
 from pipeline.record.notes import Note, NoteCode
-from pipeline.serving.cached_views import CachedViews, find_ticker
+from pipeline.serving.cached_views import CachedViews
+from pipeline.serving.published import find_ticker
 from pipeline.views.documents import Latest, TickerForecast
 from pipeline.views.pages import MOST_IN_ONE, OF_A_PAGE, split_pages
 
