@@ -58,7 +58,7 @@ def run_over_loopback(call: Any) -> None:
     import pytest
 
     from pipeline.adapters.exchange.calendar import ExchangeCalendar
-    from pipeline.adapters.simulated_bars import SimulatedMarket
+    from pipeline.adapters.simulated.market import SimulatedMarket
     from tests.support.loopback_yahoo import loopback_yahoo
 
     market = SimulatedMarket(ExchangeCalendar())

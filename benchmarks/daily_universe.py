@@ -129,7 +129,7 @@ def _simulate_series() -> list[Any]:
     import pyarrow as pa
 
     from pipeline.adapters.exchange.calendar import ExchangeCalendar
-    from pipeline.adapters.simulated_bars import SimulatedMarket
+    from pipeline.adapters.simulated.market import SimulatedMarket
 
     tickers = [f"SIM{number:04d}" for number in range(100)]
     reading = SimulatedMarket(ExchangeCalendar()).read(tickers, FIRST, date(2024, 12, 31))

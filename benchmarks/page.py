@@ -21,7 +21,7 @@ from typing import Any
 
 from handlers.local.demo import fill
 from pipeline.adapters.exchange.calendar import ExchangeCalendar
-from pipeline.adapters.simulated_bars import SimulatedMarket
+from pipeline.adapters.simulated.market import SimulatedMarket
 from pipeline.jobs import daily
 from pipeline.record.keys import DASHBOARD
 from pipeline.wiring import DEFAULT_BUNDLE, DEFAULT_TICKERS, daily_job, open_store, parse_tickers

@@ -12,7 +12,7 @@ from pathlib import Path
 from pipeline.adapters.exchange.calendar import ExchangeCalendar
 from pipeline.adapters.folder_store import FolderObjects
 from pipeline.adapters.parquet_tables import ParquetTables
-from pipeline.adapters.simulated_bars import SimulatedMarket
+from pipeline.adapters.simulated.market import SimulatedMarket
 from pipeline.jobs.backfill.run import backfill
 from pipeline.jobs.remake_check import Sample
 from pipeline.jobs.verify import Scope, verify

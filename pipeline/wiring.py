@@ -91,7 +91,7 @@ def open_source(
 
         return YahooBars(cache_dir, remaining_seconds, str(calendar.zone), pause=pause)
     if spec == SIMULATED:
-        from pipeline.adapters.simulated_bars import SimulatedMarket  # noqa: PLC0415
+        from pipeline.adapters.simulated.market import SimulatedMarket  # noqa: PLC0415
 
         return SimulatedMarket(calendar)
     if not is_source(spec):

@@ -10,7 +10,7 @@ import sys
 from datetime import UTC, datetime
 
 from pipeline.adapters.exchange.calendar import ExchangeCalendar
-from pipeline.adapters.simulated_bars import SimulatedMarket
+from pipeline.adapters.simulated.market import SimulatedMarket
 from pipeline.encoding import to_line
 from pipeline.errors import ForecasterError
 from pipeline.jobs.backfill.run import backfill

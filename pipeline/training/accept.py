@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.adapters.exchange.calendar import ExchangeCalendar
-from pipeline.adapters.simulated_bars import START, SimulatedMarket
-from pipeline.adapters.simulated_etfs import ETFS
+from pipeline.adapters.simulated.etfs import ETFS
+from pipeline.adapters.simulated.market import START, SimulatedMarket
 from pipeline.bars import VIX, Bars, Floats
 from pipeline.errors import ForecasterError, NonFiniteOutput, WorseModel
 from pipeline.evaluation.scoring_rules import crps

@@ -19,7 +19,7 @@ import pytest
 from pipeline.adapters.exchange.calendar import ExchangeCalendar
 from pipeline.adapters.folder_store import FolderObjects
 from pipeline.adapters.parquet_tables import ParquetTables
-from pipeline.adapters.simulated_bars import SimulatedMarket
+from pipeline.adapters.simulated.market import SimulatedMarket
 from pipeline.encoding import sha256
 from pipeline.jobs.fetch import fetch
 from tests.e2e.emulator import ROOT, Emulator, emulator

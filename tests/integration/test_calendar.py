@@ -19,7 +19,7 @@ from pipeline.adapters.exchange.calendar import (
     ExchangeCalendar,
     read_overrides,
 )
-from pipeline.adapters.simulated_bars import SimulatedMarket
+from pipeline.adapters.simulated.market import SimulatedMarket
 from pipeline.errors import ConfigError
 from pipeline.ports import Calendar
 

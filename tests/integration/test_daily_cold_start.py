@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from handlers.local.invoke import LocalContext
-from pipeline.adapters.simulated_bars import SimulatedMarket
+from pipeline.adapters.simulated.market import SimulatedMarket
 from pipeline.errors import ConfigError
 from tests.support.clock import StoppedDatetime
 from tests.support.commands import ColdStart

@@ -18,7 +18,7 @@ import pytest
 from handlers.local.invoke import LocalContext
 from pipeline.adapters.exchange.calendar import ExchangeCalendar
 from pipeline.adapters.folder_store import FolderObjects
-from pipeline.adapters.simulated_bars import SimulatedMarket
+from pipeline.adapters.simulated.market import SimulatedMarket
 from pipeline.encoding import sha256
 from pipeline.errors import IncompleteRun, RequestError, StoreError
 from pipeline.jobs.backfill.run import backfill

@@ -17,7 +17,7 @@ from pipeline.adapters.bar_folder.folder_bars import FolderBars
 from pipeline.adapters.exchange.calendar import ExchangeCalendar
 from pipeline.adapters.folder_store import FolderObjects
 from pipeline.adapters.parquet_tables import ParquetTables
-from pipeline.adapters.simulated_bars import SimulatedMarket
+from pipeline.adapters.simulated.market import SimulatedMarket
 from pipeline.bars import VIX
 from pipeline.forecasting.levels import INTERVALS
 from pipeline.forecasting.model import Model

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.adapters.exchange.calendar import FIRST, LAST, ExchangeCalendar
-from pipeline.adapters.simulated_bars import START, SimulatedMarket
+from pipeline.adapters.simulated.market import START, SimulatedMarket
 from pipeline.cli.options import NEW_YORK
 from pipeline.errors import ConfigError
 from tests.support.commands import TICKERS, Clock, Forecaster, assert_refused

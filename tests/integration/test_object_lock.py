@@ -20,7 +20,7 @@ from pipeline.adapters.aws.s3_options import parse_lock
 from pipeline.adapters.aws.s3_store import S3Objects
 from pipeline.adapters.exchange.calendar import ExchangeCalendar
 from pipeline.adapters.folder_store import FolderObjects
-from pipeline.adapters.simulated_bars import SimulatedMarket
+from pipeline.adapters.simulated.market import SimulatedMarket
 from pipeline.errors import ConfigError, StoreError
 from pipeline.jobs.daily import run
 from pipeline.wiring import DEFAULT_BUNDLE, daily_job, open_store

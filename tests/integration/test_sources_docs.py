@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from pipeline import wiring
-from pipeline.adapters.simulated_bars import SimulatedMarket
+from pipeline.adapters.simulated.market import SimulatedMarket
 from pipeline.bars import COLUMNS
 from pipeline.jobs.daily_summary import Outcome
 from pipeline.record.terms import read_terms

@@ -11,7 +11,7 @@ import pytest
 
 from pipeline.adapters.exchange.calendar import ExchangeCalendar
 from pipeline.adapters.parquet_tables import ParquetTables
-from pipeline.adapters.simulated_bars import SimulatedMarket
+from pipeline.adapters.simulated.market import SimulatedMarket
 from pipeline.forecasting.bundle import load_bundle
 from pipeline.forecasting.model import Model
 from pipeline.jobs.backfill.run import backfill

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.adapters.simulated_bars import START, SimulatedMarket
+from pipeline.adapters.simulated.market import START, SimulatedMarket
 from pipeline.bars import COLUMNS, Bars, RawBars
 from tests.support.fakes import FixedCalendar
 

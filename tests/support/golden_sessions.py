@@ -18,7 +18,7 @@ import numpy as np
 from numpy._core import _multiarray_umath as umath
 
 from pipeline.adapters.parquet_tables import ParquetTables
-from pipeline.adapters.simulated_bars import SimulatedMarket
+from pipeline.adapters.simulated.market import SimulatedMarket
 from pipeline.bars import Bars
 from pipeline.encoding import sha256
 from pipeline.forecasting.bundle import load_bundle

@@ -13,7 +13,7 @@ import numpy as np
 
 from pipeline import frames
 from pipeline.adapters.exchange.calendar import ExchangeCalendar
-from pipeline.adapters.simulated_bars import SimulatedMarket
+from pipeline.adapters.simulated.market import SimulatedMarket
 from pipeline.bars import VIX, RawBars
 from pipeline.forecasting.model import Model
 from pipeline.jobs.backfill.run import backfill

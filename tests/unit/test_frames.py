@@ -17,7 +17,7 @@ from pipeline import frames
 from pipeline.adapters.exchange.calendar import ExchangeCalendar
 from pipeline.adapters.folder_store import FolderObjects
 from pipeline.adapters.parquet_tables import ParquetTables
-from pipeline.adapters.simulated_bars import SimulatedMarket
+from pipeline.adapters.simulated.market import SimulatedMarket
 from pipeline.bars import VIX, RawBars
 from pipeline.errors import ConfigError, InvalidBars, Reason, RequestError, StoreError
 from pipeline.jobs.backfill.run import backfill

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 import numpy as np
 import pytest
 
-from pipeline.adapters.simulated_bars import START, SimulatedMarket
+from pipeline.adapters.simulated.market import START, SimulatedMarket
 from pipeline.bars import COLUMNS, PRICES, Bars, RawBars
 from pipeline.errors import ConfigError, Reason
 from pipeline.ports import BarSource
@@ -128,8 +128,6 @@ def test_an_unknown_ticker_fails_naming_those_there_are() -> None:
     assert reading.failures["AAPL"].reason is Reason.UNKNOWN_TICKER
     expected = "SPY, QQQ, DIA, IWM, ^VIX or SIM0000 to SIM99999, got AAPL"
     assert expected in str(reading.failures["AAPL"])
-        reading.failures["AAPL"]
-    )
 
 
 def test_before_the_start_there_is_nothing() -> None:

@@ -14,7 +14,7 @@ from datetime import date
 
 import numpy as np
 
-from pipeline.adapters.simulated_etfs import ETFS, MADE_UP, Etf, find_etf
+from pipeline.adapters.simulated.etfs import ETFS, MADE_UP, Etf, find_etf
 from pipeline.bars import Flags, Floats, RawBars, Sessions
 from pipeline.errors import ConfigError, Reason, SourceUnavailable
 from pipeline.ports import Calendar, Reading
