@@ -84,7 +84,7 @@ def _walk(
     store: ObjectStore, tables: Tables, prior: PriorRecord, sessions: Sessions
 ) -> tuple[list[Columns], dict[tuple[object, int], RunManifest]]:
     """Return the rows that rest on closes of these sessions, newest runs first, and the parts."""
-    found: list[Columns] = []
+    scores: list[Columns] = []
     runs: dict[tuple[object, int], RunManifest] = {}
     oldest, lost = sessions[0], {*prior.repairs.lost}
     for run in (linked.manifest for linked in walk_back(store, prior.link)):
@@ -94,10 +94,10 @@ def _walk(
         # Where a state was lost, those after it know nothing of what its run had scored.
         if run.session >= sessions[0].item() and run.calibration not in lost:
             for rows in _read_rows(store, tables, run, sessions, prior):
-                found.append(rows)
+                scores.append(rows)
                 oldest = min(oldest, rows["origin_date"].min())
         lost |= run.lost.keys()
-    return found, runs
+    return scores, runs
 
 
 def _read_rows(

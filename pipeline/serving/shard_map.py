@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from pipeline.errors import NotPublished, StoreError
 from pipeline.record.keys import UNIVERSE
-from pipeline.record.sharding import assign_shard
+from pipeline.record.sharding import find_shard, group_by_number
 from pipeline.record.universe_session import LATEST, parse_latest_universe
 from pipeline.record.universe_terms import decode_universe_terms
 
@@ -46,11 +46,7 @@ class ShardMap:
             When the store fails before anything of it is known.
         """
         shards, moved = self._count(), self._read_moved()
-        groups: dict[int, list[str]] = {}
-        for ticker in tickers:
-            number = moved.get(ticker, assign_shard(ticker, shards))
-            groups.setdefault(number, []).append(ticker)
-        return groups
+        return group_by_number({each: find_shard(each, shards, moved) for each in tickers})
 
     def _count(self) -> int:
         if self._shards is None:
