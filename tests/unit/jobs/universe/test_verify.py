@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import fields
 from typing import Any
 
 import pytest
@@ -12,13 +11,13 @@ import pytest
 from pipeline.encoding import to_json
 from pipeline.errors import ConfigError, RequestError, StoreError
 from pipeline.forecasting.model import Model
-from pipeline.jobs.chain_check import Finding, Problem
+from pipeline.jobs.chain_check import Problem
 from pipeline.jobs.universe.gather import gather
 from pipeline.jobs.universe.layout import open_layout
 from pipeline.jobs.universe.members import parse_universe
 from pipeline.jobs.universe.shards import select_store
 from pipeline.jobs.universe.verify import VerifiedUniverse, verify_universe
-from pipeline.jobs.verify import Scope, Verified, verify
+from pipeline.jobs.verify import Scope, verify
 from pipeline.record.keys import SHARD
 from pipeline.record.sharding import ShardStore
 from pipeline.record.universe_session import session_key
@@ -152,24 +151,6 @@ def test_a_record_beside_the_shards_is_verified_too(model: Model, root: MemoryOb
     assert (verified.pooled.findings, verified.pooled.strangers) == ((), ())
     root.objects["notes.txt"] = b""
     assert check(root).pooled.strangers == ("./notes.txt",)
-
-
-def test_pooled_nothing_of_a_shard_is_left_out() -> None:
-    """All that is of one store's verification is of the universe's, keys with their folder."""
-    lists = ("findings", "lost", "hints")
-    of = {n: (Finding(Problem.LOST, f"runs/{n}.json", "gone"),) for n in lists}
-    names = {n: (f"{n}/a.json",) for n in ("left_behind", "strangers")}
-    sums = {n: at for at, n in enumerate(("manifests", "objects", "remade", "unmade"), 1)}
-    each = Verified(**sums, **of, **names, head=None, public_key="key")
-    pooled = VerifiedUniverse({"shard=0001": each, "shard=0002": each}, (), 1).pooled
-    shards = ("shard=0001", "shard=0002")
-    for name in lists:
-        assert [f.key for f in getattr(pooled, name)] == [f"{s}/runs/{name}.json" for s in shards]
-    for name, (key,) in names.items():
-        assert getattr(pooled, name) == tuple(f"{shard}/{key}" for shard in shards)
-    assert {name: getattr(pooled, name) for name in sums} == {n: 2 * at for n, at in sums.items()}
-    known = {*lists, *names, *sums, "head", "public_key"}
-    assert {field.name for field in fields(Verified)} == known
 
 
 def test_where_time_runs_out_shards_are_left_unchecked(root: MemoryObjects) -> None:
