@@ -12,7 +12,7 @@ from handlers.http.messages import Request, Response
 from handlers.http.problems import Refusal
 from handlers.http.routes import OF_TICKER, Service
 from pipeline.errors import InvalidField
-from pipeline.record.sharding import name_shard
+from pipeline.record.sharding import OF_ONE_SHARD, describe_groups
 from pipeline.serving.on_demand import OnDemand
 from pipeline.serving.shard_map import ShardMap
 
@@ -45,9 +45,7 @@ class ShardedService:
             return self.root.answer(request)
         groups = self.shards.find(tickers)
         if len(groups) > 1:
-            several = "; ".join(f"{name_shard(n)}: {', '.join(of)}" for n, of in groups.items())
-            expected = "tickers of one shard, for each has scenarios of its own"
-            raise InvalidField("#/positions", expected, f"{several:.500}")
+            raise InvalidField("#/positions", OF_ONE_SHARD, f"{describe_groups(groups):.500}")
         return self.open_shard(next(iter(groups))).answer(request)
 
     def _list_tickers(self, request: Request) -> list[str]:

@@ -9,6 +9,7 @@ from typing import Any
 from pipeline.cli import console, options
 from pipeline.cli.plain import count
 from pipeline.cli.progress import counting_bar
+from pipeline.cli.verified_text import print_beside, print_unmade
 from pipeline.errors import StoreError
 from pipeline.jobs.status import Status, read_status
 from pipeline.jobs.universe.shards import list_begun
@@ -78,11 +79,13 @@ def _print_verified(verified: VerifiedUniverse) -> None:
         figures = (each.manifests, each.objects, each.remade, len(each.findings))
         table.add_row(name, *(f"{n:,}" for n in figures))
     console.print_whole(table)
-    found = pooled.findings
-    for finding in found[:SHOWN]:
+    for finding in pooled.findings[:SHOWN]:
         console.print_line(f"{finding.problem}  {finding.key}: {finding.message}", "red")
-    if len(found) > SHOWN:
-        console.print_line(f"and {len(found) - SHOWN:,} more; --json has them all", "red")
+    if len(pooled.findings) > SHOWN:
+        more = len(pooled.findings) - SHOWN
+        console.print_line(f"and {more:,} more; --json has them all", "red")
+    print_beside(pooled)
+    print_unmade(pooled)
     gathered = count(verified.sessions, "gathered session")
     console.print_line(f"What {gathered} say of the shards was looked up in their chains.")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 import sys
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,6 +17,7 @@ from pipeline.cli.deployment import Region, Service
 from pipeline.cli.plain import count
 from pipeline.cli.progress import phases_bar
 from pipeline.cli.universe_record import verify_shards
+from pipeline.cli.verified_text import print_beside, print_unmade
 from pipeline.errors import ConfigError, StoreError
 from pipeline.jobs.daily_summary import RUN_ENDED
 from pipeline.jobs.noted import SHA256, NotedDigest, parse_noted
@@ -26,7 +26,6 @@ from pipeline.jobs.verify import Scope, Verified, verify
 from pipeline.record.universe_terms import read_universe_terms
 from pipeline.wiring import is_signed, open_store
 
-SHOWN = 20  # objects named one by one
 SEEDS = 2**32
 CLOUDWATCH = "cloudwatch"
 DIGEST = "64 hex digits"
@@ -157,44 +156,14 @@ def _print(verified: Verified, sample: Sample) -> None:
     for finding in verified.findings:
         where = f"{finding.session}  {finding.key}" if finding.session else finding.key
         console.print_line(f"{finding.problem}  {where}: {finding.message}", "red")
-    for finding in verified.lost:
-        console.print_line(f"{finding.problem}  {finding.key}: {finding.message}", "yellow")
-    _print_hints(verified)
-    _print_names(
-        verified.left_behind,
-        "object",
-        " of no manifest: runs that died left them, nobody claims them",
-    )
-    _print_names(verified.strangers, "stranger", ": no object of a record has such a name")
+    print_beside(verified)
     drawn = "" if sample.deep else f", drawn by --seed {sample.seed}"
     checked = (count(verified.manifests, "manifest"), count(verified.objects, "object"))
     remade = count(verified.remade, "session")
     console.print_line(f"{' and '.join(checked)} checked, {remade} made again{drawn}.")
-    if verified.unmade:
-        console.print_line(
-            f"{count(verified.unmade, 'part')} could not be made again, for want of an object "
-            "named above."
-        )
+    print_unmade(verified)
     if verified.public_key is None or not verified.findings:
         console.print_line(record_text.describe_signatures(verified.public_key))
     if verified.head is not None and not verified.findings:
         console.print_line(f"The chain is whole up to {verified.head.manifest.key}")
         console.print_line(f"sha256 {verified.head.digest}")
-
-
-def _print_names(names: Sequence[str], noun: str, meaning: str) -> None:
-    if names:
-        console.print_line(f"{count(len(names), noun)}{meaning}")
-    for name in names[:SHOWN]:
-        console.print_line(f"  {name}")
-
-
-def _print_hints(verified: Verified) -> None:
-    if verified.hints:
-        console.print_line(
-            f"Hint: {count(len(verified.hints), 'file')} of another time than said inside; so has "
-            "a copy, and a folder's times prove nothing",
-            "yellow",
-        )
-    for hint in verified.hints[:SHOWN]:
-        console.print_line(f"  {hint.key}: {hint.message}")

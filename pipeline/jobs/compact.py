@@ -2,12 +2,12 @@
 
 It is of the objects that manifests name, and says of which by their sha256. The chain does not
 know it: it can be taken away, and made again to equal bytes. Of a score that was corrected it has
-the row that counts.
+the row that counts, in the month of its target alone, whichever run corrected it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
@@ -15,8 +15,16 @@ from functools import partial
 
 import numpy as np
 
+from pipeline.columns import Columns
 from pipeline.errors import DamagedObject, RequestError, StoreError
-from pipeline.jobs.compacted_table import COMPACTED, encode, file_name, join_rows
+from pipeline.jobs.compacted_table import (
+    BY_TARGET,
+    COMPACTED,
+    encode,
+    file_name,
+    has_rows,
+    may_hold,
+)
 from pipeline.ports import ObjectStore, Tables
 from pipeline.record.grammar import list_keys
 from pipeline.record.keys import RUNS, compact_key, session_of
@@ -48,7 +56,9 @@ class Compacted:
 
 
 def list_finished(store: ObjectStore) -> list[str]:
-    """Return the months on the record after which it has gone on, in order: 2026-11.
+    """Return the months from the record's first up to the newest, which goes on: 2026-11.
+
+    In one without a run there may be targets, which a later month's run has scored.
 
     Raises
     ------
@@ -58,7 +68,7 @@ def list_finished(store: ObjectStore) -> list[str]:
     months = sorted({str(session_of(key))[:7] for key in list_keys(store, RUNS)})
     if not months:
         raise StoreError(f"expected a record at {store.url('runs')}, found none")
-    return months[:-1]
+    return [str(month) for month in np.arange(months[0], months[-1], dtype="datetime64[M]")]
 
 
 def compact(
@@ -70,7 +80,7 @@ def compact(
 ) -> list[Compacted]:
     """Write what a finished month lacks, or with `check` only say what is missing or behind.
 
-    What is written is read back and compared with the originals, row by row.
+    What is to be written is compared with the originals, row by row, and read back.
 
     Raises
     ------
@@ -99,42 +109,41 @@ def _compact_table(
     *,
     check: bool,
 ) -> Iterator[Compacted]:
-    contents, lost = _read_originals(store, table, month, runs)
+    contents, lost = _read_originals(store, tables, table, month, runs)
     if not contents:
         return
     key = compact_key(table, month)
-    data, rows = encode(tables, table, contents)
+    data, rows = encode(tables, table, month, contents)
     stored = store.read(key)
-    of = partial(Compacted, key, rows=rows, originals=len(contents), lost=lost)
+    n_rows = len(rows["model_version"])
+    of = partial(Compacted, key, rows=n_rows, originals=len(contents), lost=lost)
     if stored == data:
         yield of(Outcome.EQUAL)
     elif check:
         yield of(Outcome.MISSING if stored is None else Outcome.BEHIND)
     else:
-        _write(store, tables, key, data, contents)
+        _require_same(store.url(key), tables.decode(table, data)[0], rows)
+        _write(store, key, data)
         yield of(Outcome.WRITTEN)
 
 
-def _write(
-    store: ObjectStore,
-    tables: Tables,
-    key: str,
-    data: bytes,
-    contents: Mapping[str, tuple[str, bytes]],
-) -> None:
-    """Write the file, and compare what is read back with the originals."""
+def _require_same(url: str, encoded: Columns, rows: Columns) -> None:
+    """Raise StoreError where a file says something else than its originals."""
+    for name, column in rows.items():
+        if not np.array_equal(encoded[name], column, equal_nan=column.dtype.kind == "f"):
+            raise StoreError(f"{url}: expected {name} as in the originals, got another")
+
+
+def _write(store: ObjectStore, key: str, data: bytes) -> None:
     store.replace(key, data)
-    table = key.split("/")[1]
-    ours = tables.decode(table, store.read(key) or b"")[0]
-    for name, column in join_rows(tables, table, contents).items():
-        if not np.array_equal(ours[name], column, equal_nan=column.dtype.kind == "f"):
-            raise StoreError(f"{store.url(key)}: expected {name} as in the originals, got another")
+    if store.read(key) != data:
+        raise StoreError(f"{store.url(key)}: expected to read what was written, got another")
 
 
 def _read_runs(store: ObjectStore, month: str) -> list[RunManifest]:
-    """Return the manifests of the month, and of later sessions that wrote into its folders."""
+    """Return the manifests of the month, and of later sessions that may have rows of it."""
     sessions = {
-        file_name(key)[:10] for t in COMPACTED for key in list_keys(store, f"{t}/month={month}/")
+        file_name(key)[:10] for table in COMPACTED for key in _list_originals(store, table, month)
     }
     keys = [
         key
@@ -145,24 +154,26 @@ def _read_runs(store: ObjectStore, month: str) -> list[RunManifest]:
         return [run for run, _ in pool.map(partial(read_manifest, store), keys)]
 
 
+def _list_originals(store: ObjectStore, table: str, month: str) -> list[str]:
+    if table in BY_TARGET:
+        return list_keys(store, f"{table}/", after=f"{table}/month={month}/")
+    return list_keys(store, f"{table}/month={month}/")
+
+
 def _read_originals(
-    store: ObjectStore, table: str, month: str, runs: list[RunManifest]
+    store: ObjectStore, tables: Tables, table: str, month: str, runs: list[RunManifest]
 ) -> tuple[dict[str, tuple[str, bytes]], tuple[str, ...]]:
-    """Return the originals of a table by their keys, and the keys of those that are given up."""
-    named = [
-        (run, key)
-        for run in runs
-        for key in run.objects
-        if key.startswith(f"{table}/month={month}/")
-    ]
+    """Return the originals that have rows of the month, and the keys of those given up in it."""
+    named = [(run, key) for run in runs for key in run.objects if may_hold(table, month, key)]
     with ThreadPoolExecutor(READERS) as pool:
         contents = list(pool.map(lambda pair: _read(store, *pair), named))
     read = {
         key: (run.objects[key], data)
         for (run, key), data in zip(named, contents, strict=True)
-        if data is not None
+        if data is not None and has_rows(tables, table, month, data)
     }
-    return read, tuple(key for _, key in named if key not in read)
+    gone = (key for (_, key), data in zip(named, contents, strict=True) if data is None)
+    return read, tuple(key for key in gone if key.startswith(f"{table}/month={month}/"))
 
 
 def _read(store: ObjectStore, run: RunManifest, key: str) -> bytes | None:

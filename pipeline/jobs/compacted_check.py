@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Sequence
 from pipeline.encoding import sha256
 from pipeline.errors import StoreError
 from pipeline.jobs.chain_check import Finding, Problem
-from pipeline.jobs.compacted_table import SOURCES, encode
+from pipeline.jobs.compacted_table import SOURCES, encode, may_hold
 from pipeline.ports import ObjectStore, Tables
 from pipeline.record.keys import COMPACT
 
@@ -38,16 +38,16 @@ def _is_faithful(
     store: ObjectStore, tables: Tables, key: str, objects: Collection[tuple[str, str]]
 ) -> bool:
     _, table, folder, _ = key.split("/")
-    stored = store.read(key) or b""
+    month, stored = folder.removeprefix("month="), store.read(key) or b""
     try:
         named = json.loads(tables.decode(table, stored)[1][SOURCES])
         contents = {source: (named[source], store.read(source) or b"") for source in named}
         ours = all(
             (source, digest) in objects
-            and source.startswith(f"{table}/{folder}/")
+            and may_hold(table, month, source)
             and sha256(data) == digest
             for source, (digest, data) in contents.items()
         )
-        return ours and encode(tables, table, contents)[0] == stored
+        return ours and encode(tables, table, month, contents)[0] == stored
     except (StoreError, LookupError, TypeError, ValueError, AttributeError):
         return False

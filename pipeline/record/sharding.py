@@ -9,17 +9,38 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pipeline.ports import ObjectStore, WriteTimes
 
 OF_UNIVERSE = re.compile(r"shard=[0-9]{4}/|universe/|universe\.json$")
+# What a request about several tickers is expected to be of.
+OF_ONE_SHARD = "tickers of one shard, for each has scenarios of its own"
 MOST_SHARDS = 10_000  # four digits, so that folders sort
 
 
 def assign_shard(ticker: str, shards: int) -> int:
     """Return the shard, from 0, of a ticker in a universe of that many."""
     return int.from_bytes(hashlib.sha256(ticker.encode()).digest()) % shards
+
+
+def find_shard(ticker: str, shards: int, moved: Mapping[str, int]) -> int:
+    """Return where a ticker's record lies: in its shard by name, unless it has moved."""
+    return moved.get(ticker, assign_shard(ticker, shards))
+
+
+def group_by_number(numbers: Mapping[str, int]) -> dict[int, list[str]]:
+    """Return the tickers of each shard, by ticker -> shard, in order of both."""
+    groups: dict[int, list[str]] = {}
+    for ticker, number in numbers.items():
+        groups.setdefault(number, []).append(ticker)
+    return dict(sorted(groups.items()))
+
+
+def describe_groups(groups: Mapping[int, Sequence[str]]) -> str:
+    """Return in words which tickers are in which shard: `shard=0001: QQQ; shard=0002: SPY`."""
+    return "; ".join(f"{name_shard(n)}: {', '.join(of)}" for n, of in groups.items())
 
 
 def name_shard(number: int) -> str:

@@ -18,7 +18,7 @@ from pipeline.errors import IncompleteRun, StoreError
 from pipeline.ports import ObjectStore
 from pipeline.record.keys import UNIVERSE
 from pipeline.record.manifest import SCHEMA_VERSION
-from pipeline.record.sharding import assign_shard
+from pipeline.record.sharding import find_shard
 from pipeline.record.universe_terms import read_universe_terms
 
 FOLDER = "universe/"
@@ -152,4 +152,4 @@ def find_shards(root: ObjectStore, tickers: Iterable[str]) -> dict[str, int]:
         raise StoreError(f"expected a universe at {root.url(UNIVERSE)}, found none")
     data = root.read(LATEST)
     moved = {} if data is None else parse_latest_universe(data, root.url(LATEST)).moved
-    return {ticker: moved.get(ticker, assign_shard(ticker, terms.shards)) for ticker in tickers}
+    return {ticker: find_shard(ticker, terms.shards, moved) for ticker in tickers}

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from pipeline.errors import NotPublished, StoreError
 from pipeline.record.keys import UNIVERSE
-from pipeline.record.sharding import assign_shard
+from pipeline.record.sharding import find_shard, group_by_number
 from pipeline.record.universe_session import LATEST, parse_latest_universe
 from pipeline.record.universe_terms import decode_universe_terms
+
+RETRY = 5.0  # seconds after which a store that did not answer is asked again
 
 
 @dataclass(slots=True)
@@ -31,8 +32,8 @@ class ShardMap:
     clock: Callable[[], float]
     keep: float = 60.0
     _shards: int | None = None
-    _moved: Mapping[str, int] = field(default_factory=dict)
-    _read_at: float = -math.inf
+    _moved: Mapping[str, int] | None = None
+    _due: float = -math.inf
 
     def find(self, tickers: Iterable[str]) -> dict[int, list[str]]:
         """Return the tickers by their shards.
@@ -45,11 +46,7 @@ class ShardMap:
             When the store fails before anything of it is known.
         """
         shards, moved = self._count(), self._read_moved()
-        groups: dict[int, list[str]] = {}
-        for ticker in tickers:
-            number = moved.get(ticker, assign_shard(ticker, shards))
-            groups.setdefault(number, []).append(ticker)
-        return groups
+        return group_by_number({each: find_shard(each, shards, moved) for each in tickers})
 
     def _count(self) -> int:
         if self._shards is None:
@@ -60,9 +57,17 @@ class ShardMap:
         return self._shards
 
     def _read_moved(self) -> Mapping[str, int]:
-        if self.clock() - self._read_at >= self.keep:
-            self._read_at = self.clock()
-            with suppress(StoreError):
-                data = self.read(LATEST)
-                self._moved = parse_latest_universe(data).moved if data is not None else {}
+        """Return who has moved; raises StoreError while the store has never said."""
+        if self._moved is None or self.clock() >= self._due:
+            self._due = self.clock() + min(RETRY, self.keep)
+            try:
+                self._moved = self._ask_moved()
+                self._due = self.clock() + self.keep
+            except StoreError:
+                if self._moved is None:
+                    raise
         return self._moved
+
+    def _ask_moved(self) -> Mapping[str, int]:
+        data = self.read(LATEST)
+        return parse_latest_universe(data).moved if data is not None else {}

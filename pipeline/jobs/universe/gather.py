@@ -30,6 +30,7 @@ from pipeline.record.universe_session import (
     parse_latest_universe,
     read_listed,
 )
+from pipeline.record.universe_terms import read_shard_terms
 
 READERS = 16  # shards that are read side by side
 
@@ -39,10 +40,7 @@ def list_shards(layout: Layout, session: date, at: datetime) -> list[ListedShard
 
     What is listed already stays, time included, unless shards have come or gone.
     """
-    try:
-        stored = read_listed(layout.root, session)
-    except StoreError:  # damaged: a view is written again
-        stored = None
+    stored = _read_list(layout.root, session)
     if stored is not None and [each.shard for each in stored] == [*layout.parts]:
         return stored
     listed = [ListedShard(number, at.astimezone(UTC).isoformat()) for number in layout.parts]
@@ -58,13 +56,20 @@ def gather(layout: Layout, session: date) -> UniverseSession:
     StoreError
         When the universe's own store fails.
     """
-    listed = read_listed(layout.root, session)
+    listed = _read_list(layout.root, session)
     numbers = [each.shard for each in listed] if listed is not None else [*layout.parts]
     gathered = _read_shards(layout.root, numbers, session)
     if gathered.gathered or gathered.failed:
         _replace_changed(layout.root, gathered.key, to_json(gathered))
         _refresh_latest(layout, gathered)
     return gathered
+
+
+def _read_list(root: ObjectStore, session: date) -> list[ListedShard] | None:
+    try:
+        return read_listed(root, session)
+    except StoreError:  # damaged: what is a view stops nobody
+        return None
 
 
 def _read_shards(root: ObjectStore, numbers: Sequence[int], session: date) -> UniverseSession:
@@ -103,22 +108,52 @@ def _read_shard(root: ObjectStore, session: date, number: int) -> ShardSession |
 
 def _refresh_latest(layout: Layout, gathered: UniverseSession) -> None:
     """Write universe/latest.json, unless it is of a later session."""
-    data = layout.root.read(LATEST)
-    try:
-        if data is not None and parse_latest_universe(data).session > gathered.session:
-            return
-    except StoreError:
-        pass  # damaged: a view is written again
+    stored = _read_latest(layout.root)
+    if stored is not None and stored.session > gathered.session:
+        return
     latest = LatestUniverse(
         session=gathered.session,
         shards=layout.shards,
         published=gathered.published,
         withheld=gathered.withheld,
         missing=gathered.missing,
-        moved=dict(sorted(layout.moved.items())),
+        moved=_list_moved(layout, stored),
         manifest_sha256=sha256(to_json(gathered)),
     )
     _replace_changed(layout.root, LATEST, to_json(latest))
+
+
+def _read_latest(root: ObjectStore) -> LatestUniverse | None:
+    data = root.read(LATEST)
+    try:
+        return None if data is None else parse_latest_universe(data)
+    except StoreError:  # damaged: a view is written again
+        return None
+
+
+def _list_moved(layout: Layout, stored: LatestUniverse | None) -> dict[str, int]:
+    """Return ticker -> shard of all that ever moved: who leaves the file leaves its record."""
+    earlier = _read_moved(layout) if stored is None else stored.moved
+    members = {ticker for part in layout.parts.values() for ticker in part.tickers}
+    left = {ticker: number for ticker, number in earlier.items() if ticker not in members}
+    return dict(sorted((left | layout.moved).items()))
+
+
+def _read_moved(layout: Layout) -> dict[str, int]:
+    """Return ticker -> shard of all that moved, as the shards themselves say."""
+    stores = [ShardStore(layout.root, number) for number in range(layout.shards)]
+    with ThreadPoolExecutor(READERS) as pool:
+        named = list(pool.map(_read_moved_into, stores))
+    pairs = zip(stores, named, strict=True)
+    return {ticker: store.number for store, tickers in pairs for ticker in tickers}
+
+
+def _read_moved_into(store: ShardStore) -> Sequence[str]:
+    try:
+        terms = read_shard_terms(store)
+    except StoreError:  # `verify` says what is wrong with it
+        return ()
+    return terms.moved if terms is not None else ()
 
 
 def _replace_changed(root: ObjectStore, key: str, data: bytes) -> None:

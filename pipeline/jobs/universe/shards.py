@@ -7,7 +7,13 @@ from collections.abc import Sequence
 from pipeline.errors import ConfigError, RequestError
 from pipeline.ports import ObjectStore
 from pipeline.record.keys import SHARD
-from pipeline.record.sharding import ShardStore, name_shard
+from pipeline.record.sharding import (
+    OF_ONE_SHARD,
+    ShardStore,
+    describe_groups,
+    group_by_number,
+    name_shard,
+)
 from pipeline.record.universe_session import find_shards
 from pipeline.record.universe_terms import read_universe_terms
 
@@ -21,10 +27,7 @@ def list_begun(root: ObjectStore) -> dict[int, ShardStore]:
 
 def group_by_shard(root: ObjectStore, tickers: Sequence[str]) -> dict[int, list[str]]:
     """Return which tickers' records lie in which shard of a universe."""
-    groups: dict[int, list[str]] = {}
-    for ticker, number in find_shards(root, tickers).items():
-        groups.setdefault(number, []).append(ticker)
-    return dict(sorted(groups.items()))
+    return group_by_number(find_shards(root, tickers))
 
 
 def select_store(root: ObjectStore, tickers: Sequence[str]) -> ObjectStore:
@@ -46,8 +49,5 @@ def select_store(root: ObjectStore, tickers: Sequence[str]) -> ObjectStore:
         )
     groups = group_by_shard(root, tickers)
     if len(groups) > 1:
-        several = "; ".join(f"{name_shard(n)}: {', '.join(of)}" for n, of in groups.items())
-        raise RequestError(
-            f"expected tickers of one shard, for each has scenarios of its own, got {several}"
-        )
+        raise RequestError(f"expected {OF_ONE_SHARD}, got {describe_groups(groups)}")
     return ShardStore(root, next(iter(groups)))

@@ -38,19 +38,25 @@ class VerifiedUniverse:
     def pooled(self) -> Verified:
         """All of it as one, each key with its shard's folder in front."""
         verified = self.shards.values()
-        found = [(name, f) for name, each in self.shards.items() for f in each.findings]
-        within = tuple(replace(f, key=f"{name}/{f.key}") for name, f in found)
         return Verified(
             manifests=sum(each.manifests for each in verified),
             objects=sum(each.objects for each in verified),
             head=None,
-            findings=(*within, *self.findings),
+            findings=(*self._pool(lambda each: each.findings), *self.findings),
             left_behind=self._join(lambda each: each.left_behind),
             strangers=self._join(lambda each: each.strangers),
-            lost=tuple(lost for each in verified for lost in each.lost),
+            lost=self._pool(lambda each: each.lost),
+            hints=self._pool(lambda each: each.hints),
             remade=sum(each.remade for each in verified),
+            unmade=sum(each.unmade for each in verified),
             public_key=next((each.public_key for each in verified), None),
         )
+
+    def _pool(
+        self, list_findings: Callable[[Verified], tuple[Finding, ...]]
+    ) -> tuple[Finding, ...]:
+        pairs = ((of, each) for of, shard in self.shards.items() for each in list_findings(shard))
+        return tuple(replace(each, key=f"{of}/{each.key}") for of, each in pairs)
 
     def _join(self, list_names: Callable[[Verified], tuple[str, ...]]) -> tuple[str, ...]:
         names = ((of, name) for of, each in self.shards.items() for name in list_names(each))

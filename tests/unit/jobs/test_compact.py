@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pytest
 
+from pipeline.columns import Columns, where
 from pipeline.encoding import sha256
 from pipeline.errors import DamagedObject, RequestError, StoreError
 from pipeline.forecasting.model import Model
 from pipeline.jobs.compact import Outcome, compact, list_finished
-from pipeline.jobs.compacted_table import COMPACTED, SOURCES, encode
+from pipeline.jobs.compacted_table import COMPACTED, SOURCES, encode, is_newest
 from pipeline.jobs.remake_check import Sample
 from pipeline.jobs.repair import repair
 from pipeline.jobs.verify import Scope, Verified, verify
@@ -26,6 +28,7 @@ from tests.support.records import (
     LONG_AFTER,
     SESSIONS,
     TABLES,
+    RememberingTables,
     evening,
     market,
     run_day,
@@ -52,6 +55,10 @@ def record(model: Model) -> MemoryObjects:
 @pytest.fixture
 def store(record: MemoryObjects) -> MemoryObjects:
     return MemoryObjects(dict(record.objects))
+
+
+def list_keys(rows: Columns, names: Sequence[str]) -> list[tuple[Any, ...]]:
+    return list(zip(*(rows[name].tolist() for name in names), strict=True))
 
 
 def outcomes(store: MemoryObjects, **how: Any) -> dict[str, Outcome]:
@@ -89,25 +96,60 @@ def test_its_rows_are_those_of_the_originals(store: MemoryObjects, name: str) ->
 
 @pytest.mark.parametrize("name", ["scores", "scenario_scores"])
 def test_of_what_was_corrected_it_has_the_row_that_counts(store: MemoryObjects, name: str) -> None:
+    """A row of a target of November, whichever month's run scored it last."""
     compact(store, TABLES, MONTH)
     keys = COMPACTED[name]
     assert keys is not None
-    paths = sorted(store.keys(f"{name}/month={MONTH}/"), key=lambda key: key.rpartition("/")[2])
     newest: dict[tuple[Any, ...], Any] = {}
     rows = 0
-    for path in paths:
+    for path in sorted(store.keys(f"{name}/"), key=lambda key: key.rpartition("/")[2]):
         part = TABLES.decode(name, store.objects[path])[0]
+        part = where(part, part["target_date"] < np.datetime64(UNFINISHED))
         rows += len(part["model"])
-        for at, key in enumerate(zip(*(part[n].tolist() for n in keys), strict=True)):
-            newest[key] = part["crps"][at]
+        newest |= dict(zip(list_keys(part, keys), part["crps"].tolist(), strict=True))
     ours = read(store, name)
-    of_key = zip(*(ours[n].tolist() for n in keys), strict=True)
-    found = dict(zip(of_key, ours["crps"].tolist(), strict=True))
+    found = dict(zip(list_keys(ours, keys), ours["crps"].tolist(), strict=True))
     assert len(ours["model"]) == len(newest)
     assert found.keys() == newest.keys()
     assert np.array_equal([found[key] for key in newest], list(newest.values()), equal_nan=True)
-    if name == "scores":  # those of December lie in November's folder
-        assert rows > len(newest)
+    assert rows > len(newest)  # the first session of December corrects some
+
+
+@pytest.mark.parametrize("name", ["scores", "scenario_scores"])
+def test_no_score_is_in_two_months(store: MemoryObjects, name: str) -> None:
+    """Of November, the first session of December has corrected some."""
+    intact = dict(store.objects)
+    store.objects["runs/2025-01-02.00.json"] = b""  # the record has gone on
+    keys: list[Any] = []
+    for month in (MONTH, UNFINISHED):
+        compact(store, TABLES, month)
+        rows = TABLES.decode(name, store.objects[compact_key(name, month)])[0]
+        assert {str(day)[:7] for day in rows["target_date"]} == {month}
+        keys += list_keys(rows, COMPACTED[name] or ())
+    assert len(set(keys)) == len(keys)
+    compacted = {key: store.objects[key] for key in store.keys("compact/")}
+    assert deeply(MemoryObjects(intact | compacted)).findings == ()
+
+
+def test_a_month_without_a_run_may_have_targets() -> None:
+    months = ("2024-11-29", "2025-02-03")
+    gap = MemoryObjects({f"runs/{session}.00.json": b"" for session in months})
+    assert list_finished(gap) == ["2024-11", "2024-12", "2025-01"]
+
+
+def test_of_equal_keys_the_last_row_counts() -> None:
+    """By the values of all columns together, in any order."""
+    rng = np.random.default_rng(5)
+    columns = {
+        "ticker": np.array([f"T{n}" for n in rng.integers(0, 40, 2000)], object),
+        "origin_date": np.datetime64("2024-11-01") + rng.integers(0, 9, 2000),
+        "horizon": rng.integers(1, 6, 2000).astype(np.int32),
+    }
+    newest = {key: row for row, key in enumerate(list_keys(columns, (*columns,)))}
+    assert 1000 < len(newest) < 2000
+    assert np.array_equal(np.flatnonzero(is_newest(columns, (*columns,))), sorted(newest.values()))
+    none = {name: column[:0] for name, column in columns.items()}
+    assert is_newest(none, (*none,)).tolist() == []
 
 
 def test_again_it_writes_nothing(store: MemoryObjects) -> None:
@@ -186,7 +228,7 @@ def litter(store: MemoryObjects) -> bytes:
     data = TABLES.encode("scores", {**columns, "crps": columns["crps"] / 2}, {})
     left = table_key("scores", DAYS[3], 7)
     store.objects[left] = data
-    return encode(TABLES, "scores", {left: (sha256(data), data)})[0]
+    return encode(TABLES, "scores", MONTH, {left: (sha256(data), data)})[0]
 
 
 @pytest.mark.parametrize("change", [lie, foreign, litter, lambda store: b"", lambda store: b"PAR1"])
@@ -209,8 +251,19 @@ def test_what_is_not_read_back_is_no_success(store: MemoryObjects) -> None:
 
     other = MemoryObjects(dict(store.objects))
     compact(other, TABLES, MONTH)
-    with pytest.raises(StoreError, match="expected crps as in the originals"):
+    with pytest.raises(StoreError, match="expected to read what was written"):
         compact(Forgetful(dict(store.objects)), TABLES, MONTH)
+
+
+def test_what_says_something_else_than_the_originals_is_not_written(store: MemoryObjects) -> None:
+    class Rounding(RememberingTables):
+        def encode(self, table: str, columns: Columns, metadata: Mapping[str, str]) -> bytes:
+            rounded = {"crps": columns["crps"].round(3)} if table == "scores" else {}
+            return super().encode(table, {**columns, **rounded}, metadata)
+
+    with pytest.raises(StoreError, match="expected crps as in the originals"):
+        compact(store, Rounding(), MONTH)
+    assert compact_key("scores", MONTH) not in store.objects
 
 
 def test_runs_and_repairs_do_not_mind_it(model: Model, store: MemoryObjects) -> None:

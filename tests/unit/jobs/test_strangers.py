@@ -24,6 +24,12 @@ def test_names_are_set_apart_in_their_order_and_so_that_all_can_show_them() -> N
     assert strangers == ("'b\\x1b[31m'", "a b", "'\\udcff'")
 
 
+def test_what_looks_like_a_universe_is_one_only_where_its_terms_are() -> None:
+    names = ["shard=0001/runs/2026-11-20.00.json", "universe/latest.json", "universe.shard.json"]
+    assert set_strangers_apart(names) == (names[2:], tuple(names[:2]))
+    assert set_strangers_apart([*names, "universe.json"]) == (names[2:], ())
+
+
 def test_verify_names_strangers_and_finds_nothing(model: Model) -> None:
     store = record(model)
     store.objects |= dict.fromkeys(STRANGERS, b"[" * 99_999)

@@ -8,7 +8,14 @@ import pytest
 
 from pipeline.errors import StoreError
 from pipeline.record.keys import SHARD, UNIVERSE
-from pipeline.record.sharding import ShardStore, assign_shard, name_shard
+from pipeline.record.sharding import (
+    ShardStore,
+    assign_shard,
+    describe_groups,
+    find_shard,
+    group_by_number,
+    name_shard,
+)
 from pipeline.record.universe_terms import (
     ShardTerms,
     UniverseTerms,
@@ -27,6 +34,13 @@ def test_a_shard_is_the_same_on_every_day_and_machine() -> None:
     assert [assign_shard(ticker, 10_000) for ticker in tickers[:3]] == [8358, 6065, 7442]
     assert assign_shard("SPY", 1) == 0
     assert (name_shard(7), name_shard(9_999)) == ("shard=0007", "shard=9999")
+
+
+def test_who_has_moved_is_where_its_record_is() -> None:
+    numbers = {each: find_shard(each, 4, {"META": 3}) for each in ("SPY", "QQQ", "DIA", "META")}
+    groups = group_by_number(numbers)
+    assert list(groups.items()) == [(1, ["QQQ"]), (2, ["SPY", "DIA"]), (3, ["META"])]
+    assert describe_groups(groups) == "shard=0001: QQQ; shard=0002: SPY, DIA; shard=0003: META"
 
 
 def test_a_shard_sees_its_own_objects_alone() -> None:

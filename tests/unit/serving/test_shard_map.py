@@ -82,3 +82,37 @@ def test_without_a_universe_nothing_is_published(store: Store, shards: ShardMap)
     store.away = True
     with pytest.raises(StoreError, match="expected to read"):
         shards.find(["SPY"])
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+def test_nobody_is_led_astray_before_it_is_known_who_has_moved(
+    store: Store, shards: ShardMap, damaged: bool
+) -> None:
+    """META lies in shard 3: no answer is better than that of the shard of its name."""
+    store.move(META=3)
+    whole = store.objects[LATEST]
+
+    def read(key: str) -> bytes | None:
+        if key == LATEST and not damaged:
+            raise StoreError("expected to read, got nothing")
+        return store.read(key)
+
+    shards.read = read
+    store.objects[LATEST] = b"{"
+    for store.now in (0, 1):
+        with pytest.raises(StoreError):
+            shards.find(["META"])
+    store.objects[LATEST], shards.read = whole, store.read
+    assert shards.find(["META"]) == {3: ["META"]}
+
+
+def test_after_a_failure_it_is_asked_again_within_seconds(store: Store, shards: ShardMap) -> None:
+    shards.find(["META"])
+    store.move(META=3)
+    store.away, store.now = True, 60
+    first = shards.find(["META"])
+    store.away, store.now = False, 64
+    assert shards.find(["META"]) == first
+    store.now = 65
+    assert shards.find(["META"]) == {3: ["META"]}
+    assert store.read_keys.count(LATEST) == 3

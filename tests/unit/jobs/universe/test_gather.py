@@ -147,6 +147,13 @@ def test_a_damaged_list_or_view_is_written_again(root: MemoryObjects) -> None:
     assert root.objects == before
 
 
+def test_a_damaged_list_stops_no_gathering(root: MemoryObjects) -> None:
+    layout = lay_out(root)
+    whole = gather(layout, SESSION)
+    root.objects[list_key(SESSION)] = b"{"
+    assert gather(layout, SESSION) == whole
+
+
 def test_an_older_session_gathered_late_leaves_the_newest_view(root: MemoryObjects) -> None:
     layout = lay_out(root)
     gather(layout, SESSION)
@@ -167,6 +174,24 @@ def test_a_renamed_ticker_is_found_where_its_record_is(model: Model, root: Memor
     latest = parse_latest_universe(root.objects[LATEST])
     assert latest.moved == {"NDX": 1}
     assert find_shards(root, ("NDX", "SPY")) == {"NDX": 1, "SPY": 2}
+
+
+@pytest.mark.parametrize("lost", [None, b"{", "absent"])
+def test_a_renamed_ticker_that_leaves_the_file_is_still_found(
+    lost: bytes | str | None, root: MemoryObjects
+) -> None:
+    """Its record stays where it is, also when the view that said so is damaged or gone."""
+    layout = lay_out(root, CSV.replace(b"QQQ,", b"NDX,QQQ"), None)
+    layout.begin(1)
+    gather(layout, SESSION)
+    if lost is not None:
+        del root.objects[LATEST]
+    if isinstance(lost, bytes):
+        root.objects[LATEST] = lost
+    gather(lay_out(root, CSV.replace(b"QQQ,", b""), None), SESSION)
+    assert find_shards(root, ("NDX", "SPY")) == {"NDX": 1, "SPY": 2}
+    gather(lay_out(root, CSV.replace(b"QQQ,", b"NDX,"), None), SESSION)  # a newcomer's place
+    assert find_shards(root, ("NDX",)) == {"NDX": 2}
 
 
 def test_in_a_record_that_begins_there_is_no_name_to_take_over() -> None:
