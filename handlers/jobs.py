@@ -140,7 +140,7 @@ def take_step(
     gathered = gather(layout, session)
     count_universe(gathered)
     announce_universe(announcers, layout.root, gathered)
-    gathered.require_complete()
+    gathered.require_complete(ended=bool(step.ended))
     return {
         "session": session.isoformat(),
         "published": gathered.published,

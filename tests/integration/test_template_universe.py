@@ -269,6 +269,15 @@ def test_what_fails_is_gathered_and_run_again_and_what_then_fails_can_be_redrive
     assert named["Shards"]["Next"] == "Gather"
     (caught,) = named["Gather"]["Catch"]
     assert (caught["ErrorEquals"], caught["Next"]) == (["IncompleteRun"], "Again")
+    # Most have failed where the map has, whatever they left behind: that is no success.
+    assert named["Gather"]["Next"] == "Gathered"
+    assert named["Gathered"]["Choices"] == [
+        {"Variable": "$.shards.Error", "IsPresent": True, "Next": "Again"}
+    ]
+    assert named["Gathered"]["Default"] == "Done"
+    # Only behind a map that takes no failure has every run ended well.
+    assert "ended" not in named["Gather"]["Parameters"]
+    assert named["GatherAll"]["Parameters"]["ended"] is True
     # A state that catches has ended, and a redrive would go on behind it.
     for name in ("Again", "ShardAgain", "GatherAll", "Shard"):
         assert "Catch" not in named[name]
