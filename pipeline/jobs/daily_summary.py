@@ -82,7 +82,7 @@ class Summary:
             )
 
     def require_any(self, tickers: Sequence[str]) -> None:
-        """Raise IncompleteRun if all of a shard's tickers are withheld: of many, some always are."""
+        """Raise IncompleteRun if all tickers are withheld: of many, some are every day."""
         if len(self.withheld) == len(tickers):
             self.require_complete()
 
