@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from pipeline.record.sharding import MOST_SHARDS
 from tests.support.packaged import package, template
 from tests.support.state_machine import ARN, definition, find_faults, states
 from tests.support.template_rows import allow
@@ -244,6 +245,15 @@ def test_shards_are_listed_then_read_from_s3_and_run_some_at_a_time(machine: Any
         }
         # Not where the record is: S3 is told by Step Functions of no If-None-Match.
         assert shards["ResultWriter"]["Parameters"] == {"Bucket": BUCKET, "Prefix": "engine"}
+
+
+def test_who_says_no_number_of_shards_lets_the_first_run_count_them(tmp_path: Path) -> None:
+    packaged = template(package(tmp_path, universe=UNIVERSE["universe"]))
+    listing = definition(packaged)["States"]["List"]["Parameters"]
+    assert listing == {"universe": "list", "time.$": "$.time"}
+    for name in tables(packaged):
+        table = properties(packaged, name)["TableInput"]
+        assert table["Parameters"]["projection.shard.range"] == f"0,{MOST_SHARDS - 1}"
 
 
 def test_every_attempt_waits_longer_than_the_one_before_and_not_with_all_others(
