@@ -24,6 +24,7 @@ from pipeline.record.universe_terms import read_universe_terms
 FOLDER = "universe/"
 LATEST = f"{FOLDER}latest.json"
 ANNOUNCED = f"{FOLDER}announced.json"
+TO_VERIFY = f"{FOLDER}verify.shards.json"
 SESSION_KEY = re.compile(rf"{FOLDER}[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}\.json")
 FEW = 20  # shards that are named one by one
 

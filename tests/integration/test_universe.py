@@ -255,6 +255,9 @@ class TestFunction:
         assert objects.keys() >= VIEWED
         daily.handler({"universe": "gather", "time": TIME}, LocalContext())
         assert s3.objects("store") == objects
+        s3.client.put_object(Bucket=BUCKET, Key="store/universe.csv", Body=b"ticker\nBRK-B\n")
+        listed = daily.handler({"universe": "verify", "time": TIME}, LocalContext())
+        assert listed == {"shards": 3, "list": f"{store}/universe/verify.shards.json"}
 
     def test_where_nothing_is_there_to_gather_the_runs_say_if_there_was_a_session(
         self, file: Path, cold_start: ColdStart
@@ -328,7 +331,7 @@ class TestFunction:
 
     def test_without_a_universe_there_are_no_steps(self, cold_start: ColdStart) -> None:
         daily = cold_start({"FORECASTER_UNIVERSE": "none"})
-        for step in ({"shard": 0}, {"universe": "list"}):
+        for step in ({"shard": 0}, {"universe": "list"}, {"universe": "verify"}):
             with pytest.raises(RequestError, match="for FORECASTER_UNIVERSE is none"):
                 daily.handler({**step, "time": TIME}, LocalContext())
 

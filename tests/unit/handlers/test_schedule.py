@@ -10,6 +10,7 @@ import pytest
 from handlers.schedule import (
     GATHER,
     LIST,
+    VERIFY,
     Step,
     find_correlation_id,
     parse_step,
@@ -71,6 +72,7 @@ def test_a_name_that_no_log_can_hold_is_escaped_and_cut() -> None:
         ({"shard": 0, "time": "now"}, Step(shard=0)),
         ({"universe": "list"}, Step(universe=LIST)),
         ({"universe": "list", "shards": 4}, Step(universe=LIST, shards=4)),
+        ({"universe": "verify"}, Step(universe=VERIFY)),
         ({"universe": "gather"}, Step(universe=GATHER)),
         ({"universe": "gather", "ended": True}, Step(universe=GATHER, ended=True)),
         ("list", Step()),
