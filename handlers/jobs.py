@@ -15,7 +15,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-from handlers.schedule import LIST, Step
+from handlers.schedule import LIST, VERIFY, Step
 from handlers.settings import DailySettings
 from handlers.telemetry.daily import TimedSource, count_universe
 from pipeline.adapters.aws.s3_options import parse_lock
@@ -26,8 +26,9 @@ from pipeline.jobs.universe.announce import announce_universe
 from pipeline.jobs.universe.gather import gather, list_shards
 from pipeline.jobs.universe.layout import Layout, open_layout
 from pipeline.jobs.universe.members import read_universe
+from pipeline.jobs.universe.noted import list_to_verify
 from pipeline.ports import Announcer, BarSource, Calendar, ObjectStore
-from pipeline.record.universe_session import list_key
+from pipeline.record.universe_session import TO_VERIFY, list_key
 from pipeline.wiring import daily_job, open_calendar, open_source, open_store
 
 # Requests a minute of a shard, four of which run side by side, where nobody says another.
@@ -66,12 +67,21 @@ class Jobs:
         StoreError
             When the store is of another one.
         """
+        universe = read_universe(self._find_file(), open_store)
+        return open_layout(self._store, universe, self._source.label, self.calendar.name, shards)
+
+    @property
+    def root(self) -> ObjectStore:
+        """The universe's store; raises RequestError when the settings name no universe."""
+        self._find_file()
+        return self._store
+
+    def _find_file(self) -> str:
         if self._settings.universe is None:
             raise RequestError(
                 "event: expected neither `shard` nor `universe`, for FORECASTER_UNIVERSE is none"
             )
-        universe = read_universe(self._settings.universe, open_store)
-        return open_layout(self._store, universe, self._source.label, self.calendar.name, shards)
+        return self._settings.universe
 
     @cached_property
     def calendar(self) -> Calendar:
@@ -129,6 +139,9 @@ def take_step(
     IncompleteRun
         When shards lack the session that is gathered.
     """
+    if step.universe == VERIFY:
+        listed = list_to_verify(jobs.root, at.isoformat())
+        return {"shards": len(listed), "list": jobs.root.url(TO_VERIFY)}
     layout, session = jobs.lay_out(step.shards), jobs.calendar.last_closed(at)
     if step.universe == LIST:
         listed = list_shards(layout, session, at)
@@ -140,7 +153,7 @@ def take_step(
     gathered = gather(layout, session)
     count_universe(gathered)
     announce_universe(announcers, layout.root, gathered)
-    gathered.require_complete()
+    gathered.require_complete(ended=bool(step.ended))
     return {
         "session": session.isoformat(),
         "published": gathered.published,

@@ -3,7 +3,7 @@
 EventBridge Scheduler sends its default event, with `time` and `id`, or the Input of the schedule,
 which can carry <aws.scheduler.scheduled-time> as `scheduled_time` (or `time`) and
 <aws.scheduler.execution-id> as `execution_id`. Of a universe an event names a `shard`, or a step of
-the `universe`: `list`, or `gather`.
+the `universe`: `list`, `gather`, or `verify`, the list of what there is to verify.
 """
 
 from __future__ import annotations
@@ -25,19 +25,21 @@ SHORT = Repr()
 SHORT.maxstring = SHORT.maxother = 100
 
 
-LIST, GATHER = "list", "gather"
+LIST, GATHER, VERIFY = "list", "gather", "verify"
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What of a universe an event is for: a shard by its number, LIST or GATHER, or none of it.
+    """What of a universe an event is for: a shard by its number, a step, or none of it.
 
-    `shards` says of how many a universe is that its list begins.
+    `shards` says of how many a universe is that its list begins; `ended` that all runs of the
+    session that is gathered have ended well, so that where no shard has it there was none.
     """
 
     shard: int | None = None
     universe: str | None = None
     shards: int | None = None
+    ended: bool | None = None
 
 
 def parse_step(event: Any) -> Step:
@@ -49,15 +51,16 @@ def parse_step(event: Any) -> Step:
         When it names another step than there is, or both a step and a shard.
     """
     named = event if isinstance(event, Mapping) else {}
-    step = Step(*(named.get(name) for name in ("shard", "universe", "shards")))
+    step = Step(*(named.get(name) for name in ("shard", "universe", "shards", "ended")))
     numbers = (step.shard, 0), (step.shards, 1)
     good = all(n is None or (type(n) is int and least <= n <= MOST_SHARDS) for n, least in numbers)
-    good &= step.universe in ((None,) if step.shard is not None else (None, LIST, GATHER))
+    good &= step.universe in ((None,) if step.shard is not None else (None, LIST, GATHER, VERIFY))
     good &= step.shards is None or step.universe == LIST
+    good &= step.ended is None or (type(step.ended) is bool and step.universe == GATHER)
     if not good:
         raise RequestError(
-            f"event: expected `shard`, a number, or `universe`, {LIST} or {GATHER}, the first with "
-            f"`shards` if wanted, got {SHORT.repr(event)}"
+            f"event: expected `shard`, a number, or `universe`, {LIST} (with `shards` if "
+            f"wanted), {GATHER} (with `ended`) or {VERIFY}, got {SHORT.repr(event)}"
         )
     return step
 

@@ -11,7 +11,7 @@ from handlers.settings import VerifySettings
 from handlers.telemetry.verify import count_verified, logger, metrics
 from pipeline.adapters.parquet_tables import ParquetTables
 from pipeline.errors import IncompleteRun, RecordDamaged
-from pipeline.jobs.universe.verify import verify_universe
+from pipeline.jobs.universe.verify import verify_shard, verify_universe
 from pipeline.jobs.verify import Scope, Verified, verify
 from pipeline.ports import ObjectStore
 from pipeline.record.sharding import ShardStore
@@ -49,8 +49,10 @@ def _select_store(event: Any) -> ObjectStore:
 
 
 def _verify(checked: ObjectStore, has_time: Callable[[], bool]) -> tuple[Verified, tuple[str, ...]]:
-    """Return what the record came to, or that of all shards, and shards without their turn."""
+    """Return what the record or a shard came to, or all shards, and shards without their turn."""
     scope = Scope(is_signed=is_signed)
+    if isinstance(checked, ShardStore):
+        return verify_shard(checked.universe, checked.number, tables, calendar, scope), ()
     if read_universe_terms(checked) is None:
         return verify(checked, tables, calendar, scope), ()
     universe = verify_universe(checked, tables, calendar, scope, has_time=has_time)

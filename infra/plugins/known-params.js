@@ -27,7 +27,7 @@ const VALUES = {
   tickers: ['tickers joined by commas', /^[A-Za-z0-9.^=-]+(,\s*[A-Za-z0-9.^=-]+)*$/],
   bars: ['a source of bars', ANY_WORD],
   universe: ['none or s3://bucket/key.csv', /^(none|s3:\/\/[a-z0-9.-]{3,63}\/[^\s*?]+)$/],
-  shards: ['1 to 10000', WHOLE(1, 10000)],
+  shards: ['auto or 1 to 10000', (value) => value === 'auto' || WHOLE(1, 10000)(value)],
   shardConcurrency: ['1 to 1000', WHOLE(1, 1000)],
   checkBars: ['none or a source of bars', ANY_WORD],
   calendar: ['a code in infra/calendars.yml', (value) => calendars.includes(`\n"${value}":`)],

@@ -93,8 +93,8 @@ class LiveVersion {
   event(name) {
     if (!this.ofUniverse) return {};
     if (name === 'verify') return { shard: 0 };
-    const { shards } = this.serverless.service.custom;
-    return { universe: 'list', shards, time: new Date().toISOString() };
+    const { 'time.$': time, ...list } = this.serverless.service.custom.list;
+    return { ...list, time: new Date().toISOString() };
   }
 
   async askOnce(name, version, event) {

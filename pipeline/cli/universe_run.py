@@ -79,7 +79,7 @@ def run_universe(
     ForecasterError
         After all of them, when a shard failed.
     IncompleteRun
-        When a shard has nothing of the session.
+        When a shard has nothing of the session, unless it was a closure for all of them.
     """
     calendar, now = options.open_calendar(setup.calendar), options.now()
     at = options.event_time("--as-of", as_of, calendar)
@@ -95,7 +95,7 @@ def run_universe(
         print_ended(ended)
         console.print_line(describe_session(gathered, setup.store))
     require_all(ended)
-    gathered.require_complete()
+    gathered.require_complete(ended=True)
 
 
 def require_all(ended: Mapping[int, Ended]) -> None:

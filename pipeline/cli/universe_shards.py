@@ -11,7 +11,7 @@ from typing import TypeVar
 from pipeline.adapters.aws.s3_options import Lock
 from pipeline.cli import options
 from pipeline.cli.progress import counting_bar
-from pipeline.errors import ForecasterError
+from pipeline.errors import ForecasterError, IncompleteRun
 from pipeline.jobs import daily
 from pipeline.jobs.daily_job import DailyJob
 from pipeline.jobs.processes import run_each
@@ -92,11 +92,17 @@ class Ended:
 def run_shard(task: Task) -> Ended:
     """Run a shard; what goes wrong is told, and not raised."""
     try:
-        summary = daily.run(task.open_job(), task.at, task.now)
+        job = task.open_job()
+        summary = daily.run(job, task.at, task.now)
     except ForecasterError as exc:
         return Ended("failed", failure=f"{type(exc).__name__}: {exc}")
     counts = len(summary.published), len(summary.withheld)
-    return Ended(summary.outcome.value, *counts, session=summary.session)
+    ended = Ended(summary.outcome.value, *counts, session=summary.session)
+    try:
+        summary.require_any(job.tickers)
+    except IncompleteRun as exc:
+        return replace(ended, failure=f"{type(exc).__name__}: {exc}")
+    return ended
 
 
 def run_shards(work: Callable[[T], Ended], tasks: Iterable[T], workers: int) -> dict[int, Ended]:

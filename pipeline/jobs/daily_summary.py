@@ -81,6 +81,11 @@ class Summary:
                 self.withheld,
             )
 
+    def require_any(self, tickers: Sequence[str]) -> None:
+        """Raise IncompleteRun if all tickers are withheld: of many, some are every day."""
+        if len(self.withheld) == len(tickers):
+            self.require_complete()
+
 
 def find_withheld(tickers: Sequence[str], manifests: Sequence[RunManifest]) -> dict[str, str]:
     """Return the reason of every ticker that no part published."""

@@ -24,6 +24,7 @@ from pipeline.record.universe_terms import read_universe_terms
 FOLDER = "universe/"
 LATEST = f"{FOLDER}latest.json"
 ANNOUNCED = f"{FOLDER}announced.json"
+TO_VERIFY = f"{FOLDER}verify.shards.json"
 SESSION_KEY = re.compile(rf"{FOLDER}[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}\.json")
 FEW = 20  # shards that are named one by one
 
@@ -69,13 +70,14 @@ class UniverseSession(msgspec.Struct, frozen=True):
             f"shard {n}": why for n, why in self.failed.items()
         }
 
-    def require_complete(self) -> None:
-        """Raise IncompleteRun where some shards lack the session, so that they are run again.
+    def require_complete(self, *, ended: bool = False) -> None:
+        """Raise IncompleteRun where shards lack the session, so that they are run again.
 
-        Where all do, there was none: a closure that the calendar does not know.
+        Only where the run of every shard has `ended` well, and none has the session, there was
+        none: a closure that the calendar does not know. An outage leaves as little behind.
         """
         absent = self.absent
-        if absent and (self.gathered or self.failed):
+        if absent and (self.gathered or self.failed or not ended):
             more = f" and {len(absent) - FEW} more" if len(absent) > FEW else ""
             raise IncompleteRun(
                 f"{self.session}: expected every shard to have the session, it lacks in "

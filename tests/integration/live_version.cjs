@@ -38,7 +38,7 @@ class Cloud {
     this.url = this.auths[this.live[name]] === 'iam' ? 'AWS_IAM' : 'NONE';
   }
   async invoke(name, version, event) {
-    this.asked.push([name, version, event.path ?? event.universe ?? event.shard?.toString() ?? '', event.body ?? '']);
+    this.asked.push([name, version, event.path ?? event.universe ?? event.shard?.toString() ?? '', event.body ?? (event.universe ? Object.keys(event).join() : '')]);
     if (this.broken.includes(name)) return { failed: true, answer: { errorType: 'Broken' } };
     if (this.broken.includes('unreachable')) throw new Error('no way there');
     if (event.path === '/openapi.json') {
@@ -66,7 +66,7 @@ class Cloud {
 async function deploy({ url, fails, canary = 'none', universe = 'none', changes = {}, ...state }) {
   const cloud = new Cloud({ url, ...state });
   const service = {
-    custom: { name: 'f', canary, universe },
+    custom: { name: 'f', canary, universe, list: { universe: 'list', 'time.$': '$.time' } },
     getFunction: () => ({ environment: { FORECASTER_TICKERS: 'QQQ, SPY' } }),
   };
   const getProvider = () => ({ getRegion: () => 'us-east-1' });

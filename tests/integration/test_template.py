@@ -9,6 +9,7 @@ import json
 import re
 import subprocess
 import sys
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,13 @@ import pytest
 import yaml
 
 from handlers.settings import DailySettings
+from pipeline.record.keys import COMPACT, SHARD, compact_key
+from pipeline.record.sharding import name_shard
+from pipeline.record.universe_session import ANNOUNCED, LATEST
 from tests.support.packaged import ROOT, package, template
 from tests.support.template_rows import ROWS
+
+RUN = "runs/2026-11-26.00.json"
 
 
 @pytest.fixture(scope="module")
@@ -165,6 +171,24 @@ def test_the_writer_is_told_how_to_lock(
 
 def test_the_bucket_has_no_default_lock_which_would_hold_for_views(dev: Any) -> None:
     assert "ObjectLockConfiguration" not in dev["Resources"]["Store"]["Properties"]
+
+
+@pytest.mark.parametrize("sid", ["NothingIsOverwrittenButViews", "NothingIsHiddenButViews"])
+def test_what_our_own_code_writes_again_the_bucket_lets_it(dev: Any, sid: str) -> None:
+    """`ObjectStore.replace` sends no If-None-Match, which all else in the bucket is asked for."""
+    statements = dev["Resources"]["StorePolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    (patterns,) = [each["NotResource"] for each in statements if each["Sid"] == sid]
+
+    def free(key: str) -> bool:
+        return any(fnmatchcase(f"Store.Arn/store/{key}", pattern) for pattern in patterns)
+
+    compacted = compact_key("scores", "2026-11")
+    assert compacted.startswith(COMPACT)
+    for name in ("latest.json", "track_record.json", "announced.json", compacted):
+        assert free(name)
+        assert free(f"{name_shard(7)}/{name}")
+    assert all(map(free, (f"{name_shard(7)}/{SHARD}", LATEST, ANNOUNCED)))
+    assert not any(map(free, (RUN, f"{name_shard(7)}/{RUN}", "universe.json", "store.json")))
 
 
 def test_whoever_gives_an_address_is_told(tmp_path: Path) -> None:

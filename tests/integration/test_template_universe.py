@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from pipeline.record.sharding import MOST_SHARDS
+from pipeline.record.universe_session import TO_VERIFY
 from tests.support.packaged import package, template
 from tests.support.state_machine import ARN, definition, find_faults, states
 from tests.support.template_rows import allow
@@ -20,6 +22,7 @@ from tests.support.template_store import BUCKET, OBJECTS
 UNIVERSE = {"universe": "s3://lists/us/universe.csv", "shards": "40", "shardConcurrency": "8"}
 MACHINE = "arn:aws:states:us-east-1:123456789012:stateMachine:financial-forecaster-dev-universe"
 EXECUTION = MACHINE.replace("stateMachine", "execution")
+MAP_RUNS = MACHINE.replace("stateMachine", "mapRun")
 NEW = {"Universe", "UniverseRole", "UniverseRights", "ReadUniverse", "ReadShards"}
 
 
@@ -81,7 +84,7 @@ def test_on_these_are_added_and_nothing_else_is_touched_that_does_not_know_of_sh
     changed = {name for name in both if on["Resources"][name] != off["Resources"][name]}
     assert changed == {
         *("DailySchedule", "EveningCatchUp", "MorningCatchUp", "VerifySchedule", "ScheduleRole"),
-        *("DailyErrorsAlarm", "DailyDurationAlarm", "Dashboard", "Reader"),
+        *("DailyErrorsAlarm", "DailyDurationAlarm", "NotVerifiedAlarm", "Dashboard", "Reader"),
         *("DailyLambdaFunction", "OnDemandLambdaFunction"),
         *tables(off),
     }
@@ -124,6 +127,7 @@ def test_the_machine_may_do_what_its_states_do_and_no_more(on: Any) -> None:
             ["states:DescribeExecution", "states:RedriveExecution", "states:StopExecution"],
             [f"{EXECUTION}:*", f"{EXECUTION}/*"],
         ),
+        allow("CountWhatFailed", "states:DescribeMapRun", f"{MAP_RUNS}/*"),
         allow("ReadTheListOfShards", "s3:GetObject", f"{OBJECTS}/store/universe/*.shards.json"),
         allow(
             "WriteWhatCameOfThem",
@@ -238,19 +242,28 @@ def test_shards_are_listed_then_read_from_s3_and_run_some_at_a_time(machine: Any
         }
         assert shards["MaxConcurrency"] == places
         reader = shards["ItemReader"]
-        assert reader["Parameters"] == {
-            "Bucket": BUCKET,
-            "Key.$": "States.Format('store/universe/{}.shards.json', $.list.session)",
-        }
+        of_session = "States.Format('store/universe/{}.shards.json', $.list.session)"
+        assert reader["Parameters"] == {"Bucket": BUCKET} | (
+            {"Key": f"store/{TO_VERIFY}"} if name == "Verify" else {"Key.$": of_session}
+        )
         # Not where the record is: S3 is told by Step Functions of no If-None-Match.
         assert shards["ResultWriter"]["Parameters"] == {"Bucket": BUCKET, "Prefix": "engine"}
+
+
+def test_who_says_no_number_of_shards_lets_the_first_run_count_them(tmp_path: Path) -> None:
+    packaged = template(package(tmp_path, universe=UNIVERSE["universe"]))
+    listing = definition(packaged)["States"]["List"]["Parameters"]
+    assert listing == {"universe": "list", "time.$": "$.time"}
+    for name in tables(packaged):
+        table = properties(packaged, name)["TableInput"]
+        assert table["Parameters"]["projection.shard.range"] == f"0,{MOST_SHARDS - 1}"
 
 
 def test_every_attempt_waits_longer_than_the_one_before_and_not_with_all_others(
     machine: Any,
 ) -> None:
     tasks = [(name, state) for name, state in states(machine) if state["Type"] == "Task"]
-    assert len(tasks) == 7
+    assert len(tasks) == 9
     for name, task in tasks:
         retried = [each for each in task["Retry"] if each["MaxAttempts"]]
         assert retried, name
@@ -269,6 +282,15 @@ def test_what_fails_is_gathered_and_run_again_and_what_then_fails_can_be_redrive
     assert named["Shards"]["Next"] == "Gather"
     (caught,) = named["Gather"]["Catch"]
     assert (caught["ErrorEquals"], caught["Next"]) == (["IncompleteRun"], "Again")
+    # Most have failed where the map has, whatever they left behind: that is no success.
+    assert named["Gather"]["Next"] == "Gathered"
+    assert named["Gathered"]["Choices"] == [
+        {"Variable": "$.shards.Error", "IsPresent": True, "Next": "Again"}
+    ]
+    assert named["Gathered"]["Default"] == "Done"
+    # Only behind a map that takes no failure has every run ended well.
+    assert "ended" not in named["Gather"]["Parameters"]
+    assert named["GatherAll"]["Parameters"]["ended"] is True
     # A state that catches has ended, and a redrive would go on behind it.
     for name in ("Again", "ShardAgain", "GatherAll", "Shard"):
         assert "Catch" not in named[name]
@@ -276,14 +298,23 @@ def test_what_fails_is_gathered_and_run_again_and_what_then_fails_can_be_redrive
     assert (named["Again"]["Next"], named["GatherAll"]["End"]) == ("GatherAll", True)
 
 
-def test_twice_a_week_each_shard_is_verified_and_one_that_is_damaged_fails_it(
-    machine: Any,
+def test_twice_a_week_all_shards_are_verified_and_any_that_is_damaged_fails_it(
+    machine: Any, on: Any, off: Any
 ) -> None:
     todo = machine["States"]["ToDo"]
-    assert todo["Choices"] == [{"Variable": "$.verify", "IsPresent": True, "Next": "Verify"}]
-    assert (machine["States"]["List"]["Next"], todo["Default"]) == ("ToDo", "Shards")
+    assert todo["Choices"] == [{"Variable": "$.verify", "IsPresent": True, "Next": "ListToVerify"}]
+    assert (machine["States"]["List"]["Next"], todo["Default"]) == ("Shards", "List")
+    listing = machine["States"]["ListToVerify"]
+    assert listing["Parameters"] == {"universe": "verify", "time.$": "$.time"}
     verified = machine["States"]["Verify"]
-    assert not {"Catch", "ToleratedFailurePercentage"} & verified.keys()
+    assert (verified["ToleratedFailurePercentage"], verified["Next"]) == (100, "Verified")
+    assert machine["States"]["Verified"]["Parameters"] == {"MapRunArn.$": "$.shards.MapRunArn"}
+    (intact,) = machine["States"]["Intact"]["Choices"]
+    counts = ("$.run.ItemCounts.Succeeded", "$.run.ItemCounts.Total")
+    assert (intact["Variable"], intact["NumericEqualsPath"], intact["Next"]) == (*counts, "Done")
+    assert machine["States"][machine["States"]["Intact"]["Default"]]["Type"] == "Fail"
+    statistics = [properties(each, "NotVerifiedAlarm")["Statistic"] for each in (on, off)]
+    assert statistics == ["Minimum", "Maximum"]
     task = verified["ItemProcessor"]["States"]["VerifyShard"]
     assert task["Resource"] == ARN.replace("-daily:", "-verify:")
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from handlers.local.invoke import LocalContext
-from pipeline.errors import RequestError
+from pipeline.errors import IncompleteRun, RequestError
 from pipeline.ports import Announcement
 from tests.support.clock import StoppedDatetime
 from tests.support.commands import Clock, ColdStart, Forecaster, assert_refused, digests
@@ -116,6 +116,27 @@ class TestCommandLine:
         broken.unlink()
         assert forecaster(*RUN[:-1], "broken").code == 0
         assert record_of(Path("broken")) == whole
+
+    def test_a_source_that_has_no_bars_is_no_closure(self, forecaster: Forecaster) -> None:
+        Path("nothing").mkdir()
+        args = ("run", "--bars", "nothing", "--universe", "u.csv", "--store")
+        for shards, failed in (("1", "1 of 1"), ("4", "3 of 3")):
+            answer = forecaster(*args, f"of-{shards}", "--shards", shards)
+            assert answer.code == 1, answer
+            assert f"expected every shard to run, {failed} failed: shard=0000" in answer.err
+            assert "IncompleteRun" in answer.out
+
+    def test_a_closure_that_the_calendar_does_not_know_is_no_failure(
+        self, forecaster: Forecaster, file: Path
+    ) -> None:
+        file.write_text("ticker\nSPY\nQQQ\n")
+        fetch = ("fetch", "--bars", "simulated", "--out", "bars", "--tickers", "SPY,QQQ")
+        assert forecaster(*fetch, "--from", "2023-01-03", "--to", "2025-06-04").code == 0
+        args = ("run", "--bars", "bars", "--universe", "u.csv", "--store", "store")
+        answer = forecaster(*args, "--shards", "4", "--json")
+        assert answer.code == 0, answer
+        outcomes = {each["outcome"] for each in answer.document["shards"].values()}
+        assert outcomes == {"closed_unconfirmed"}
 
     def test_tickers_come_and_go_and_the_record_stays(
         self, forecaster: Forecaster, clock: Clock, file: Path
@@ -234,6 +255,20 @@ class TestFunction:
         assert objects.keys() >= VIEWED
         daily.handler({"universe": "gather", "time": TIME}, LocalContext())
         assert s3.objects("store") == objects
+        s3.client.put_object(Bucket=BUCKET, Key="store/universe.csv", Body=b"ticker\nBRK-B\n")
+        listed = daily.handler({"universe": "verify", "time": TIME}, LocalContext())
+        assert listed == {"shards": 3, "list": f"{store}/universe/verify.shards.json"}
+
+    def test_where_nothing_is_there_to_gather_the_runs_say_if_there_was_a_session(
+        self, file: Path, cold_start: ColdStart
+    ) -> None:
+        daily = cold_start({"FORECASTER_UNIVERSE": str(file)})
+        daily.handler({"universe": "list", "time": TIME, "shards": 4}, LocalContext())
+        event = {"universe": "gather", "time": TIME}
+        with pytest.raises(IncompleteRun, match="it lacks in shard 0, shard 1, shard 2"):
+            daily.handler(event, LocalContext())
+        answer = daily.handler({**event, "ended": True}, LocalContext())
+        assert (answer["published"], answer["shards"]) == (0, 0)
 
     def test_metrics_tell_of_the_universe_and_the_log_of_the_shard(
         self, file: Path, cold_start: ColdStart, capsys: Any
@@ -296,7 +331,7 @@ class TestFunction:
 
     def test_without_a_universe_there_are_no_steps(self, cold_start: ColdStart) -> None:
         daily = cold_start({"FORECASTER_UNIVERSE": "none"})
-        for step in ({"shard": 0}, {"universe": "list"}):
+        for step in ({"shard": 0}, {"universe": "list"}, {"universe": "verify"}):
             with pytest.raises(RequestError, match="for FORECASTER_UNIVERSE is none"):
                 daily.handler({**step, "time": TIME}, LocalContext())
 

@@ -21,10 +21,11 @@ from handlers.local.invoke import LocalContext
 from pipeline.adapters.exchange.calendar import ExchangeCalendar
 from pipeline.adapters.folder_store import FolderObjects
 from pipeline.adapters.simulated.market import SimulatedMarket
-from pipeline.encoding import sha256
+from pipeline.encoding import sha256, to_json
 from pipeline.errors import ConfigError, IncompleteRun, RecordDamaged, RequestError, StoreError
 from pipeline.jobs.backfill.run import backfill
 from pipeline.record.sharding import ShardStore
+from pipeline.record.universe_session import ShardSession, UniverseSession
 from pipeline.record.universe_terms import (
     ShardTerms,
     UniverseTerms,
@@ -277,6 +278,17 @@ def test_of_a_universe_every_shard_is_verified(
     newest.write_bytes(b"{}")
     with pytest.raises(RecordDamaged, match=f"changed shard=0000/runs/{newest.name}"):
         function.handler(SCHEDULE_INPUT, LocalContext())
+
+
+def test_a_shard_alone_must_have_what_was_gathered_of_it(universe: Path, start: Start) -> None:
+    function = start(FORECASTER_STORE=str(universe))
+    event = {"shard": 0, "time": "2025-06-20T12:00:00Z"}
+    assert function.handler(event, LocalContext())["manifests"] == SESSIONS
+    shard = ShardSession({"runs/2025-06-17.00.json": "a" * 64}, 2, {})
+    session = UniverseSession(date(2025, 6, 17), 2, {}, {"0": shard}, (), {})
+    FolderObjects(universe).create(session.key, to_json(session))
+    with pytest.raises(RecordDamaged, match="missing runs/2025-06-17.00.json"):
+        function.handler(event, LocalContext())
 
 
 def test_shards_that_no_time_was_left_for_are_no_success(

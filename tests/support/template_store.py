@@ -10,9 +10,9 @@ VIEWS = ("latest.json", "track_record.json", "history.json", "scenarios.bin", "i
 OVERWRITTEN = (*VIEWS, "announced.json")
 PAGED = ("latest.json", "latest/*", *OVERWRITTEN[1:])  # with the pages of many tickers
 BUT_VIEWS = [
-    *(f"Store.Arn/store/{name}" for name in PAGED),
+    *(f"Store.Arn/store/{name}" for name in (*PAGED, "compact/*")),
     # Of a universe, in each of its shards and beside them.
-    *(f"Store.Arn/store/shard=*/{name}" for name in (*PAGED, "universe.shard.json")),
+    *(f"Store.Arn/store/shard=*/{name}" for name in (*PAGED, "compact/*", "universe.shard.json")),
     "Store.Arn/store/universe/*",
     "Store.Arn/athena/*",
     "Store.Arn/engine/*",
@@ -56,6 +56,7 @@ STORE: dict[str, Any] = {
             ("latest", *OVERWRITTEN[1:]),
         ),
         forget("universe", "universe/"),
+        forget("compacted", "compact/"),
         passing("results-of-shards", "engine/", 30),
         passing("query-results", "athena/", 14),
         {

@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from pipeline.encoding import from_json
-from pipeline.errors import StoreError
 from pipeline.jobs.chain_check import Finding, Problem
-from pipeline.jobs.noted import NotedDigest
+from pipeline.jobs.universe.noted import read_noted
 from pipeline.jobs.universe.shards import list_begun
 from pipeline.jobs.verify import Scope, Verified, verify
 from pipeline.ports import Calendar, ObjectStore, Tables
 from pipeline.record.keys import STORE
-from pipeline.record.sharding import name_shard
-from pipeline.record.universe_session import UniverseSession, list_session_keys
+from pipeline.record.sharding import ShardStore, name_shard
 
 ROOT = "."
 Progress = Callable[[int, int], None]
@@ -76,15 +73,14 @@ def verify_universe(
     `progress` is called with (shards checked, in all); `has_time` says before each one whether
     there is any left.
     """
-    noted, findings, sessions = _read_noted(root)
-    begun, verified = list_begun(root), dict[str, Verified]()
-    findings += [
+    noted, begun, verified = read_noted(root), list_begun(root), dict[str, Verified]()
+    missing = [
         Finding(Problem.MISSING, name_shard(number), "a session was gathered of it")
-        for number in sorted(noted.keys() - begun.keys())
+        for number in sorted(noted.digests.keys() - begun.keys())
     ]
     stores: dict[str, ObjectStore] = {ROOT: root} if root.read(STORE) is not None else {}
     stores |= {name_shard(number): store for number, store in begun.items()}
-    of_shards = {name_shard(number): digests for number, digests in noted.items()}
+    of_shards = {name_shard(number): digests for number, digests in noted.digests.items()}
     for name, store in stores.items():
         if not has_time():
             break
@@ -92,22 +88,14 @@ def verify_universe(
         verified[name] = verify(store, tables, calendar, of_shard)
         progress(len(verified), len(stores))
     unchecked = tuple(name for name in stores if name not in verified)
-    return VerifiedUniverse(verified, tuple(findings), sessions, unchecked)
+    return VerifiedUniverse(verified, (*noted.findings, *missing), noted.sessions, unchecked)
 
 
-def _read_noted(root: ObjectStore) -> tuple[dict[int, list[NotedDigest]], list[Finding], int]:
-    """Return what was gathered of each shard, what could not be read, and of how many sessions."""
-    noted: dict[int, list[NotedDigest]] = {}
-    findings: list[Finding] = []
-    keys = list_session_keys(root)
-    for key in keys:
-        try:
-            data = root.read(key) or b""
-            session = from_json(data, UniverseSession, key, "a session of a universe")
-        except StoreError as exc:
-            findings.append(Finding(Problem.CHANGED, key, str(exc)))
-            continue
-        for number, shard in session.gathered.items():
-            digests = [NotedDigest(digest, of) for of, digest in shard.manifests.items()]
-            noted.setdefault(int(number), []).extend(digests)
-    return noted, findings, len(keys)
+def verify_shard(
+    root: ObjectStore, number: int, tables: Tables, calendar: Calendar, scope: Scope
+) -> Verified:
+    """Check a shard as `verify_universe` does; sessions that cannot be read are findings too."""
+    noted = read_noted(root)
+    of_shard = replace(scope, noted=(*scope.noted, *noted.digests.get(number, ())))
+    verified = verify(ShardStore(root, number), tables, calendar, of_shard)
+    return replace(verified, findings=(*verified.findings, *noted.findings))

@@ -10,6 +10,7 @@ import pytest
 from handlers.schedule import (
     GATHER,
     LIST,
+    VERIFY,
     Step,
     find_correlation_id,
     parse_step,
@@ -71,7 +72,9 @@ def test_a_name_that_no_log_can_hold_is_escaped_and_cut() -> None:
         ({"shard": 0, "time": "now"}, Step(shard=0)),
         ({"universe": "list"}, Step(universe=LIST)),
         ({"universe": "list", "shards": 4}, Step(universe=LIST, shards=4)),
+        ({"universe": "verify"}, Step(universe=VERIFY)),
         ({"universe": "gather"}, Step(universe=GATHER)),
+        ({"universe": "gather", "ended": True}, Step(universe=GATHER, ended=True)),
         ("list", Step()),
     ],
 )
@@ -84,6 +87,7 @@ def test_of_a_universe_an_event_names_a_shard_or_a_step(event: Any, step: Step) 
     [{"shard": -1}, {"shard": 10_001}, {"shard": "0"}, {"shard": True}, {"shard": 1.0},
      {"shard": [1]}, {"universe": "run"}, {"universe": 1}, {"universe": []},
      {"shard": 1, "universe": "list"}, {"universe": "list", "shards": 0},
+     {"universe": "gather", "ended": 1}, {"universe": "list", "ended": True}, {"ended": True},
      {"universe": "gather", "shards": 4}, {"shards": 4}, {"universe": "x" * 10**6}],
 )  # fmt: skip
 def test_a_step_that_there_is_not_is_refused_in_few_words(event: Any) -> None:

@@ -98,7 +98,7 @@ def test_a_late_shard_is_added_and_nothing_else_changes(model: Model, root: Memo
     without = gather(layout, SESSION)
     assert (without.missing, list(without.gathered)) == ((1,), ["0", "2"])
     with pytest.raises(IncompleteRun, match="expected every shard .* it lacks in shard 1$"):
-        without.require_complete()
+        without.require_complete(ended=True)  # whatever they said
     run_shards(model, layout, 1)
     with_it = gather(layout, SESSION)
     with_it.require_complete()
@@ -118,12 +118,14 @@ def test_a_shard_that_cannot_be_read_is_named_and_the_others_are_gathered(
         gathered.require_complete()
 
 
-def test_where_no_shard_has_the_session_nothing_is_written() -> None:
-    """As on a closure that the calendar does not know: no shard records anything."""
+def test_where_no_shard_has_the_session_nothing_is_written_and_the_runs_say_if_it_was() -> None:
+    """A closure that the calendar does not know leaves as little behind as an outage."""
     root = MemoryObjects()
     gathered = gather(lay_out(root), SESSION)
     assert gathered.missing == (0, 1, 2)
-    gathered.require_complete()
+    with pytest.raises(IncompleteRun, match="it lacks in shard 0, shard 1, shard 2$"):
+        gathered.require_complete()
+    gathered.require_complete(ended=True)
     assert list(root.objects) == ["universe.json"]
 
 

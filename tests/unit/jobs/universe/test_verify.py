@@ -15,12 +15,13 @@ from pipeline.jobs.chain_check import Problem
 from pipeline.jobs.universe.gather import gather
 from pipeline.jobs.universe.layout import open_layout
 from pipeline.jobs.universe.members import parse_universe
+from pipeline.jobs.universe.noted import list_to_verify
 from pipeline.jobs.universe.shards import select_store
-from pipeline.jobs.universe.verify import VerifiedUniverse, verify_universe
+from pipeline.jobs.universe.verify import VerifiedUniverse, verify_shard, verify_universe
 from pipeline.jobs.verify import Scope, verify
 from pipeline.record.keys import SHARD
 from pipeline.record.sharding import ShardStore
-from pipeline.record.universe_session import session_key
+from pipeline.record.universe_session import TO_VERIFY, session_key
 from tests.support.fakes import MemoryObjects
 from tests.support.records import CALENDAR, SESSIONS, TABLES, market, run_day
 
@@ -151,6 +152,40 @@ def test_a_record_beside_the_shards_is_verified_too(model: Model, root: MemoryOb
     assert (verified.pooled.findings, verified.pooled.strangers) == ((), ())
     root.objects["notes.txt"] = b""
     assert check(root).pooled.strangers == ("./notes.txt",)
+
+
+def test_a_shard_alone_is_held_to_what_was_gathered_of_it(root: MemoryObjects) -> None:
+    assert verify_shard(root, 1, TABLES, CALENDAR, Scope()).findings == ()
+    newest = f"shard=0001/runs/{SESSION}.00.json"
+    for key in [
+        key for key in root.objects if key.startswith("shard=0001/") and str(SESSION) in key
+    ]:
+        del root.objects[key]
+    findings = verify_shard(root, 1, TABLES, CALENDAR, Scope()).findings
+    assert (Problem.MISSING, newest.removeprefix("shard=0001/")) in {
+        (each.problem, each.key) for each in findings
+    }
+    assert verify_shard(root, 2, TABLES, CALENDAR, Scope()).findings == ()
+    root.objects[session_key(SESSION)] = b"{"
+    (unreadable,) = verify_shard(root, 2, TABLES, CALENDAR, Scope()).findings
+    assert unreadable.key == session_key(SESSION)
+
+
+def test_what_there_is_to_verify_follows_from_the_records_and_not_from_the_file(
+    model: Model, root: MemoryObjects
+) -> None:
+    """Shard 3 has begun and has not run; shard 0 has lost all that it had."""
+    layout = open_layout(
+        root, parse_universe(b"ticker\nBRK-B\n", "u.csv"), "scripted", CALENDAR.name
+    )
+    assert list(layout.parts) == [3]
+    layout.begin(3)
+    for key in [key for key in root.objects if key.startswith("shard=0000/")]:
+        del root.objects[key]
+    listed = list_to_verify(root, "2030-01-01T00:00:00+00:00")
+    assert [each.shard for each in listed] == [0, 1, 2]
+    assert [each["shard"] for each in json.loads(root.objects[TO_VERIFY])] == [0, 1, 2]
+    assert check(root).pooled.strangers == ()
 
 
 def test_where_time_runs_out_shards_are_left_unchecked(root: MemoryObjects) -> None:
