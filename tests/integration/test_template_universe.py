@@ -183,8 +183,15 @@ def test_who_is_told_of_a_failed_run_is_told_of_a_failed_execution_by_the_same_a
     on: Any, off: Any
 ) -> None:
     told, before = properties(on, "DailyErrorsAlarm"), properties(off, "DailyErrorsAlarm")
-    assert (told["Namespace"], told["MetricName"]) == ("AWS/States", "ExecutionsFailed")
-    assert told["Dimensions"] == [{"Name": "StateMachineArn", "Value": "Universe"}]
+    added, *metrics = told["Metrics"]
+    assert sorted(added["Expression"].split(" + ")) == sorted(each["Id"] for each in metrics)
+    names = {each["MetricStat"]["Metric"]["MetricName"] for each in metrics}
+    assert names == {"ExecutionsFailed", "ExecutionsTimedOut", "ExecutionsAborted"}
+    for each in metrics:
+        read = each["MetricStat"]["Metric"]
+        assert read["Namespace"] == "AWS/States"
+        assert read["Dimensions"] == [{"Name": "StateMachineArn", "Value": "Universe"}]
+        assert (each["MetricStat"]["Stat"], each["ReturnData"]) == ("Sum", False)
     assert told["Threshold"] == 1
     assert told["AlarmActions"] == before["AlarmActions"]
     for packaged in (on, off):
@@ -234,7 +241,7 @@ def test_a_validator_of_the_language_finds_no_fault(machine: Any) -> None:
 def test_shards_are_listed_then_read_from_s3_and_run_some_at_a_time(machine: Any) -> None:
     listing = machine["States"]["List"]["Parameters"]
     assert listing == {"universe": "list", "shards": 40, "time.$": "$.time"}
-    for name, places in (("Shards", 8), ("Again", 8), ("Verify", 1)):
+    for name, places in (("Shards", 8), ("Again", 8), ("Rest", 8), ("Verify", 1)):
         shards = machine["States"][name]
         assert shards["ItemProcessor"]["ProcessorConfig"] == {
             "Mode": "DISTRIBUTED",
@@ -263,7 +270,7 @@ def test_every_attempt_waits_longer_than_the_one_before_and_not_with_all_others(
     machine: Any,
 ) -> None:
     tasks = [(name, state) for name, state in states(machine) if state["Type"] == "Task"]
-    assert len(tasks) == 9
+    assert len(tasks) == 11
     for name, task in tasks:
         retried = [each for each in task["Retry"] if each["MaxAttempts"]]
         assert retried, name
@@ -289,13 +296,24 @@ def test_what_fails_is_gathered_and_run_again_and_what_then_fails_can_be_redrive
     ]
     assert named["Gathered"]["Default"] == "Done"
     # Only behind a map that takes no failure has every run ended well.
-    assert "ended" not in named["Gather"]["Parameters"]
+    assert not [name for name in ("Gather", "GatherAgain") if "ended" in named[name]["Parameters"]]
     assert named["GatherAll"]["Parameters"]["ended"] is True
+    # One that is broken stops no other, and what there is, is gathered before it fails all.
+    assert (named["Again"]["ToleratedFailurePercentage"], named["Again"]["Next"]) == (
+        *(100, "GatherAgain"),
+    )
+    (caught,) = named["GatherAgain"]["Catch"]
+    assert (caught["ErrorEquals"], caught["Next"]) == (["IncompleteRun"], "Rest")
+    (failed,) = named["GatheredAgain"]["Choices"]
+    assert (failed["Variable"], failed["Next"]) == ("$.shards.Error", "Rest")
+    assert (named["GatherAgain"]["Next"], named["Again"]["ResultPath"]) == (
+        *("GatheredAgain", "$.again"),
+    )
     # A state that catches has ended, and a redrive would go on behind it.
-    for name in ("Again", "ShardAgain", "GatherAll", "Shard"):
+    for name in ("Rest", "ShardOfRest", "ShardAgain", "GatherAll", "Shard"):
         assert "Catch" not in named[name]
-    assert "ToleratedFailurePercentage" not in named["Again"]
-    assert (named["Again"]["Next"], named["GatherAll"]["End"]) == ("GatherAll", True)
+    assert "ToleratedFailurePercentage" not in named["Rest"]
+    assert (named["Rest"]["Next"], named["GatherAll"]["End"]) == ("GatherAll", True)
 
 
 def test_twice_a_week_all_shards_are_verified_and_any_that_is_damaged_fails_it(
