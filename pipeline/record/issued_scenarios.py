@@ -6,11 +6,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Self
 
-import numpy as np
-
 from pipeline.errors import StoreError
 from pipeline.forecasting.bundle import trained_until
-from pipeline.forecasting.forecast import MAX_LOG_RETURN
 from pipeline.ports import ObjectStore, Tables
 from pipeline.record.issued import read_forecasts
 from pipeline.record.manifest import OK, Mode, RunManifest
@@ -20,8 +17,6 @@ from pipeline.scenarios.marginals import N_SCENARIOS
 from pipeline.scenarios.scenario_cube import ScenarioCube
 
 PartId = tuple[date, int]
-# Log return of a scenario; the tails of a forecast, which ends at 1 % either side, end well within.
-FARTHEST = 10 * MAX_LOG_RETURN
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,7 +62,6 @@ def read_issued_scenarios(store: ObjectStore, tables: Tables, run: RunManifest) 
 
 
 def _is_possible(cube: ScenarioCube, run: RunManifest) -> bool:
-    """Whether a part can have drawn it: of its session and targets, no return out of all reason."""
-    within = (np.abs(cube.log_return) <= FARTHEST).all()
+    """Whether a part can have drawn it: of its session and targets."""
     of_part = cube.origin_date == run.session and len(cube.target_dates) == run.horizons
-    return bool(within) and of_part and len(cube.log_return) == N_SCENARIOS
+    return of_part and len(cube.log_return) == N_SCENARIOS

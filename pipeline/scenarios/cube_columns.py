@@ -12,9 +12,12 @@ from numpy.typing import NDArray
 from pipeline.bars import Sessions
 from pipeline.columns import Columns
 from pipeline.errors import StoreError
+from pipeline.forecasting.forecast import MAX_LOG_RETURN
 from pipeline.scenarios.scenario_cube import ScenarioCube
 
 TABLE = "scenarios"
+# Log return of a scenario; the tails of a forecast, which ends at 1 % either side, end well within.
+FARTHEST = 10 * MAX_LOG_RETURN
 EXPECTED = f"{TABLE}: expected every scenario of each ticker and horizon once, of one session"
 
 
@@ -24,7 +27,8 @@ def read_cube(columns: Columns, last_close: Mapping[str, float]) -> ScenarioCube
     Raises
     ------
     StoreError
-        When a scenario, ticker or horizon is missing or twice, or there is more than one session.
+        When a scenario, ticker or horizon is missing or twice, there is more than one session, or
+        a return is out of all reason.
     """
     names, tickers = _number_texts(columns["ticker"])
     if not len(names):
@@ -43,6 +47,8 @@ def read_cube(columns: Columns, last_close: Mapping[str, float]) -> ScenarioCube
         raise StoreError(EXPECTED)
     if strangers := set(names.tolist()) - last_close.keys():
         raise StoreError(f"{TABLE}: expected tickers that are forecast, got {sorted(strangers)}")
+    if not (np.abs(columns["log_return"]) <= FARTHEST).all():
+        raise StoreError(f"{TABLE}: expected log returns up to {FARTHEST:g}, got others")
     returns = np.empty(len(places), np.float32)
     returns[places] = columns["log_return"]
     closes = np.array([last_close[name] for name in names.tolist()])
