@@ -19,6 +19,7 @@ from pipeline.cli.universe_backfill import backfill_universe
 from pipeline.cli.universe_shards import Setup
 from pipeline.errors import ConfigError, RequestError, StoreError
 from pipeline.jobs.backfill.run import backfill
+from pipeline.jobs.daily_job import DailyJob
 from pipeline.jobs.replay import replay
 from pipeline.ports import ObjectStore
 from pipeline.record.chain import find_head
@@ -78,20 +79,29 @@ def backfill_command(
         result = {"store": store, "sessions": sessions, "last": last, "withheld": withheld}
         console.print_json(result)
     else:
-        console.print_source(job.source.label)
-        until = find_head(job.store)
-        span = f", up to {until.manifest.session}" if until else ""
-        if sessions:
-            console.print_line(f"{count(sessions, 'session')} issued into {store}{span}.")
-        else:
-            console.print_line(f"Issued before; there was nothing to do in {store}{span}.")
-        console.print_withheld(withheld)
-        if until and until.manifest.session < last:
-            console.print_line(f"The bars end on {until.manifest.session}.")
-        if first < job.model.manifest.training.last_session:
-            console.print_line(
-                record_text.LEARNT.format(job.model.manifest.training.last_session), "yellow"
-            )
+        _print_issued(job, store, sessions, (first, last), withheld)
+
+
+def _print_issued(
+    job: DailyJob,
+    store: str,
+    sessions: int,
+    span: tuple[date, date],
+    withheld: Mapping[str, Withheld],
+) -> None:
+    """Print how many sessions of a span were issued, and what a reader must know of them."""
+    console.print_source(job.source.label)
+    until, learnt = find_head(job.store), job.model.manifest.training.last_session
+    so_far = f", up to {until.manifest.session}" if until else ""
+    if sessions:
+        console.print_line(f"{count(sessions, 'session')} issued into {store}{so_far}.")
+    else:
+        console.print_line(f"Issued before; there was nothing to do in {store}{so_far}.")
+    console.print_withheld(withheld)
+    if until and until.manifest.session < span[1]:
+        console.print_line(f"The bars end on {until.manifest.session}.")
+    if span[0] < learnt:
+        console.print_line(record_text.LEARNT.format(learnt), "yellow")
 
 
 def _with_problems(refusal: RequestError, problems: Mapping[str, Withheld]) -> RequestError:

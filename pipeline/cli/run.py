@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
 
@@ -10,7 +11,7 @@ import typer
 from pipeline.adapters.aws.s3_options import NO_LOCK, NO_SSE, parse_lock
 from pipeline.cli import console, options, universe_run
 from pipeline.cli.forecast_text import print_outcome, print_published, print_surprises
-from pipeline.cli.reasons import RememberingSource
+from pipeline.cli.reasons import RememberingSource, Withheld
 from pipeline.cli.renaming import Renamed, parse_renamed
 from pipeline.cli.repair import print_repairs
 from pipeline.cli.universe_shards import Setup
@@ -78,15 +79,20 @@ def run(
         console.print_json(_describe_outcome(summary) | shown.document() | noted)
     else:
         print_published(shown, store)
-        console.print_withheld(withheld)
-        repairs = summary.repairs
-        print_repairs(repairs.healed, repairs.lost, repairs.refused)
-        print_surprises(summary)
-        print_outcome(summary)
+        _print_summary(summary, withheld)
         end = source.find_end(names, summary.session)
         if end and not summary.manifests and not _is_recorded(job.store, end):
             console.print_line(f"The bars end on {end}: --as-of {end}")
     summary.require_complete()
+
+
+def _print_summary(summary: Summary, withheld: Mapping[str, Withheld]) -> None:
+    """Print what a run withheld, repaired and was surprised by, and how it ended."""
+    console.print_withheld(withheld)
+    repairs = summary.repairs
+    print_repairs(repairs.healed, repairs.lost, repairs.refused)
+    print_surprises(summary)
+    print_outcome(summary)
 
 
 def _describe_outcome(summary: Summary) -> dict[str, object]:
