@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +13,10 @@ import pytest
 from handlers.local.invoke import LocalContext
 from pipeline.adapters.simulated.market import SimulatedMarket
 from pipeline.errors import ConfigError
-from tests.support.clock import StoppedDatetime
 from tests.support.commands import ColdStart
-from tests.support.expected import (
-    SCHEDULE,
-)
+from tests.support.expected import SCHEDULE
 
 ROOT = Path(__file__).resolve().parents[2]
-NOW = datetime(2024, 12, 27, 12, tzinfo=UTC)
-EVENING = StoppedDatetime(datetime(2025, 6, 5, 23, tzinfo=UTC))
-TWO_MINUTES_LATER = StoppedDatetime(datetime(2024, 12, 27, 23, 32, tzinfo=UTC))
 
 
 class TestColdStart:
@@ -53,7 +46,7 @@ class TestColdStart:
 
         left: list[float] = []
         milliseconds = [1_500, 60_000]
-        monkeypatch.setattr("pipeline.wiring.open_source", open_source)
+        monkeypatch.setattr("handlers.jobs.open_source", open_source)
         daily = cold_start(FORECASTER_BARS="yahoo")
         daily.handler({"time": "2024-12-26T23:30:00Z"}, Context())
         daily.handler(SCHEDULE, Context())
