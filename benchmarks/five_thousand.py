@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 
-from pipeline.adapters.parquet_tables import ParquetTables
+from pipeline.adapters.parquet.parquet_tables import ParquetTables
 from pipeline.bars import Bars, RawBars
 from pipeline.errors import InvalidBars
 from pipeline.forecasting.bundle import load_bundle

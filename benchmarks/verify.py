@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pipeline.adapters.exchange.calendar import ExchangeCalendar
 from pipeline.adapters.folder_store import FolderObjects
-from pipeline.adapters.parquet_tables import ParquetTables
+from pipeline.adapters.parquet.parquet_tables import ParquetTables
 from pipeline.adapters.simulated.market import SimulatedMarket
 from pipeline.jobs.backfill.run import backfill
 from pipeline.jobs.remake_check import Sample

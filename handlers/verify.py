@@ -9,7 +9,7 @@ from typing import Any
 from handlers.schedule import find_correlation_id, parse_step
 from handlers.settings import VerifySettings
 from handlers.telemetry.verify import count_verified, logger, metrics
-from pipeline.adapters.parquet_tables import ParquetTables
+from pipeline.adapters.parquet.parquet_tables import ParquetTables
 from pipeline.errors import IncompleteRun, RecordDamaged
 from pipeline.jobs.universe.verify import verify_shard, verify_universe
 from pipeline.jobs.verify import Scope, Verified, verify

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.adapters.exchange.calendar import ExchangeCalendar
 from pipeline.adapters.pandas_frames import read_bars, read_vix, to_frame
-from pipeline.adapters.parquet_tables import ParquetTables
+from pipeline.adapters.parquet.parquet_tables import ParquetTables
 from pipeline.errors import ConfigError, StoreError
 from pipeline.forecasting.models import load_models
 from pipeline.jobs.forecast_own import forecast_own

@@ -186,7 +186,7 @@ def daily_job(
     BundleMismatch
         When the bundle cannot be used.
     """
-    from pipeline.adapters.parquet_tables import ParquetTables  # noqa: PLC0415
+    from pipeline.adapters.parquet.parquet_tables import ParquetTables  # noqa: PLC0415
     from pipeline.forecasting.models import load_models  # noqa: PLC0415
     from pipeline.jobs.daily_job import DailyJob  # noqa: PLC0415
 

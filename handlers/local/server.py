@@ -10,7 +10,7 @@ from pathlib import Path
 
 from handlers.local.gateway import HOST, Gateway
 from pipeline.encoding import to_line
-from pipeline.errors import ForecasterError, StoreError
+from pipeline.errors import ConfigError, ForecasterError, StoreError
 from pipeline.record.keys import UNIVERSE
 from pipeline.wiring import open_store
 
@@ -45,10 +45,10 @@ def main(arguments: list[str]) -> int:
 
 
 def _is_universe(store: str) -> bool:
-    """Whether a store is a universe's; one that does not answer is asked again when it serves."""
+    """Whether a store is a universe's; what is none, or does not answer, the function refuses."""
     try:
         return open_store(store).read(UNIVERSE) is not None
-    except StoreError:
+    except (ConfigError, StoreError):
         return False
 
 

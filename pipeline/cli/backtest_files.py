@@ -48,7 +48,7 @@ def write_files(
     folder: ObjectStore, source: str, tables: Mapping[str, Columns | None], boards: Boards
 ) -> dict[str, str]:
     """Write what there is, tables as Parquet files that name their source; return where it is."""
-    from pipeline.adapters.parquet_tables import ParquetTables  # noqa: PLC0415
+    from pipeline.adapters.parquet.parquet_tables import ParquetTables  # noqa: PLC0415
 
     files = {
         f"{name}.parquet": ParquetTables().encode(CONTRACTS[name], columns, {"source": source})

@@ -179,7 +179,7 @@ def open_published(location: str, tickers: Sequence[str] = ()) -> tuple[ObjectSt
 
 def open_tables() -> Tables:
     """Return what reads the tables of a store."""
-    from pipeline.adapters.parquet_tables import ParquetTables  # noqa: PLC0415
+    from pipeline.adapters.parquet.parquet_tables import ParquetTables  # noqa: PLC0415
 
     return ParquetTables()
 

@@ -71,9 +71,9 @@ def build_scenario_columns(cube: ScenarioCube, stamp: Stamp) -> Columns:
         "horizon": np.tile(np.repeat(horizons, n_scenarios), n_tickers),
         "log_return": _in_row_order(cube.log_return),
         "price": _in_row_order(cube.price.astype(np.float32)),
-        "mode": np.full(size, stamp.mode.value, object),
+        "mode": np.broadcast_to(np.array(stamp.mode.value, object), size),
         "model_version": np.repeat(versions, n_horizons * n_scenarios),
-        "vintage_sha256": np.full(size, stamp.vintage_sha256, object),
+        "vintage_sha256": np.broadcast_to(np.array(stamp.vintage_sha256, object), size),
     }
 
 

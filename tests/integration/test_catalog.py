@@ -13,7 +13,7 @@ import pytest
 
 from pipeline.adapters.exchange.calendar import ExchangeCalendar
 from pipeline.adapters.folder_store import FolderObjects
-from pipeline.adapters.parquet_tables import SCHEMAS
+from pipeline.adapters.parquet.parquet_tables import SCHEMAS
 from pipeline.adapters.simulated.market import SimulatedMarket
 from pipeline.wiring import daily_job, open_store
 from tests.support.athena import connect, document_of, tables_of, to_duckdb

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.adapters.bar_folder.folder_bars import FolderBars
-from pipeline.adapters.parquet_tables import ParquetTables
+from pipeline.adapters.parquet.parquet_tables import ParquetTables
 from pipeline.cli import console, options
 from pipeline.cli.reasons import MEANINGS, Withheld
 from tests.support.commands import (

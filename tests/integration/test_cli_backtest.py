@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.adapters.parquet_tables import ParquetTables
+from pipeline.adapters.parquet.parquet_tables import ParquetTables
 from pipeline.cli import backtest as cli_backtest
 from pipeline.forecasting.bundle import load_bundle
 from tests.support.builders import raw_bars

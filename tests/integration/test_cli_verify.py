@@ -15,7 +15,7 @@ import boto3.session
 import pytest
 
 from handlers.telemetry.daily import logger
-from pipeline.adapters.parquet_tables import ParquetTables
+from pipeline.adapters.parquet.parquet_tables import ParquetTables
 from pipeline.encoding import sha256
 from pipeline.jobs.daily_summary import RUN_ENDED
 from pipeline.jobs.remake_check import Sample

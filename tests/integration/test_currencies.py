@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pipeline.adapters.bar_folder.folder_bars import FolderBars
-from pipeline.adapters.parquet_tables import ParquetTables
+from pipeline.adapters.parquet.parquet_tables import ParquetTables
 from pipeline.record.vintage import Vintage
 from tests.support.commands import ALL_TIME, SESSION, TICKERS, Forecaster, forecast_lines
 

@@ -17,7 +17,7 @@ import pytest
 
 from pipeline.adapters.exchange.calendar import ExchangeCalendar
 from pipeline.adapters.folder_store import FolderObjects
-from pipeline.adapters.parquet_tables import ParquetTables
+from pipeline.adapters.parquet.parquet_tables import ParquetTables
 from pipeline.adapters.simulated.market import SimulatedMarket
 from pipeline.forecasting.bundle import load_bundle
 from pipeline.forecasting.model import Model

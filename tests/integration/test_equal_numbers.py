@@ -16,7 +16,7 @@ import pytest
 from pipeline.adapters.bar_folder.folder_bars import FolderBars
 from pipeline.adapters.exchange.calendar import ExchangeCalendar
 from pipeline.adapters.folder_store import FolderObjects
-from pipeline.adapters.parquet_tables import ParquetTables
+from pipeline.adapters.parquet.parquet_tables import ParquetTables
 from pipeline.adapters.simulated.market import SimulatedMarket
 from pipeline.bars import VIX
 from pipeline.forecasting.levels import INTERVALS

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.adapters.parquet_tables import ParquetTables
+from pipeline.adapters.parquet.parquet_tables import ParquetTables
 from pipeline.forecasting.bundle import load_bundle
 from pipeline.forecasting.calibration import NEUTRAL
 from pipeline.forecasting.forecast import forecast

@@ -14,7 +14,7 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.adapters.parquet_tables import DTYPES, SCHEMAS, ParquetTables
+from pipeline.adapters.parquet.parquet_tables import DTYPES, SCHEMAS, ParquetTables
 from pipeline.backtest.evaluate import score_quantiles
 from pipeline.errors import StoreError
 from tests.support.builders import bars, raw_bars

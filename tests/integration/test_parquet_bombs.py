@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.adapters import parquet_tables
-from pipeline.adapters.parquet_tables import SCHEMAS, ParquetTables
+from pipeline.adapters.parquet import parquet_tables
+from pipeline.adapters.parquet.parquet_tables import SCHEMAS, ParquetTables
 from pipeline.errors import StoreError
 
 ROOT = Path(__file__).parents[2]
@@ -85,7 +85,7 @@ def test_another_schema_is_refused_in_few_words() -> None:
 
 LONG_TEXT = """
 import resource, sys
-from pipeline.adapters.parquet_tables import ParquetTables
+from pipeline.adapters.parquet.parquet_tables import ParquetTables
 resource.setrlimit(resource.RLIMIT_AS, (3 << 30, 3 << 30))
 columns, _ = ParquetTables().decode("bars", sys.stdin.buffer.read())
 assert len(columns["ticker"]) == 1_000_000 and columns["ticker"][7] is columns["ticker"][8]

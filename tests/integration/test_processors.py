@@ -21,7 +21,7 @@ import numpy as np
 import pytest
 from numpy._core import _multiarray_umath as umath
 
-from pipeline.adapters.parquet_tables import ParquetTables
+from pipeline.adapters.parquet.parquet_tables import ParquetTables
 from pipeline.grid import round_decimals, round_digits
 from tests.support.golden_sessions import TICKERS
 

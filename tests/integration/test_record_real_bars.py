@@ -13,7 +13,7 @@ import pytest
 
 from pipeline.adapters.bar_folder.folder_bars import FolderBars
 from pipeline.adapters.exchange.calendar import ExchangeCalendar
-from pipeline.adapters.parquet_tables import ParquetTables
+from pipeline.adapters.parquet.parquet_tables import ParquetTables
 from pipeline.forecasting.model import Model
 from pipeline.jobs.backfill.run import backfill
 from pipeline.jobs.daily_job import DailyJob

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pipeline.adapters.exchange.calendar import ExchangeCalendar
-from pipeline.adapters.parquet_tables import ParquetTables
+from pipeline.adapters.parquet.parquet_tables import ParquetTables
 from pipeline.adapters.simulated.market import SimulatedMarket
 from pipeline.forecasting.bundle import load_bundle
 from pipeline.forecasting.model import Model

@@ -17,7 +17,7 @@ import msgspec
 import numpy as np
 from numpy._core import _multiarray_umath as umath
 
-from pipeline.adapters.parquet_tables import ParquetTables
+from pipeline.adapters.parquet.parquet_tables import ParquetTables
 from pipeline.adapters.simulated.market import SimulatedMarket
 from pipeline.bars import Bars
 from pipeline.encoding import sha256

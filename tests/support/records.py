@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.adapters.parquet_tables import ParquetTables
+from pipeline.adapters.parquet.parquet_tables import ParquetTables
 from pipeline.bars import PRICES, RawBars
 from pipeline.columns import Columns, concatenate
 from pipeline.forecasting.model import Model

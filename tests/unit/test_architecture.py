@@ -116,7 +116,7 @@ VENDORS = {
     "curl_cffi": "session.py translate.py",
     "exchange_calendars": "calendar.py closures.py hours.py",
     "pyarrow": "arrow_columns.py csv_cells.py days.py groups.py numbers.py parquet_file.py "
-    "parquet_tables.py",
+    "parquet_tables.py schemas.py",
     "boto3": "clients.py errors.py",
     "botocore": "clients.py errors.py",
     "urllib3": "errors.py",

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from pipeline import frames
 from pipeline.adapters.exchange.calendar import ExchangeCalendar
 from pipeline.adapters.folder_store import FolderObjects
-from pipeline.adapters.parquet_tables import ParquetTables
+from pipeline.adapters.parquet.parquet_tables import ParquetTables
 from pipeline.adapters.simulated.market import SimulatedMarket
 from pipeline.bars import VIX, RawBars
 from pipeline.errors import ConfigError, InvalidBars, Reason, RequestError, StoreError

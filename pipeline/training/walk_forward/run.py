@@ -17,7 +17,7 @@ from time import perf_counter
 import numpy as np
 
 from pipeline.adapters.folder_store import FolderObjects
-from pipeline.adapters.parquet_tables import ParquetTables
+from pipeline.adapters.parquet.parquet_tables import ParquetTables
 from pipeline.backtest.history import MarketHistory
 from pipeline.backtest.pace import Pace, Progress
 from pipeline.bars import Bars

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.adapters.parquet_tables import ParquetTables
+from pipeline.adapters.parquet.parquet_tables import ParquetTables
 from pipeline.forecasting.model import Model
 from pipeline.jobs.differences import describe_difference
 from tests.support.records import SESSIONS, run_days

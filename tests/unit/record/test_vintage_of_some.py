@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from pipeline.adapters.parquet_tables import ParquetTables
+from pipeline.adapters.parquet.parquet_tables import ParquetTables
 from pipeline.record.manifest import Mode
 from pipeline.record.vintage import ReadInfo, Vintage, select_currencies
 from tests.support.builders import raw_bars

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.adapters.parquet_tables import ParquetTables
+from pipeline.adapters.parquet.parquet_tables import ParquetTables
 from pipeline.backtest.scenarios.samplers import draw_published
 from pipeline.backtest.scenarios.score import MODELS, score_origins
 from pipeline.evaluation.multivariate import energy_score, sample_crps, variogram_score

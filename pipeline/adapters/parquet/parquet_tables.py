@@ -11,44 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from pipeline.columns import TABLES, Columns, check_columns
+from pipeline.adapters.parquet.schemas import DTYPES, REPEATING, SCHEMAS
+from pipeline.columns import Columns, check_columns
 from pipeline.errors import StoreError
-
-DAY = pa.date32()
-INSTANT = pa.timestamp("ms", tz="UTC")  # Athena misreads nanoseconds
-# NaN and None are null in the file, where a column may have them: all that are not required.
-DTYPES = {
-    DAY: np.dtype("datetime64[D]"),
-    INSTANT: np.dtype("datetime64[ms]"),
-    pa.float64(): np.dtype(np.float64),
-    pa.float32(): np.dtype(np.float32),
-    pa.int32(): np.dtype(np.int32),
-    pa.string(): np.dtype(object),
-    pa.bool_(): np.dtype(np.bool_),
-}
-
-_REQUIRED = {
-    **dict.fromkeys(
-        ["ticker", "model", "status", "mode", "model_version", "vintage_sha256", "portfolio"],
-        pa.string(),
-    ),
-    **dict.fromkeys(["session", "origin_date", "target_date"], DAY),
-    **dict.fromkeys((f"covered_{coverage}" for coverage in (50, 80, 90, 95, 98)), pa.bool_()),
-    **dict.fromkeys(["horizon", "scenario", "part", "n_tickers"], pa.int32()),
-    **dict.fromkeys(["log_return", "price"], pa.float32()),
-    "in_sample": pa.bool_(),
-    "issued_at": INSTANT,
-}
-
-
-def _declare(names: str) -> Any:
-    kinds = {name: _REQUIRED.get(name, pa.float64()) for name in names.split()}
-    return pa.schema([pa.field(n, kind, n not in _REQUIRED) for n, kind in kinds.items()])
-
-
-SCHEMAS = {table: _declare(names) for table, names in TABLES.items()}
-# Numbers that repeat, for they are on a coarse grid; all others lie in the file as they are.
-REPEATING = {"scenarios": {"log_return"}, "templates": {"pit"}}
 
 # So that a small file cannot grow without end: a vintage of 5,000 tickers has 1.6 million rows.
 MOST_ROWS, MOST_BYTES, MOST_ELEMENTS = 2**22, 2**30, 1000
@@ -173,11 +138,22 @@ def _build_groups(table: str, schema: Any, columns: Columns) -> Iterator[Any]:
 
 def _build_array(table: str, field: Any, column: NDArray[Any], first: int) -> Any:
     # Only in numbers is NaN a null; NaN among strings is a mistake.
-    array = pa.array(column, field.type, from_pandas=pa.types.is_floating(field.type))
+    if pa.types.is_string(field.type):
+        array = _build_texts(column)
+    else:
+        array = pa.array(column, field.type, from_pandas=pa.types.is_floating(field.type))
     if array.null_count and not field.nullable:
         row = first + array.is_null().index(True).as_py()
         raise StoreError(f"{table}: expected no null in {field.name}, got one in row {row}")
     return array
+
+
+def _build_texts(column: NDArray[Any]) -> Any:
+    """Return a column of texts, each run of equal ones converted once: rows come by ticker."""
+    starts = np.flatnonzero(np.concatenate([[True], column[1:] != column[:-1]])[: len(column)])
+    runs = pa.array(column[starts], pa.string(), from_pandas=False)
+    lengths = np.diff(starts, append=len(column))
+    return runs.take(pa.array(np.repeat(np.arange(len(starts)), lengths)))
 
 
 def _write(
