@@ -194,11 +194,13 @@ $(VENV)/.demo: pyproject.toml | $(BIN)/python
 	@$(BIN)/pip install -q --disable-pip-version-check -e '.[serving]'
 	@touch $@
 
-# The CPU build from PyTorch's own index, or what plain pip finds where that is out of reach.
+# The CPU build from PyTorch's own index, or what plain pip finds where that is out of reach; then uv,
+# which keeps what is there, brings the rest in a tenth of pip's time.
 $(VENV)/.dev: pyproject.toml | $(BIN)/python
 	$(BIN)/pip install -qq --retries 1 --index-url $(TORCH_INDEX) $(TORCH) || \
 		$(BIN)/pip install -q $(TORCH)
-	$(BIN)/pip install -q -e '.[serving,training,desk,dev]'
+	$(BIN)/pip install -q $$(awk -F '"' '/"uv==/ {print $$2}' pyproject.toml)
+	$(BIN)/uv pip install -q --python $(BIN)/python -e '.[serving,training,desk,dev]'
 	@touch $@ $(VENV)/.demo
 
 # What is locked, each file by its hash; the project is run from where it lies, so nothing is built.
