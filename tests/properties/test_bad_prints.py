@@ -207,7 +207,7 @@ def test_what_a_source_prints_wrongly_is_taken_back() -> None:
     run_state_machine_as_test(
         BadPrints,
         settings=settings(
-            max_examples=25,
+            max_examples=12,
             stateful_step_count=12,
             deadline=None,
             suppress_health_check=[HealthCheck.too_slow],

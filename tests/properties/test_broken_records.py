@@ -229,7 +229,7 @@ def test_no_poison_and_no_damage_ends_a_record_or_touches_another_ticker() -> No
     run_state_machine_as_test(
         BrokenRecords,
         settings=settings(
-            max_examples=15,
+            max_examples=8,
             stateful_step_count=8,
             deadline=None,
             suppress_health_check=[HealthCheck.too_slow],

@@ -329,11 +329,11 @@ def check(machine: type[DailyRuns], examples: int) -> None:
 
 
 def test_disturbed_runs_leave_the_same_store_in_memory() -> None:
-    check(DailyRuns, 40)
+    check(DailyRuns, 20)
 
 
 def test_disturbed_runs_leave_the_same_store_in_a_folder() -> None:
-    check(DailyRunsInAFolder, 8)
+    check(DailyRunsInAFolder, 4)
 
 
 @pytest.mark.usefixtures("bucket")

@@ -175,7 +175,7 @@ def test_whatever_is_damaged_every_byte_comes_again() -> None:
     run_state_machine_as_test(
         DamagedRecords,
         settings=settings(
-            max_examples=25,
+            max_examples=12,
             stateful_step_count=8,
             deadline=None,
             suppress_health_check=[HealthCheck.too_slow],

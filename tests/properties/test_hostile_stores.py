@@ -58,7 +58,7 @@ contents = (
 )
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(st.dictionaries(hostile.stranger_names, contents, max_size=8))
 def test_a_run_beside_strangers_writes_equal_bytes(strangers: dict[str, bytes]) -> None:
     strangers = {name: data for name, data in strangers.items() if kind_of(name) is None}
@@ -80,14 +80,14 @@ def test_every_stranger_at_once_is_ignored_and_named() -> None:
     assert_every_use_ends_well(model(), store.objects)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(key=keys, data=contents)
 def test_other_bytes_under_a_key_end_well(key: str, data: bytes) -> None:
     assert_every_use_ends_well(model(), {**objects(), key: data})
     assert_every_use_ends_well(model(), relinked(objects(), key, data))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(st.data(), documents)
 def test_another_value_in_a_document_ends_well(data: Any, key: str) -> None:
     changed = data.draw(hostile.mutated_json(objects()[key]))
@@ -95,14 +95,14 @@ def test_another_value_in_a_document_ends_well(data: Any, key: str) -> None:
     assert_every_use_ends_well(model(), relinked(objects(), key, changed))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(st.data(), tables)
 def test_another_value_in_a_table_ends_well(data: Any, key: str) -> None:
     changed = data.draw(hostile.mutated_table(key.partition("/")[0], objects()[key]))
     assert_every_use_ends_well(model(), relinked(objects(), key, changed))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(st.data())
 def test_another_vintage_of_a_run_that_died_ends_well(data: Any) -> None:
     key = f"bars/month=2024-12/{SPAN[3]}.00.parquet"
@@ -110,7 +110,7 @@ def test_another_vintage_of_a_run_that_died_ends_well(data: Any) -> None:
     assert_every_use_ends_well(model(), {**objects(), key: changed})
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(st.data())
 def test_another_claim_of_a_run_that_died_ends_well(data: Any) -> None:
     claims = [key for key in after_the_next() if key.startswith("claims/") and key not in objects()]

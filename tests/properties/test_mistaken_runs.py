@@ -140,11 +140,11 @@ class MistakenRunsInS3(MistakenRuns, DailyRunsInS3):
 
 
 def test_mistakes_leave_the_record_as_it_was_in_memory() -> None:
-    check(MistakenRuns, 60)
+    check(MistakenRuns, 25)
 
 
 def test_mistakes_leave_the_record_as_it_was_in_a_folder() -> None:
-    check(MistakenRunsInAFolder, 8)
+    check(MistakenRunsInAFolder, 4)
 
 
 @pytest.mark.usefixtures("bucket")

@@ -190,7 +190,7 @@ tables = st.sampled_from(["forecasts", "baselines", "scores"])
 rows = st.tuples(st.integers(0, 99), st.integers(0, 99))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(session=st.sampled_from(SPAN[1:]), name=tables, at=rows, factor=st.floats(1e-3, 1e3))
 def test_any_number_in_any_row_is_named(
     session: object, name: str, at: tuple[int, int], factor: float

@@ -95,7 +95,7 @@ def build_elsewhere(store: MemoryObjects) -> dict[str, bytes]:
     return dict(views.objects)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(damage_of(3), st.booleans())
 def test_what_a_run_writes_is_what_any_process_makes_of_the_store(
     how: dict[str, bool], once: bool
@@ -112,7 +112,7 @@ def test_what_a_run_writes_is_what_any_process_makes_of_the_store(
     assert views_of(store) == build_elsewhere(store)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(damage_of(4), st.booleans())
 def test_after_a_repair_all_bytes_come_again(how: dict[str, bool], unknown: bool) -> None:
     store = MemoryObjects(objects(4))
