@@ -214,7 +214,7 @@ def test_who_serves_a_ticker_and_that_nothing_is_proven_of_it_is_said(
 ) -> None:
     (bars / "QQQ.csv").rename(bars / "META.csv")
     for day in (BEFORE, SESSION):
-        forecaster(*RUN, day, "--tickers", "SPY,META")
+        run = forecaster(*RUN, day, "--tickers", "SPY,META")
     others = forecaster("status", "--json").document["record"]["others"]
     assert list(others) == ["META"]
     unproven = "Note: META: not among the tickers that the model was proven on"
@@ -224,6 +224,14 @@ def test_who_serves_a_ticker_and_that_nothing_is_proven_of_it_is_said(
     for answer, so in ((whole, 1), (shown, 1), (slices["META"], 1), (slices["SPY"], 0)):
         assert answer.code == 0
         assert " ".join(answer.out.split()).count(unproven) == so
+    # The mark is in each row of its tables, and its meaning once below them.
+    marked = ((run, 5), (shown, 5), (whole, 5), (slices["META"], 3), (slices["SPY"], 0))
+    for answer, rows in marked:
+        lines = [line.strip() for line in answer.out.splitlines()]
+        assert sum("META * " in line for line in lines) == rows
+        assert not any(line.startswith("META  ") or "SPY *" in line for line in lines)
+        legend = "* not among the tickers that the model was proven on"
+        assert lines.count(legend) == min(rows, 1)
     page = Path("store/index.html").read_text("utf-8")
     assert unproven in page
     assert others["META"] in page
