@@ -29,6 +29,7 @@ const VALUES = {
   universe: ['none or s3://bucket/key.csv', /^(none|s3:\/\/[a-z0-9.-]{3,63}\/[^\s*?]+)$/],
   shards: ['auto or 1 to 10000', (value) => value === 'auto' || WHOLE(1, 10000)(value)],
   shardConcurrency: ['1 to 1000', WHOLE(1, 1000)],
+  rate: ['none or 1 to 6000', (value) => value === 'none' || WHOLE(1, 6000)(value)],
   checkBars: ['none or a source of bars', ANY_WORD],
   calendar: ['a code in infra/calendars.yml', (value) => calendars.includes(`\n"${value}":`)],
   auth: ['api-key', 'iam', 'none'],
