@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from handlers.local.invoke import LocalContext
 from pipeline.errors import RequestError
 from pipeline.forecasting.model import Model
 from pipeline.jobs.replay import replay
@@ -17,7 +18,7 @@ from pipeline.record.manifest import Mode, RunManifest, read_manifests
 from pipeline.record.notes import NoteCode
 from pipeline.record.state import State
 from pipeline.record.vintage import read_vintage
-from tests.support.commands import BEFORE, SESSION, Forecaster, assert_refused
+from tests.support.commands import BEFORE, SESSION, ColdStart, Forecaster, assert_refused
 from tests.support.fakes import MemoryObjects
 from tests.support.records import (
     CALENDAR,
@@ -187,6 +188,21 @@ def test_a_ticker_is_renamed_on_the_command_line(forecaster: Forecaster, bars: P
         answer = forecaster(*RUN, SESSION, *named)
         assert answer.code == 0
         assert "META: was QQQ, with whose gains it starts" in " ".join(answer.out.split())
+
+
+def test_a_ticker_is_renamed_by_the_function_whose_setting_may_stay(
+    forecaster: Forecaster, bars: Path, cold_start: ColdStart
+) -> None:
+    assert forecaster(*RUN, BEFORE, "--tickers", "SPY,QQQ").code == 0
+    (bars / "QQQ.csv").rename(bars / "META.csv")
+    environ = {"FORECASTER_TICKERS": "SPY,META", "FORECASTER_RENAMED": "QQQ=META"}
+    daily = cold_start({**environ, "FORECASTER_STORE": "store", "FORECASTER_BARS": "bars"})
+    event = {"time": f"{SESSION}T23:00:00Z"}
+    answers = [daily.handler(event, LocalContext()) for _ in range(2)]
+    assert [answer["published"] for answer in answers] == [["META", "SPY"], []]
+    assert [answer["withheld"] for answer in answers] == [{}, {}]
+    notes = " ".join(forecaster("show").out.split())
+    assert "META: was QQQ, with whose gains it starts" in notes
 
 
 @pytest.mark.parametrize(
