@@ -18,8 +18,8 @@ from pipeline.record.universe_session import find_shards
 from pipeline.record.universe_terms import read_universe_terms
 
 
-def list_begun(root: ObjectStore) -> dict[int, ShardStore]:
-    """Return the shards of a universe that have begun, by their numbers."""
+def list_shard_stores(root: ObjectStore) -> dict[int, ShardStore]:
+    """Return the stores of the shards that a universe has so far, by their numbers."""
     terms = read_universe_terms(root)
     stores = {number: ShardStore(root, number) for number in range(terms.shards if terms else 0)}
     return {number: store for number, store in stores.items() if store.read(SHARD) is not None}
