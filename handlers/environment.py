@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from pipeline.adapters.aws.s3_options import LOCATION
 from pipeline.errors import ConfigError
+from pipeline.jobs.renaming import parse_renamed
 from pipeline.wiring import SSM, is_source, open_store
 
 STORES = "s3://bucket/prefix or a folder"
 BUNDLES = "the folder of a model bundle"
 TICKERS = "tickers joined by commas, of letters, digits and . - ="
+RENAMES = (
+    "old and new names as FB=META joined by commas, each once, the new ones among "
+    "FORECASTER_TICKERS and the old ones not, or none"
+)
+NO_RENAMES = "none with FORECASTER_UNIVERSE, whose file says it in its column renamed_from"
 RATES = "requests a minute, 1 to 6000, or none"
 UNIVERSES = "a CSV file of tickers, s3://bucket/key or none"
 API_KEY, IAM, NONE = "api-key", "iam", "none"
@@ -99,6 +105,15 @@ def parse_bars(text: str) -> str | None:
 
 def parse_universe(text: str) -> str | None:
     return text if LOCATION.fullmatch(text) or Path(text).is_file() else None
+
+
+def parse_renames(text: str, tickers: Collection[str] | None) -> Mapping[str, str] | None:
+    """Return new name -> old name; what goes wrong with the tickers is said of them."""
+    if tickers is None:
+        return {}
+    with suppress(ConfigError):
+        return parse_renamed(text, tickers, "FORECASTER_TICKERS")
+    return None
 
 
 def parse_rate(text: str) -> float | None:

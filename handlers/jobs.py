@@ -48,7 +48,8 @@ class Jobs:
 
     def open_job(self) -> DailyJob:
         """Return the daily run of the settings' tickers."""
-        return self._wire(self._settings.tickers, self._store)
+        job = self._wire(self._settings.tickers, self._store)
+        return replace(job, renamed=self._settings.renamed)
 
     def open_shard(self, number: int) -> DailyJob:
         """Return the daily run of a shard; raises what `lay_out` and `Layout.begin` do."""

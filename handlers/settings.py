@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -17,8 +18,10 @@ from handlers.environment import (
     CALENDAR,
     CALENDARS,
     DIGESTS,
+    NO_RENAMES,
     ORIGINS,
     RATES,
+    RENAMES,
     SIGNING_KEYS,
     STORES,
     TICKERS,
@@ -31,6 +34,7 @@ from handlers.environment import (
     parse_bundle,
     parse_digests,
     parse_rate,
+    parse_renames,
     parse_signing_key,
     parse_store,
     parse_universe,
@@ -68,6 +72,8 @@ class DailySettings:
         s3://bucket/key; None for `none`. `tickers` are then not read
     rate : FORECASTER_RATE, requests a minute of one function to a source that is asked ticker by
         ticker; None for `none`: as fast as it answers, of a universe 30
+    renamed : FORECASTER_RENAMED, new name -> old name of tickers that go on under another one, as
+        `FB=META`; empty for `none`
     check_bars : FORECASTER_CHECK_BARS, as `bars`, of a second source that must have the same last
         close; None for `none`
     """
@@ -85,6 +91,7 @@ class DailySettings:
     check_bars: str | None = None
     universe: str | None = None
     rate: float | None = None
+    renamed: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Self:
@@ -110,8 +117,18 @@ class DailySettings:
             "events": optional(read, "FORECASTER_EVENTS", matching(BUS), BUSES),
             "digest_topic": optional(read, "FORECASTER_DIGEST_TOPIC", matching(TOPIC), TOPICS),
         }
+        settings["renamed"] = _read_renamed(read, settings["tickers"], settings["universe"])
         read.refuse_problems()
         return cls(**settings)
+
+
+def _read_renamed(
+    read: Reader, tickers: tuple[str, ...] | None, universe: str | None
+) -> Mapping[str, str]:
+    parse, expected = partial(parse_renames, tickers=tickers), RENAMES
+    if universe is not None:
+        parse, expected = partial(parse_renames, tickers=()), NO_RENAMES
+    return read.unless_none(read, "FORECASTER_RENAMED", parse, expected) or {}
 
 
 def _read_calendar(read: Reader) -> Any:

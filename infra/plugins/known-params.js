@@ -25,10 +25,12 @@ const VALUES = {
   replicaBucket: ['nothing or the ARN of a bucket', /^(|arn:aws[a-z-]*:s3:::[a-z0-9.-]+)$/],
   signing: ['none', 'ssm'],
   tickers: ['tickers joined by commas', /^[A-Za-z0-9.^=-]+(,\s*[A-Za-z0-9.^=-]+)*$/],
+  renamed: ['none or names as FB=META joined by commas', /^(none|[A-Za-z0-9.^-]+=[A-Za-z0-9.^-]+(,\s*[A-Za-z0-9.^-]+=[A-Za-z0-9.^-]+)*)$/],
   bars: ['a source of bars', ANY_WORD],
   universe: ['none or s3://bucket/key.csv', /^(none|s3:\/\/[a-z0-9.-]{3,63}\/[^\s*?]+)$/],
   shards: ['auto or 1 to 10000', (value) => value === 'auto' || WHOLE(1, 10000)(value)],
   shardConcurrency: ['1 to 1000', WHOLE(1, 1000)],
+  rate: ['none or 1 to 6000', (value) => value === 'none' || WHOLE(1, 6000)(value)],
   checkBars: ['none or a source of bars', ANY_WORD],
   calendar: ['a code in infra/calendars.yml', (value) => calendars.includes(`\n"${value}":`)],
   auth: ['api-key', 'iam', 'none'],
@@ -53,8 +55,17 @@ const VALUES = {
   originSha256: DIGESTS,
 };
 
+/** Whether the new names are forecast and the old ones are not. */
+function goesOn({ renamed, tickers }) {
+  const names = tickers.split(',').map((name) => name.trim().toUpperCase());
+  const pairs = renamed.split(',').map((pair) => pair.trim().toUpperCase().split('='));
+  return renamed === 'none' || pairs.every(([before, now]) => names.includes(now) && !names.includes(before));
+}
+
 // What one value asks of the others.
 const TOGETHER = [
+  ['renamed', 'universe=none with it: the file of a universe says it in its column renamed_from', ({ renamed, universe }) => renamed === 'none' || universe === 'none'],
+  ['renamed', 'the new names among tickers and the old ones not', (all) => all.universe !== 'none' || goesOn(all)],
   ['image=prebuilt', 'imageUri with it', ({ imageUri }) => imageUri],
   ['sse=kms', 'kmsKey with it', ({ kmsKey }) => kmsKey],
   ['replica=bucket', 'replicaBucket with it', ({ replicaBucket }) => replicaBucket],

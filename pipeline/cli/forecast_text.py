@@ -20,11 +20,13 @@ from pipeline.cli.console import (
     print_whole,
 )
 from pipeline.cli.fan_text import STYLES, describe_fans, draw_fan, list_legend
+from pipeline.cli.footnote import Footnote
 from pipeline.cli.plain import count, name_few
 from pipeline.columns import Columns, take, where
 from pipeline.grid import format_interval, format_price, name_price
 from pipeline.jobs.daily_summary import Outcome, Summary
 from pipeline.ports import ObjectStore, Tables
+from pipeline.record.manifest import join_notes
 from pipeline.views.fan import read_fans
 from pipeline.views.session import SessionForecasts
 
@@ -50,10 +52,11 @@ def print_published(shown: SessionForecasts, store: str) -> None:
     print_source(shown.source)
     print_line(f"Forecasts from the close of {shown.session}")
     n = len(shown.forecasts.get("ticker", ()))
+    footnote = Footnote.of(join_notes(shown.runs))
     if n > MOST_ROWS:
-        _print_summary(shown.forecasts, shown.currencies, store)
+        _print_summary(shown.forecasts, shown.currencies, store, footnote)
     elif n:
-        _print_forecasts(shown.rows(), shown.currencies)
+        _print_forecasts(shown.rows(), shown.currencies, footnote)
     else:
         print_lines("", "No forecasts.", "", style="yellow")
     for note in shown.notes:
@@ -84,12 +87,14 @@ def print_surprises(summary: Summary) -> None:
         print_line(f"Surprise  and {len(surprises) - FEW:,} more", "yellow")
 
 
-def _print_forecasts(rows: Sequence[Mapping[str, Any]], currencies: Mapping[str, str]) -> None:
+def _print_forecasts(
+    rows: Sequence[Mapping[str, Any]], currencies: Mapping[str, str], footnote: Footnote
+) -> None:
     numbers = ("Horizon", "Last close", "Prediction", "95 % interval", "80 % interval")
     table = new_table("Ticker", "Target date", numbers=numbers, spare=SPARE)
     for ticker, of_ticker in groupby(rows, lambda row: row["ticker"]):
         table.add_section()
-        currency = currencies.get(ticker)
+        currency, name = currencies.get(ticker), footnote.mark(ticker)
         for row in of_ticker:
             prices = (
                 name_price(row["last_close"], currency),
@@ -98,11 +103,14 @@ def _print_forecasts(rows: Sequence[Mapping[str, Any]], currencies: Mapping[str,
             within = (
                 format_interval(row[f"lower_{c}"], row[f"upper_{c}"], currency) for c in (95, 80)
             )
-            table.add_row(ticker, str(row["target_date"]), str(row["horizon"]), *prices, *within)
+            table.add_row(name, str(row["target_date"]), str(row["horizon"]), *prices, *within)
     print_whole(table)
+    footnote.print_below()
 
 
-def _print_summary(forecasts: Columns, currencies: Mapping[str, str], store: str) -> None:
+def _print_summary(
+    forecasts: Columns, currencies: Mapping[str, str], store: str, footnote: Footnote
+) -> None:
     """Print how many forecasts there are, and the tickers whose next session is least certain."""
     following = where(forecasts, forecasts["horizon"] == forecasts["horizon"].min())
     width = 100 * (following["upper_95"] - following["lower_95"]) / following["last_close"]
@@ -124,8 +132,10 @@ def _print_summary(forecasts: Columns, currencies: Mapping[str, str], store: str
         percent = 100 * (high - low) / close
         currency = currencies.get(ticker)
         within = format_interval(low, high, currency)
-        table.add_row(ticker, name_price(close, currency), within, f"{percent:.2f}")
+        name = footnote.mark(ticker)
+        table.add_row(name, name_price(close, currency), within, f"{percent:.2f}")
     print_whole(table)
+    footnote.print_below()
     print_lines(
         f"One of them: forecaster show {following['ticker'][0]} --store {store}",
         "All of them: forecaster export --out forecasts.csv --mode all "

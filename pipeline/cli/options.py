@@ -15,11 +15,9 @@ import typer
 from pipeline import wiring
 from pipeline.errors import ConfigError
 from pipeline.ports import BarSource, Calendar, ObjectStore, Tables
+from pipeline.record.sharding import OF_ONE_RECORD
 from pipeline.record.vintage import HISTORY_SESSIONS
-from pipeline.wiring import (
-    open_source,
-    open_store,
-)
+from pipeline.wiring import open_source, open_store
 
 NEW_YORK = ZoneInfo("America/New_York")
 PATIENCE = 600.0  # seconds, for a source that throttles us
@@ -167,14 +165,16 @@ def open_checked(
         raise ConfigError(f"--check-bars: {str(exc).removeprefix('bars: ')}") from exc
 
 
-def open_published(location: str, tickers: Sequence[str] = ()) -> tuple[ObjectStore, Tables]:
+def open_published(
+    location: str, tickers: Sequence[str] = (), expected: str = OF_ONE_RECORD
+) -> tuple[ObjectStore, Tables]:
     """Return the store that `--store` names and what reads its tables.
 
     Of a universe it is the shard in which these tickers are; raises as `select_store` does.
     """
     from pipeline.jobs.universe.shards import select_store  # noqa: PLC0415
 
-    return select_store(open_store(location), tickers), open_tables()
+    return select_store(open_store(location), tickers, expected), open_tables()
 
 
 def open_tables() -> Tables:

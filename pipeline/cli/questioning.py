@@ -14,6 +14,7 @@ from pipeline.cli import console, options, selecting
 from pipeline.errors import ConfigError, InvalidField
 from pipeline.ports import ObjectStore
 from pipeline.record.manifest import RunManifest, read_manifests
+from pipeline.record.sharding import OF_ONE_SHARD
 from pipeline.views.age import count_sessions_behind, describe_age
 from pipeline.views.documents import Latest
 from pipeline.views.latest import build_latest
@@ -45,7 +46,7 @@ def read_asked(location: str, day: date | None, tickers: Collection[str]) -> Ask
 
     Of a universe it is that of the shard in which all of these tickers are.
     """
-    opened, tables = options.open_published(location, [*tickers])
+    opened, tables = options.open_published(location, [*tickers], OF_ONE_SHARD)
     session = selecting.find_session(opened, location, day)
     runs, latest = read_manifests(opened, session), build_latest(opened, tables, session)
     scenarios = build_scenario_view(opened, tables, latest, runs)

@@ -54,7 +54,8 @@ def backfill_command(
     Marked `backfill` on the record; nothing that is there is overwritten. Safe to interrupt.
     """
     names, locked = options.parse_tickers(tickers), parse_lock(lock, options.now())
-    universe_run.check_options(universe, shards, workers, tickers != options.DEFAULT_TICKERS)
+    named = tickers != options.DEFAULT_TICKERS
+    universe_run.check_options(universe, shards, workers, tickers=named)
     if universe is not None:
         setup = Setup(bars, None, store, bundle, locked, sse, key, exchange)
         setup, layout = universe_run.open_universe(universe, setup, shards)

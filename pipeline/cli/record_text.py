@@ -8,6 +8,7 @@ from msgspec import UNSET
 
 from pipeline.baselines.names import ISSUED, LABELS
 from pipeline.cli.console import new_table, print_line, print_source, print_whole
+from pipeline.cli.footnote import Footnote
 from pipeline.cli.plain import count, name_few
 from pipeline.cli.scenario_text import print_scenarios
 from pipeline.jobs.replay import Replayed
@@ -53,7 +54,7 @@ def print_replayed(objects: Sequence[Replayed]) -> None:
 
 def print_status(status: Status) -> None:
     """Print the newest session, coverage, skill and evidence, and what was withheld."""
-    record = status.record
+    record, footnote = status.record, Footnote.of(status.notes)
     print_source(record.source)
     print_line(
         f"Newest session {status.session}, {status.lag_sessions} behind; "
@@ -72,9 +73,10 @@ def print_status(status: Status) -> None:
     if record.shown_mode is None:
         print_line("No forecast has been realised yet.")
     else:
-        _print_mode(record.shown_mode, record.modes[record.shown_mode])
+        _print_mode(record.shown_mode, record.modes[record.shown_mode], footnote)
         print_scenarios(record)
-    _print_tickers(status)
+    _print_tickers(status, footnote)
+    footnote.print_below()
 
 
 def _list_others(record: TrackRecord) -> dict[str, list[str]]:
@@ -84,7 +86,7 @@ def _list_others(record: TrackRecord) -> dict[str, list[str]]:
     return {of: [t for t, version in others.items() if version == of] for of in versions}
 
 
-def _print_mode(mode: Mode, figures: ModeFigures) -> None:
+def _print_mode(mode: Mode, figures: ModeFigures, footnote: Footnote) -> None:
     sessions = count(figures.sessions, "session")
     span = f"{sessions} from {figures.first_session} to {figures.last_session}"
     if mode is Mode.LIVE:
@@ -94,8 +96,8 @@ def _print_mode(mode: Mode, figures: ModeFigures) -> None:
             f"Not live but made afterwards ({mode}): {span}; shows the mechanics, proves little",
             "yellow",
         )
-    _print_coverage(figures)
-    _print_skill(figures)
+    _print_coverage(figures, footnote)
+    _print_skill(figures, footnote)
     if figures.in_sample_sessions:
         print_line(_describe_in_sample(figures), "yellow")
         return
@@ -117,7 +119,7 @@ def _list_figures(figures: ModeFigures) -> list[tuple[str, Figures]]:
     return [*tickers.items(), (POOLED, figures.pooled)]
 
 
-def _print_coverage(figures: ModeFigures) -> None:
+def _print_coverage(figures: ModeFigures, footnote: Footnote) -> None:
     spans = ("60", "250")
     columns = tuple(f"Last {span}" for span in spans)
     numbers = ("Sessions", "Covered", *columns)
@@ -125,7 +127,8 @@ def _print_coverage(figures: ModeFigures) -> None:
     for ticker, of_ticker in _list_figures(figures):
         shares = of_ticker.coverage["95"]
         recent = (_format_share(shares[span]) for span in spans)
-        table.add_row(ticker, str(of_ticker.scored), f"{shares['all'].coverage:.1%}", *recent)
+        counts = (str(of_ticker.scored), f"{shares['all'].coverage:.1%}")
+        table.add_row(footnote.mark(ticker), *counts, *recent)
     print_whole(table)
     print_line("In brackets: where chance keeps an honest interval 19 times in 20.")
 
@@ -134,7 +137,7 @@ def _format_share(share: CoverageShare) -> str:
     return f"{share.coverage:.1%} [{share.lower:.1%} {share.upper:.1%}]"
 
 
-def _print_skill(figures: ModeFigures) -> None:
+def _print_skill(figures: ModeFigures, footnote: Footnote) -> None:
     names = ("All", "Last 60", "Last 250", "t", "Days to prove")
     spare = ("Days to prove", "t", "Last 60", "All")
     table = new_table("CRPS skill against", "", numbers=names, spare=spare)
@@ -142,7 +145,7 @@ def _print_skill(figures: ModeFigures) -> None:
         table.add_section()
         for ticker, of_ticker in _list_figures(figures):
             if spans := of_ticker.skill[baseline]:
-                table.add_row(LABELS[baseline], ticker, *_skill_cells(spans))
+                table.add_row(LABELS[baseline], footnote.mark(ticker), *_skill_cells(spans))
     print_whole(table)
     print_line(
         "Skill is 1 - CRPS / the baseline's, above 0 better, ± its standard error; t is "
@@ -170,7 +173,7 @@ def _format_recent_skill(score: SkillScore) -> str:
     return f"{score.skill:+.1%}" + (f" ± {error:.1%}" if isinstance(error, float) and error else "")
 
 
-def _print_tickers(status: Status) -> None:
+def _print_tickers(status: Status, footnote: Footnote) -> None:
     names = ("Ticker", "Newest forecast", "Withheld so far", "Bars revised")
     table = new_table(*names, spare=("Bars revised", "Withheld so far"))
     rows = [_describe_ticker(status, ticker) for ticker in sorted(status.tickers)]
@@ -181,8 +184,8 @@ def _print_tickers(status: Status) -> None:
             f"Of {count(len(status.tickers), 'ticker')}, {len(amiss):,} were withheld or revised; "
             f"the first {len(rows)} are below, --json has all, and forecaster status TICKER one"
         )
-    for row in rows:
-        table.add_row(*row)
+    for ticker, *cells in rows:
+        table.add_row(footnote.mark(ticker), *cells)
     print_whole(table)
 
 

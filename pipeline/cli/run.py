@@ -49,10 +49,10 @@ def run(
     json: options.Json = False,
 ) -> None:
     """Publish the forecasts of the last closed session, and show them. Safe to repeat."""
+    named = tickers != options.DEFAULT_TICKERS
+    universe_run.check_options(universe, shards, workers, tickers=named, renamed=bool(renamed))
     names, locked = options.parse_tickers(tickers), parse_lock(lock, options.now())
     former = parse_renamed(renamed, names)
-    beside = (bool(renamed), tickers != options.DEFAULT_TICKERS)
-    universe_run.check_options(universe, shards, workers, *beside)
     if universe is not None:
         setup = Setup(
             bars, check_bars, store, bundle, locked, sse, key, exchange, 60 * workers / rate

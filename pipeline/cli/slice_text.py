@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from pipeline.baselines.names import ISSUED, LABELS
 from pipeline.cli.console import new_table, print_line, print_whole
+from pipeline.cli.footnote import Footnote
 from pipeline.cli.plain import count
 from pipeline.grid import format_interval, format_price
 from pipeline.record.manifest import Mode
@@ -21,7 +22,7 @@ LEARNT = "in sample, for the model had learnt what came: {n} more, --in-sample c
 IN_SAMPLE_NOTE = "In sample: for {n} of these the model had learnt what came; they prove nothing."
 
 
-def print_slice(figures: Slice) -> None:
+def print_slice(figures: Slice, footnote: Footnote) -> None:
     """Print coverage and scores of a slice, what is mixed in it and what was left out of it."""
     if figures.pooled is None:
         return
@@ -34,8 +35,9 @@ def print_slice(figures: Slice) -> None:
         print_line(f"Mode: {MODES[mode]}", "" if mode is Mode.LIVE else "yellow")
     if figures.in_sample:
         print_line(IN_SAMPLE_NOTE.format(n=f"{figures.in_sample:,}"), "yellow")
-    _print_coverage(figures)
-    _print_scores(figures)
+    _print_coverage(figures, footnote)
+    _print_scores(figures, footnote)
+    footnote.print_below()
     print_line(f"Mean error: {100 * pooled.mean_error:+.3f} %, what came less what was predicted")
     if pooled.worst_miss:
         print_line(_describe_miss(pooled.worst_miss))
@@ -60,14 +62,15 @@ def _list_rows(figures: Slice) -> Iterator[tuple[str, SliceFigures]]:
         yield POOLED, figures.pooled
 
 
-def _print_coverage(figures: Slice) -> None:
+def _print_coverage(figures: Slice, footnote: Footnote) -> None:
     nominals = list(figures.pooled.coverage) if figures.pooled else []
     names = [f"{nominal} % covered" for nominal in nominals]
     important = [f"{nominal} % covered" for nominal in ("95", "80") if nominal in nominals]
     spare = [name for name in names if name not in important] + important[:0:-1]
     table = new_table("Ticker", numbers=("Forecasts", *names), spare=(*spare, "Forecasts"))
     for ticker, row in _list_rows(figures):
-        table.add_row(ticker, str(row.forecasts), *map(_format_share, row.coverage.values()))
+        shares = map(_format_share, row.coverage.values())
+        table.add_row(footnote.mark(ticker), str(row.forecasts), *shares)
     print_whole(table)
     print_line("In brackets: where chance keeps an honest interval 19 times in 20.")
     if len(figures.tickers) > MOST_TICKERS:
@@ -78,14 +81,14 @@ def _format_share(share: CoverageShare) -> str:
     return f"{share.coverage:.1%} [{share.lower:.1%} {share.upper:.1%}]"
 
 
-def _print_scores(figures: Slice) -> None:
+def _print_scores(figures: Slice, footnote: Footnote) -> None:
     names = [name for name in ISSUED if any(name in row.against for _, row in _list_rows(figures))]
     ratios = tuple(f"/ {LABELS[name]}" for name in names)
     for title, score in SCORES.items():
         table = new_table("Ticker", numbers=(title, *ratios), spare=(*ratios[:-1], title))
         for ticker, row in _list_rows(figures):
             against = (_format_ratio(row, name, score) for name in names)
-            table.add_row(ticker, f"{100 * getattr(row, score):.3f}", *against)
+            table.add_row(footnote.mark(ticker), f"{100 * getattr(row, score):.3f}", *against)
         print_whole(table)
     print_line(
         "In per cent of the price, lower is better; / a baseline: ours over its, on the same rows."

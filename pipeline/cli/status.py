@@ -10,6 +10,7 @@ import msgspec
 import typer
 
 from pipeline.cli import console, options, record_text, selecting
+from pipeline.cli.footnote import Footnote
 from pipeline.cli.plain import name_few
 from pipeline.cli.slice_text import describe_left_out, print_slice
 from pipeline.cli.universe_record import show_status
@@ -100,13 +101,15 @@ def _print_slice(figures: Slice, wanted: Selection, store: ObjectStore, *, json:
     if json:
         console.print_json(asdict(figures) | {"absent": absent})
         return
+    notes: list[Note] = []
     if (head := find_head(store)) is not None:
+        notes = _list_unproven(store, head.manifest.session, figures)
         console.print_source(head.manifest.source)
-        for note in _list_unproven(store, head.manifest.session, figures):
+        for note in notes:
             console.print_line(f"Note: {note.text}", "yellow")
     if absent:
         console.print_line(f"None realised here of {name_few(absent)}", "yellow")
-    print_slice(figures)
+    print_slice(figures, Footnote.of(notes))
 
 
 def _list_unproven(store: ObjectStore, session: date, figures: Slice) -> list[Note]:

@@ -8,12 +8,15 @@ from datetime import date
 
 from pipeline.cli import console, options
 from pipeline.cli.universe_run import describe_session, print_ended, require_all
-from pipeline.cli.universe_shards import Ended, Setup, Task, run_shards
+from pipeline.cli.universe_shards import Ended, Setup, Task, group_by_reason, run_shards
 from pipeline.errors import ConfigError, ForecasterError
 from pipeline.jobs.backfill.run import backfill
+from pipeline.jobs.daily_job import DailyJob
+from pipeline.jobs.daily_summary import find_withheld
 from pipeline.jobs.universe.gather import gather
 from pipeline.jobs.universe.layout import Layout
 from pipeline.record.chain import find_head
+from pipeline.record.manifest import read_manifests
 
 ISSUED, NOTHING_TO_DO = "issued", "nothing_to_do"
 
@@ -61,10 +64,15 @@ def backfill_shard(task: BackfillTask) -> Ended:
         last = job.calendar.last_closed(task.at)
         sessions = backfill(job, task.first, last, task.now, lambda done, total: None)
         head = find_head(job.store)
+        withheld = _read_withheld(job, head.manifest.session) if head else {}
     except ForecasterError as exc:
         return Ended("failed", failure=f"{type(exc).__name__}: {exc}")
     newest = head.manifest.session if head else None
-    return Ended(ISSUED if sessions else NOTHING_TO_DO, sessions, session=newest)
+    return Ended(ISSUED if sessions else NOTHING_TO_DO, sessions, withheld, session=newest)
+
+
+def _read_withheld(job: DailyJob, session: date) -> dict[str, list[str]]:
+    return group_by_reason(find_withheld(job.tickers, read_manifests(job.store, session)))
 
 
 def _find_newest(ended: Mapping[int, Ended]) -> date | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import ceil, floor, log10
 from typing import Annotated
 
 import typer
@@ -13,6 +14,7 @@ from pipeline.jobs.universe.members import read_universe
 from pipeline.jobs.universe.plan import Plan, plan_universe
 from pipeline.wiring import open_store
 
+LEAST_PRICE = 0.001  # USD; of less, a thousand are priced
 EXAMPLE = "forecaster plan --universe universe.csv"
 
 File = Annotated[
@@ -53,15 +55,28 @@ def _print(plan: Plan) -> None:
     )
     console.print_line(
         f"Source    {count(plan.requests, 'request')} a session where it is asked ticker by "
-        f"ticker: {plan.minutes:,.0f} minutes at {plan.rate:g} a minute; a file is read once a "
-        "shard"
+        f"ticker: {count(ceil(plan.minutes), 'minute')} at {plan.rate:g} a minute; a file is read "
+        "once a shard"
     )
     console.print_line(
         f"Function  {plan.seconds:,.0f} s of the largest shard beside its source, of 900 that "
         f"there are; {plan.runs} runs a session"
     )
-    table = console.new_table("A month", numbers=("How much", "USD each", "USD"))
+    table = console.new_table("A month", numbers=("How much", "At USD", "USD"))
     for cost in plan.costs:
-        table.add_row(cost.what, f"{cost.amount:,.0f}", f"{cost.price:.3g}", f"{cost.usd:,.3f}")
-    table.add_row("all, without free allowances", "", "", f"{plan.usd:,.3f}")
+        cells = (_format(cost.amount), _format_price(cost.price), f"{cost.usd:,.4f}")
+        table.add_row(cost.what, *cells)
+    table.add_row("all, without free allowances", "", "", f"{plan.usd:,.4f}")
     console.print_whole(table)
+
+
+def _format(amount: float) -> str:
+    """Return an amount in as many decimals as it needs for two digits."""
+    if amount >= 10 or not amount:
+        return f"{amount:,.0f}"
+    return f"{amount:.{1 - floor(log10(amount))}f}"
+
+
+def _format_price(price: float) -> str:
+    """Return a price of one, or as price lists have it of a thousand."""
+    return f"{price:g} each" if price >= LEAST_PRICE else f"{1000 * price:g} for 1,000"

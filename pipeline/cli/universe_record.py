@@ -12,7 +12,7 @@ from pipeline.cli.progress import counting_bar
 from pipeline.cli.verified_text import print_beside, print_unmade
 from pipeline.errors import StoreError
 from pipeline.jobs.status import Status, read_status
-from pipeline.jobs.universe.shards import list_begun
+from pipeline.jobs.universe.shards import list_shard_stores
 from pipeline.jobs.universe.verify import VerifiedUniverse, verify_universe
 from pipeline.jobs.verify import Scope, Verified
 from pipeline.ports import ObjectStore
@@ -58,7 +58,7 @@ def show_status(root: ObjectStore, terms: UniverseTerms, now: datetime, *, json:
     """Show where each shard of a universe stands; raises StoreError where none has begun."""
     calendar = options.open_calendar(terms.calendar)
     statuses: dict[int, Status | str] = {}
-    for number, store in list_begun(root).items():
+    for number, store in list_shard_stores(root).items():
         try:
             statuses[number] = read_status(store, calendar, now)
         except StoreError as exc:

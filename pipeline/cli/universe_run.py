@@ -15,7 +15,7 @@ from pipeline.cli.universe_shards import Ended, Setup, Task, find_failed, run_sh
 from pipeline.errors import ConfigError, ForecasterError
 from pipeline.jobs.universe.gather import gather, list_shards
 from pipeline.jobs.universe.layout import Layout, open_layout
-from pipeline.jobs.universe.members import Universe, read_universe
+from pipeline.jobs.universe.members import RENAMED, Universe, read_universe
 from pipeline.record.sharding import MOST_SHARDS, name_shard
 from pipeline.record.universe_session import UniverseSession
 from pipeline.record.universe_terms import read_universe_terms
@@ -37,16 +37,26 @@ DEFAULT_RATE = 120.0
 Workers = Annotated[int, typer.Option(min=1, help="Processes that run shards side by side.")]
 
 
-def check_options(universe: str | None, shards: int | None, workers: int, *beside: bool) -> None:
+def check_options(
+    universe: str | None,
+    shards: int | None,
+    workers: int,
+    *,
+    tickers: bool = False,
+    renamed: bool = False,
+) -> None:
     """Raise ConfigError for options that do not go with a universe, or with none.
 
-    `beside` says whether there are tickers or names of their own.
+    `tickers` and `renamed` say whether the options of these names are there.
     """
     if universe is None and (shards is not None or workers != 1):
         raise ConfigError("--shards, --workers: expected --universe beside them, got none")
-    if universe is not None and any(beside):
+    if universe is not None and tickers:
+        raise ConfigError("--tickers: expected none beside --universe, whose file lists them")
+    if universe is not None and renamed:
         raise ConfigError(
-            "--universe: expected no --tickers and --renamed beside it: the file has both"
+            f"--renamed: expected none beside --universe, whose file says it: the former name in "
+            f"the column {RENAMED}, in the row of the new one"
         )
 
 
@@ -111,9 +121,12 @@ def print_ended(ended: Mapping[int, Ended], published: str = "Published now") ->
     """Print how the work on each shard ended; `published` says what its count is of."""
     table = console.new_table("Shard", "Outcome", numbers=(published, "Withheld"))
     table.add_names(["What went wrong"])
+    sums = [0, 0]
     for number, each in ended.items():
-        counts = (f"{each.published:,}", f"{each.withheld:,}")
-        table.add_row(name_shard(number), each.outcome, *counts, each.failure or "")
+        counts = (each.published, sum(map(len, each.withheld.values())))
+        sums = [before + n for before, n in zip(sums, counts, strict=True)]
+        table.add_row(name_shard(number), each.outcome, *(f"{n:,}" for n in counts), each.amiss)
+    table.add_row("all", "", *(f"{n:,}" for n in sums), "")
     console.print_whole(table)
 
 
@@ -121,8 +134,9 @@ def describe_session(gathered: UniverseSession, store: str) -> str:
     """Return in a line what a universe has of a session."""
     reasons = ", ".join(f"{reason} {n:,}" for reason, n in gathered.withheld.items())
     withheld = f"{sum(gathered.withheld.values()):,} withheld"
+    absent = f"; {count(len(gathered.absent), 'shard')} without it" if gathered.absent else ""
     return (
         f"{gathered.session}: {count(gathered.published, 'ticker')} published, {withheld}"
         f"{f' ({reasons})' if reasons else ''}, in {count(len(gathered.gathered), 'shard')} of "
-        f"{store}"
+        f"{store}{absent}"
     )

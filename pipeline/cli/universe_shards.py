@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import TypeVar
 
 from pipeline.adapters.aws.s3_options import Lock
 from pipeline.cli import options
+from pipeline.cli.plain import name_few
 from pipeline.cli.progress import counting_bar
 from pipeline.errors import ForecasterError, IncompleteRun
 from pipeline.jobs import daily
@@ -19,6 +20,8 @@ from pipeline.jobs.universe.layout import Layout
 from pipeline.jobs.universe.members import Universe
 from pipeline.ports import ObjectStore
 from pipeline.wiring import daily_job, open_store
+
+FEW = 3  # tickers of a reason that are named in a shard's line
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,14 +82,29 @@ T = TypeVar("T", bound=Task)
 class Ended:
     """How the work on a shard ended; `failure` is what stopped it, None where nothing did.
 
-    `published` counts tickers of a run, sessions of a backfill; `session` is its newest one.
+    `published` counts tickers of a run, sessions of a backfill; `session` is its newest one, and
+    `withheld` has the tickers by reason that are without a forecast of it.
     """
 
     outcome: str
     published: int = 0
-    withheld: int = 0
+    withheld: Mapping[str, Sequence[str]] = field(default_factory=dict)
     failure: str | None = None
     session: date | None = None
+
+    @property
+    def amiss(self) -> str:
+        """What went wrong in words: the failure, else who is withheld and why."""
+        few = (f"{reason}: {name_few(of, FEW)}" for reason, of in self.withheld.items())
+        return self.failure or "; ".join(few)
+
+
+def group_by_reason(withheld: Mapping[str, str]) -> dict[str, list[str]]:
+    """Return which tickers are withheld for each reason."""
+    reasons: dict[str, list[str]] = {}
+    for ticker, reason in sorted(withheld.items()):
+        reasons.setdefault(reason, []).append(ticker)
+    return dict(sorted(reasons.items()))
 
 
 def run_shard(task: Task) -> Ended:
@@ -96,8 +114,9 @@ def run_shard(task: Task) -> Ended:
         summary = daily.run(job, task.at, task.now)
     except ForecasterError as exc:
         return Ended("failed", failure=f"{type(exc).__name__}: {exc}")
-    counts = len(summary.published), len(summary.withheld)
-    ended = Ended(summary.outcome.value, *counts, session=summary.session)
+    withheld = group_by_reason(summary.withheld)
+    published = len(summary.published)
+    ended = Ended(summary.outcome.value, published, withheld, session=summary.session)
     try:
         summary.require_any(job.tickers)
     except IncompleteRun as exc:

@@ -5,7 +5,7 @@ A forecast that is made all the same, but of worse bars than the model had learn
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from enum import StrEnum
 
@@ -61,6 +61,11 @@ class Note(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         more = f" and {len(self.tickers) - NAMED:,} more" if len(self.tickers) > NAMED else ""
         named = ", ".join(self.tickers[:NAMED]) + more
         return f"{named}: {self.message}" if named else self.message
+
+
+def find_unproven(notes: Iterable[Note]) -> frozenset[str]:
+    """Return the tickers of which a note says that the model was not proven on them."""
+    return frozenset(t for note in notes if note.code == NoteCode.UNPROVEN for t in note.tickers)
 
 
 def find_notes(

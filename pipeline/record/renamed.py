@@ -31,8 +31,8 @@ def select_renamed(
     for name, old in new.items():
         if old not in known:
             raise RequestError(
-                f"{old}={name}: expected {old} on the record, found neither; without --renamed "
-                f"{name} starts as a new ticker does"
+                f"{old}={name}: expected {old} on the record, found neither; where nobody says "
+                f"that it was renamed, {name} starts as a new ticker does"
             )
     return new
 

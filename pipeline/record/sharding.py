@@ -15,7 +15,10 @@ from dataclasses import dataclass
 from pipeline.ports import ObjectStore, WriteTimes
 
 OF_UNIVERSE = re.compile(r"shard=[0-9]{4}/|universe/|universe\.json$")
-# What a request about several tickers is expected to be of.
+# What is asked about several tickers is expected to be of: their forecasts, and their scenarios.
+OF_ONE_RECORD = (
+    "tickers of one shard, for each has a record of its own: ask of each shard by itself"
+)
 OF_ONE_SHARD = "tickers of one shard, for each has scenarios of its own"
 MOST_SHARDS = 10_000  # four digits, so that folders sort
 

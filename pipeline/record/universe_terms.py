@@ -14,7 +14,7 @@ import msgspec
 from pipeline.encoding import from_json, to_json
 from pipeline.errors import StoreError
 from pipeline.ports import ObjectStore
-from pipeline.record.keys import SHARD, UNIVERSE
+from pipeline.record.keys import SHARD, STORE, UNIVERSE
 from pipeline.record.manifest import SCHEMA_VERSION, check_version
 from pipeline.record.objects import create_or_adopt
 from pipeline.record.sharding import MOST_SHARDS, ShardStore
@@ -58,6 +58,15 @@ def decode_universe_terms(data: bytes, where_from: str) -> UniverseTerms:
     """Return the terms in `data`; raises StoreError if they are none, or of another schema."""
     check_version(data, where_from)
     return from_json(data, UniverseTerms, where_from, "the terms of a universe")
+
+
+def require_no_record(root: ObjectStore) -> None:
+    """Raise StoreError where a universe's store has a record of its own beside the shards'."""
+    if root.read(STORE) is not None:
+        raise StoreError(
+            f"{root.url(STORE)}: expected a store of a universe, found one of a record, which goes "
+            "on without one; a universe needs another store"
+        )
 
 
 def fix_universe_terms(root: ObjectStore, terms: UniverseTerms) -> None:

@@ -75,8 +75,8 @@ def start(cloud: Cloud, time: str, **more: Any) -> Any:
     """Start the state machine and wait; gives how the execution ended."""
     states = cloud.client("stepfunctions")
     asked = json.dumps({"time": time, **more})
-    begun = states.start_execution(stateMachineArn=MACHINE, input=asked)["executionArn"]
-    return ended(cloud, begun)
+    execution = states.start_execution(stateMachineArn=MACHINE, input=asked)["executionArn"]
+    return ended(cloud, execution)
 
 
 def ended(cloud: Cloud, execution: str) -> Any:
@@ -138,7 +138,7 @@ def test_what_is_missing_is_run_once_the_source_answers_and_nothing_else_changes
     """ministack redrives nothing, so the same execution is begun anew under another name."""
     before = stored(cloud)
     (cloud.faults / "throttle-0002").unlink()
-    assert start(cloud, TIME, begun=True)["status"] == "SUCCEEDED"
+    assert start(cloud, TIME, named=True)["status"] == "SUCCEEDED"
     after = stored(cloud)
     changed = {key for key in before if before[key] != after[key]}
     assert {key.split("/")[1] for key in changed} <= {"universe"}

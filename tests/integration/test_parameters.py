@@ -78,6 +78,7 @@ REFUSED = {
     "logDays": "31", "apiKeySha256": "c0ffee", "front": "on", "domain": "https://a.example",
     "certificate": "arn:aws:acm:eu-west-1:1:certificate/c", "waf": "on", "webAcl": "arn:aws:waf",
     "originSha256": "c0ffee", "universe": "universe.csv", "shards": "0", "shardConcurrency": "many",
+    "rate": "0", "renamed": "META",
 }  # fmt: skip
 TAKEN = {
     "image": "prebuilt", "imageUri": "r.example/n@sha256:" + "a" * 64, "storage": "kept",
@@ -91,6 +92,7 @@ TAKEN = {
     "certificate": "arn:aws:acm:us-east-1:1:certificate/c",
     "webAcl": "arn:aws:wafv2:us-east-1:1:global/webacl/n/i", "originSha256": "a" * 64,
     "universe": "s3://lists/us/universe.csv", "shards": "40", "shardConcurrency": "20",
+    "rate": "6000", "renamed": "FB=SPY, A.B=QQQ",
 }  # fmt: skip
 # What a value asks of others, and a set of parameters that lacks it.
 TOGETHER = {
@@ -110,6 +112,9 @@ APART = [
     ["front=cloudfront", "auth=iam"],
     ["domain", "domain=a.example", "front=cloudfront"],
     ["domain", "domain=a.example", f"certificate={TAKEN['certificate']}"],
+    ["renamed", "renamed=FB=META"],
+    ["renamed", "renamed=QQQ=SPY"],
+    ["renamed", "renamed=FB=SPY", "universe=s3://lists/us/universe.csv"],
     ["waf=rate"],
     ["waf=given", "front=cloudfront"],
     ["waf=given", f"webAcl={TAKEN['webAcl']}"],

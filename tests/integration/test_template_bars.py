@@ -33,7 +33,8 @@ def settings_of(packaged: Any) -> DailySettings:
 def test_bars_from_elsewhere_give_no_right(tmp_path: Path, params: dict[str, str]) -> None:
     packaged = template(package(tmp_path, **params))
     assert "ReadBars" not in packaged["Resources"]
-    assert settings_of(packaged).check_bars is None
+    settings = settings_of(packaged)
+    assert (settings.check_bars, settings.rate, settings.renamed) == (None, None, {})
 
 
 @pytest.mark.parametrize("end", ["", "/"])
@@ -60,3 +61,9 @@ def test_a_second_source_is_read_beside_the_first(tmp_path: Path) -> None:
     assert objects_of(read_policy(packaged))[0] == "arn:aws:s3:::others/closes.parquet"
     settings = settings_of(packaged)
     assert (settings.bars, settings.check_bars) == ("yahoo", "s3://others/closes.parquet")
+
+
+def test_the_function_has_the_rate_and_the_renames_that_a_deployment_names(tmp_path: Path) -> None:
+    packaged = template(package(tmp_path, rate="60", tickers="SPY,META", renamed="FB=META"))
+    settings = settings_of(packaged)
+    assert (settings.rate, settings.renamed) == (60, {"META": "FB"})

@@ -347,7 +347,7 @@ def test_a_second_start_for_the_same_time_is_refused_by_its_name_and_harmless(
     assert begin["Parameters"]["StateMachineArn.$"] == "$$.StateMachine.Id"
     # What it is told it hands on.
     assert begin["Parameters"]["Input.$"] == (
-        "States.JsonMerge($, States.StringToJson('{\"begun\":true}'), false)"
+        "States.JsonMerge($, States.StringToJson('{\"named\":true}'), false)"
     )
     assert begin["Retry"][0]["MaxAttempts"] == 0
     exists = ["StepFunctions.ExecutionAlreadyExistsException"]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from handlers.local.invoke import LocalContext
 from pipeline.errors import RequestError
 from pipeline.forecasting.model import Model
 from pipeline.jobs.replay import replay
@@ -17,7 +18,7 @@ from pipeline.record.manifest import Mode, RunManifest, read_manifests
 from pipeline.record.notes import NoteCode
 from pipeline.record.state import State
 from pipeline.record.vintage import read_vintage
-from tests.support.commands import BEFORE, SESSION, Forecaster, assert_refused
+from tests.support.commands import BEFORE, SESSION, ColdStart, Forecaster, assert_refused
 from tests.support.fakes import MemoryObjects
 from tests.support.records import (
     CALENDAR,
@@ -189,6 +190,21 @@ def test_a_ticker_is_renamed_on_the_command_line(forecaster: Forecaster, bars: P
         assert "META: was QQQ, with whose gains it starts" in " ".join(answer.out.split())
 
 
+def test_a_ticker_is_renamed_by_the_function_whose_setting_may_stay(
+    forecaster: Forecaster, bars: Path, cold_start: ColdStart
+) -> None:
+    assert forecaster(*RUN, BEFORE, "--tickers", "SPY,QQQ").code == 0
+    (bars / "QQQ.csv").rename(bars / "META.csv")
+    environ = {"FORECASTER_TICKERS": "SPY,META", "FORECASTER_RENAMED": "QQQ=META"}
+    daily = cold_start({**environ, "FORECASTER_STORE": "store", "FORECASTER_BARS": "bars"})
+    event = {"time": f"{SESSION}T23:00:00Z"}
+    answers = [daily.handler(event, LocalContext()) for _ in range(2)]
+    assert [answer["published"] for answer in answers] == [["META", "SPY"], []]
+    assert [answer["withheld"] for answer in answers] == [{}, {}]
+    notes = " ".join(forecaster("show").out.split())
+    assert "META: was QQQ, with whose gains it starts" in notes
+
+
 @pytest.mark.parametrize(
     ("said", "refusal"),
     [
@@ -214,7 +230,7 @@ def test_who_serves_a_ticker_and_that_nothing_is_proven_of_it_is_said(
 ) -> None:
     (bars / "QQQ.csv").rename(bars / "META.csv")
     for day in (BEFORE, SESSION):
-        forecaster(*RUN, day, "--tickers", "SPY,META")
+        run = forecaster(*RUN, day, "--tickers", "SPY,META")
     others = forecaster("status", "--json").document["record"]["others"]
     assert list(others) == ["META"]
     unproven = "Note: META: not among the tickers that the model was proven on"
@@ -224,6 +240,14 @@ def test_who_serves_a_ticker_and_that_nothing_is_proven_of_it_is_said(
     for answer, so in ((whole, 1), (shown, 1), (slices["META"], 1), (slices["SPY"], 0)):
         assert answer.code == 0
         assert " ".join(answer.out.split()).count(unproven) == so
+    # The mark is in each row of its tables, and its meaning once below them.
+    marked = ((run, 5), (shown, 5), (whole, 5), (slices["META"], 3), (slices["SPY"], 0))
+    for answer, rows in marked:
+        lines = [line.strip() for line in answer.out.splitlines()]
+        assert sum("META * " in line for line in lines) == rows
+        assert not any(line.startswith("META  ") or "SPY *" in line for line in lines)
+        legend = "* not among the tickers that the model was proven on"
+        assert lines.count(legend) == min(rows, 1)
     page = Path("store/index.html").read_text("utf-8")
     assert unproven in page
     assert others["META"] in page

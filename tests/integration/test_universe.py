@@ -158,7 +158,9 @@ class TestCommandLine:
     @pytest.mark.parametrize(
         ("options", "words"),
         [
-            (("--tickers", "SPY"), "expected no --tickers and --renamed beside it"),
+            (("--tickers", "SPY"), "--tickers: expected none beside --universe"),
+            (("--renamed", "FB=META"), "--renamed: expected none beside --universe, whose file"),
+            (("--renamed", "FB=META"), "the column renamed_from, in the row of the new one"),
             (("--calendar", "XLON"), "expected calendar XNYS"),
         ],
     )
@@ -225,7 +227,9 @@ class TestReaders:
             assert expected in answer.err if expected else answer.code == 0, answer
         risk = ("risk", "--position", "SPY=100", "--position", "QQQ=10", "--store", "store")
         words = ("expected tickers of one shard", "shard=0001: QQQ; shard=0002: SPY")
-        assert_refused(forecaster(*risk), 1, *words)
+        assert_refused(forecaster(*risk), 1, *words, "scenarios of its own")
+        show = forecaster("show", "SPY", "QQQ", "--store", "store")
+        assert_refused(show, 1, *words, "a record of its own: ask of each shard by itself")
         answer = forecaster("show", "--store", "store")
         assert_refused(answer, 2, "of a universe; say a shard of it as store/shard=0000")
 
@@ -363,6 +367,7 @@ class TestBackfill:
         assert (answer.code, answer.err) == (0, "")
         rows = [line.split() for line in answer.out.splitlines() if line.startswith(" shard")]
         assert [row[:3] for row in rows] == [[shard, "issued", "4"] for shard in SHARDS]
+        assert [row[3:] for row in rows] == [["0"]] * 3
         assert "2025-06-02: 4 tickers published, 0 withheld, in 3 shards of store" in answer.out
         before = digests(Path("store"))
         again = forecaster(*self.BACKFILL, "--workers", "2", "--json")
@@ -379,14 +384,3 @@ class TestBackfill:
     def test_a_span_that_ends_before_it_begins_is_refused(self, forecaster: Forecaster) -> None:
         answer = forecaster("backfill", *RUN[1:], "--from", "2025-06-03", "--to", "2025-06-02")
         assert_refused(answer, 2, "--from: expected a date not after 2025-06-02")
-
-
-@pytest.mark.usefixtures("file")
-def test_a_plan_needs_no_store_and_no_source(forecaster: Forecaster) -> None:
-    answer = forecaster("plan", "--universe", "u.csv", "--shards", "4", "--rate", "60")
-    assert (answer.code, answer.err) == (0, "")
-    assert "4 tickers in 3 shards, the largest of 2" in answer.out
-    assert "7 requests a session" in answer.out
-    document = forecaster("plan", "--universe", "u.csv", "--json").document
-    assert (document["shards"], document["requests"]) == (1, 5)
-    assert not Path("store").exists()

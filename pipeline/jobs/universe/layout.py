@@ -16,6 +16,7 @@ from pipeline.record.universe_terms import (
     fix_shard_terms,
     fix_universe_terms,
     read_universe_terms,
+    require_no_record,
 )
 
 PER_SHARD = 250  # tickers of a shard, where nobody says how many shards there are
@@ -86,13 +87,15 @@ def open_layout(
     ConfigError
         When the universe is of another exchange than `calendar`.
     StoreError
-        When the store's universe is of another source, exchange or number of shards.
+        When the store's universe is of another source, exchange or number of shards, or it has a
+        record of its own.
     """
     if universe.calendar not in (None, calendar):
         raise ConfigError(
             f"universe: expected tickers of {calendar}, got {universe.calendar}; say --calendar "
             f"{universe.calendar}, or FORECASTER_CALENDAR"
         )
+    require_no_record(root)
     if shards is None:
         stored = read_universe_terms(root)
         shards = stored.shards if stored else count_shards(len(universe.members))

@@ -10,7 +10,7 @@ from pipeline.encoding import from_json, to_json
 from pipeline.errors import StoreError
 from pipeline.jobs.chain_check import Finding, Problem
 from pipeline.jobs.noted import NotedDigest
-from pipeline.jobs.universe.shards import list_begun
+from pipeline.jobs.universe.shards import list_shard_stores
 from pipeline.ports import ObjectStore
 from pipeline.record.grammar import list_keys
 from pipeline.record.keys import RUNS
@@ -54,7 +54,9 @@ def list_to_verify(root: ObjectStore, time: str) -> list[ListedShard]:
     Whatever the universe's file says now: a shard whose tickers have all left it keeps its record,
     and one that has not run yet has none.
     """
-    on_record = {number for number, store in list_begun(root).items() if list_keys(store, RUNS)}
+    on_record = {
+        number for number, store in list_shard_stores(root).items() if list_keys(store, RUNS)
+    }
     numbers = sorted(on_record | read_noted(root).digests.keys())
     listed = [ListedShard(number, time) for number in numbers]
     root.replace(TO_VERIFY, to_json(listed))

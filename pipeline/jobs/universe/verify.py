@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from pipeline.jobs.chain_check import Finding, Problem
 from pipeline.jobs.universe.noted import read_noted
-from pipeline.jobs.universe.shards import list_begun
+from pipeline.jobs.universe.shards import list_shard_stores
 from pipeline.jobs.verify import Scope, Verified, verify
 from pipeline.ports import Calendar, ObjectStore, Tables
 from pipeline.record.keys import STORE
@@ -73,13 +73,13 @@ def verify_universe(
     `progress` is called with (shards checked, in all); `has_time` says before each one whether
     there is any left.
     """
-    noted, begun, verified = read_noted(root), list_begun(root), dict[str, Verified]()
+    noted, shards, verified = read_noted(root), list_shard_stores(root), dict[str, Verified]()
     missing = [
         Finding(Problem.MISSING, name_shard(number), "a session was gathered of it")
-        for number in sorted(noted.digests.keys() - begun.keys())
+        for number in sorted(noted.digests.keys() - shards.keys())
     ]
     stores: dict[str, ObjectStore] = {ROOT: root} if root.read(STORE) is not None else {}
-    stores |= {name_shard(number): store for number, store in begun.items()}
+    stores |= {name_shard(number): store for number, store in shards.items()}
     of_shards = {name_shard(number): digests for number, digests in noted.digests.items()}
     for name, store in stores.items():
         if not has_time():

@@ -252,3 +252,34 @@ def test_a_rate_is_requests_a_minute(text: str, rate: float | None) -> None:
 def test_what_is_no_rate_is_refused(text: str) -> None:
     with pytest.raises(ConfigError, match="FORECASTER_RATE: expected requests a minute, 1 to 6000"):
         read(FORECASTER_RATE=text)
+
+
+@pytest.mark.parametrize(
+    ("text", "renamed"),
+    [("FB=META", {"META": "FB"}), (" fb=meta , A=SPY", {"META": "FB", "SPY": "A"}), ("none", {})],
+)
+def test_renames_are_said_as_on_the_command_line(text: str, renamed: dict[str, str]) -> None:
+    assert read(FORECASTER_TICKERS="SPY,META", FORECASTER_RENAMED=text).renamed == renamed
+
+
+@pytest.mark.parametrize(
+    "text", ["", "META", "FB=GOOG", "SPY=META", "META=META", "FB=META,A=META", "A=B=C", "FB=META;"]
+)
+def test_what_is_no_rename_of_the_tickers_is_refused(text: str) -> None:
+    with pytest.raises(ConfigError, match="FORECASTER_RENAMED: expected old and new names as FB="):
+        read(FORECASTER_TICKERS="SPY,META", FORECASTER_RENAMED=text)
+
+
+def test_a_universe_says_its_renames_itself(tmp_path: Path) -> None:
+    file = tmp_path / "u.csv"
+    file.write_text("ticker\nSPY\n")
+    environ = {"FORECASTER_UNIVERSE": str(file), "FORECASTER_TICKERS": "META"}
+    assert read(**environ, FORECASTER_RENAMED="none").renamed == {}
+    with pytest.raises(ConfigError, match="FORECASTER_RENAMED: expected none with FORECASTER_UNIV"):
+        read(**environ, FORECASTER_RENAMED="FB=META")
+
+
+def test_of_tickers_that_are_none_only_that_is_said() -> None:
+    with pytest.raises(ConfigError) as raised:
+        read(FORECASTER_TICKERS="?", FORECASTER_RENAMED="FB=META")
+    assert "FORECASTER_RENAMED" not in str(raised.value)
