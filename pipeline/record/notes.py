@@ -5,7 +5,7 @@ A forecast that is made all the same, but of worse bars than the model had learn
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from enum import StrEnum
 
@@ -46,6 +46,7 @@ class NoteCode(StrEnum):
     UNPROVEN = "unproven"
     SHORT_HISTORY = "short_history"
     RENAMED = "renamed"
+    INDEPENDENT = "independent"
 
 
 class Note(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -125,6 +126,11 @@ def _list_days(sessions: Sequence[date]) -> str:
 def select_notes(notes: Sequence[Note], ticker: str) -> tuple[Note, ...]:
     """Return the notes that are about a ticker."""
     return tuple(note for note in notes if not note.tickers or ticker in note.tickers)
+
+
+def find_noted(notes: Iterable[Note], code: NoteCode) -> frozenset[str]:
+    """Return the tickers that notes with a code are about."""
+    return frozenset(ticker for note in notes if note.code == code for ticker in note.tickers)
 
 
 def _check_vix(vix: RawBars | None, expected: Sequence[date]) -> Iterator[Note]:
