@@ -5,11 +5,9 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-import msgspec
 import numpy as np
 import pytest
 
-from pipeline.forecasting.bundle import ModelBundle, StoredTemplate
 from pipeline.forecasting.model import Model
 from pipeline.jobs.remake_check import Sample
 from pipeline.jobs.replay import replay
@@ -24,6 +22,7 @@ from pipeline.serving.answer_risk import answer_risk
 from pipeline.serving.cached_views import CachedViews
 from pipeline.serving.questions import RiskRequest
 from pipeline.views.scenario_view import parse_scenarios
+from tests.support.bundles import with_template
 from tests.support.fakes import MemoryObjects
 from tests.support.records import (
     CALENDAR,
@@ -57,12 +56,6 @@ def run_on(model: Model, *parts: tuple[str, ...], of: tuple[str, ...] = NEWER) -
         read |= set(tickers)
         run_day(model, store, LAST, market(sorted(read)), tickers=of)
     return store
-
-
-def with_template(model: Model, kept: StoredTemplate | msgspec.UnsetType) -> Model:
-    """Return the model in a bundle that keeps this template, or none."""
-    manifest = msgspec.structs.replace(model.manifest, template=kept)
-    return Model(ModelBundle(manifest, model.bundle.onnx))
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +95,7 @@ def test_it_is_made_again_alike(store: MemoryObjects) -> None:
 
 
 def test_a_backfill_says_so_too(model: Model) -> None:
-    bare = with_template(model, msgspec.UNSET)
+    bare = with_template(model)
     assert named(backfilled(bare, *SPAN)) == named(run_days(bare, SPAN)) == [("QQQ", "SPY")]
 
 
