@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from pipeline.cli.console import print_line
-from pipeline.record.notes import Note, find_unproven
+from pipeline.record.notes import Note, NoteCode, find_noted
 from pipeline.record.proven import UNPROVEN
 
 MARK = "*"
@@ -23,7 +23,7 @@ class Footnote:
     @classmethod
     def of(cls, notes: Iterable[Note]) -> Self:
         """Return the footnote of a session, by its notes."""
-        return cls(find_unproven(notes))
+        return cls(find_noted(notes, NoteCode.UNPROVEN))
 
     def mark(self, ticker: str) -> str:
         """Return a ticker as a table names it."""

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from pipeline.cli.console import FEW, new_table, print_line, print_lines, print_whole
 from pipeline.cli.plain import count
+from pipeline.record.independent import INDEPENDENT
+from pipeline.record.notes import Note, NoteCode
 from pipeline.serving.question_answers import (
     HorizonRisk,
     ProbabilityAnswer,
@@ -25,6 +27,8 @@ def print_risk(answer: RiskAnswer, horizon: int) -> None:
         f"Book at the close of {answer.origin_date}: gross {_money(answer.gross)}, net "
         f"{_money(answer.net)}{leverage}; {count(answer.scenarios, 'scenario')}"
     )
+    if answer.independent:
+        print_line(Note(NoteCode.INDEPENDENT, INDEPENDENT, answer.independent).text, "yellow")
     _print_tails("VaR", answer.horizons)
     _print_tails("ES", answer.horizons)
     shown = answer.horizons[horizon - 1]

@@ -46,6 +46,7 @@ class NoteCode(StrEnum):
     UNPROVEN = "unproven"
     SHORT_HISTORY = "short_history"
     RENAMED = "renamed"
+    INDEPENDENT = "independent"
 
 
 class Note(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -61,11 +62,6 @@ class Note(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         more = f" and {len(self.tickers) - NAMED:,} more" if len(self.tickers) > NAMED else ""
         named = ", ".join(self.tickers[:NAMED]) + more
         return f"{named}: {self.message}" if named else self.message
-
-
-def find_unproven(notes: Iterable[Note]) -> frozenset[str]:
-    """Return the tickers of which a note says that the model was not proven on them."""
-    return frozenset(t for note in notes if note.code == NoteCode.UNPROVEN for t in note.tickers)
 
 
 def find_notes(
@@ -130,6 +126,11 @@ def _list_days(sessions: Sequence[date]) -> str:
 def select_notes(notes: Sequence[Note], ticker: str) -> tuple[Note, ...]:
     """Return the notes that are about a ticker."""
     return tuple(note for note in notes if not note.tickers or ticker in note.tickers)
+
+
+def find_noted(notes: Iterable[Note], code: NoteCode) -> frozenset[str]:
+    """Return the tickers that notes with a code are about."""
+    return frozenset(ticker for note in notes if note.code == code for ticker in note.tickers)
 
 
 def _check_vix(vix: RawBars | None, expected: Sequence[date]) -> Iterator[Note]:

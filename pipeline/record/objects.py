@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Protocol
+from collections.abc import Callable, Mapping
+from typing import Protocol, TypeVar
 
 from pipeline.encoding import sha256
 from pipeline.errors import DamagedObject, StoreError
 from pipeline.ports import ObjectStore
 from pipeline.record.grammar import kind_of
+
+T = TypeVar("T")
 
 
 def create_or_adopt(store: ObjectStore, key: str, data: bytes) -> bytes:
@@ -24,6 +26,12 @@ def read_required(store: ObjectStore, key: str) -> bytes:
     if data is None:
         raise DamagedObject(f"expected an object at {store.url(key)}, found none", key)
     return data
+
+
+def read_decoded(store: ObjectStore, key: str, decode: Callable[[bytes, str], T]) -> T | None:
+    """Return the document under `key`, None where there is none; raises as `decode` does."""
+    data = store.read(key)
+    return None if data is None else decode(data, store.url(key))
 
 
 class NamesObjects(Protocol):

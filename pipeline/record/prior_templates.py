@@ -28,6 +28,10 @@ class PriorTemplates:
     newest: Template | None = None
     opening: Template | None = None
 
+    def select(self, template: Template) -> Template:
+        """Return what a part draws from that has written this template."""
+        return self.opening or template
+
 
 def read_prior_templates(
     store: ObjectStore, tables: Tables, link: Link, session: date, lost: Container[str]

@@ -19,6 +19,7 @@ from pipeline.ports import Tables
 from pipeline.record.baseline_table import build_baseline_table
 from pipeline.record.commit import build_manifest, commit, with_corrections
 from pipeline.record.forecasters import Forecaster
+from pipeline.record.independent import with_independent
 from pipeline.record.issued_scenarios import IssuedScenarios
 from pipeline.record.next_state import apply_scores, hand_over, start_part
 from pipeline.record.part import PartInputs, PartWriter, PublishedPart, Write
@@ -84,6 +85,7 @@ def publish(
     manifest = build_manifest(part, bundle.version, forecasts, writer.objects, covariates)
     manifest = with_corrections(manifest, list_corrections(part.mended, rescored))
     manifest = with_unproven(manifest, bundle, others, state)
+    manifest = with_independent(manifest, part, templates.newest, cube)
     drawn = IssuedScenarios.of(manifest, cube) if cube else None
     return PublishedPart(commit(manifest, write), state, forecasts, baselines, templates, drawn)
 

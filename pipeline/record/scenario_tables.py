@@ -51,7 +51,7 @@ def write_scenarios(
         writer.write_table(TABLE, to_columns(template))
     cube = None
     if n_tickers:
-        cube = _draw(published, part, part.prior.templates.opening or template)
+        cube = _draw(published, part, part.prior.templates.select(template))
         writer.write_table(SCENARIOS, build_scenario_columns(cube, stamp))
     return PriorTemplates(template), cube
 

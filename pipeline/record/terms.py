@@ -16,7 +16,7 @@ from pipeline.record.claims import read_claim
 from pipeline.record.grammar import list_keys
 from pipeline.record.keys import CLAIMS, RUNS, STORE, UNIVERSE, claim_key
 from pipeline.record.manifest import check_version
-from pipeline.record.objects import create_or_adopt
+from pipeline.record.objects import create_or_adopt, read_decoded
 from pipeline.record.part import Write
 
 # In the words of a refusal.
@@ -47,8 +47,7 @@ def read_terms(store: ObjectStore) -> StoreTerms | None:
 
     Those of another schema are refused.
     """
-    data = store.read(STORE)
-    return None if data is None else decode_terms(data, store.url(STORE))
+    return read_decoded(store, STORE, decode_terms)
 
 
 def decode_terms(data: bytes, where_from: str) -> StoreTerms:

@@ -16,7 +16,7 @@ from pipeline.errors import StoreError
 from pipeline.ports import ObjectStore
 from pipeline.record.keys import SHARD, STORE, UNIVERSE
 from pipeline.record.manifest import SCHEMA_VERSION, check_version
-from pipeline.record.objects import create_or_adopt
+from pipeline.record.objects import create_or_adopt, read_decoded
 from pipeline.record.sharding import MOST_SHARDS, ShardStore
 
 # In the words of a refusal.
@@ -50,8 +50,7 @@ class ShardTerms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def read_universe_terms(root: ObjectStore) -> UniverseTerms | None:
     """Return the terms of a universe, None where the store is of none; StoreError for others."""
-    data = root.read(UNIVERSE)
-    return None if data is None else decode_universe_terms(data, root.url(UNIVERSE))
+    return read_decoded(root, UNIVERSE, decode_universe_terms)
 
 
 def decode_universe_terms(data: bytes, where_from: str) -> UniverseTerms:
@@ -85,8 +84,7 @@ def fix_universe_terms(root: ObjectStore, terms: UniverseTerms) -> None:
 
 def read_shard_terms(store: ObjectStore) -> ShardTerms | None:
     """Return which shard a store is, None where it is none; StoreError for what says nothing."""
-    data = store.read(SHARD)
-    return None if data is None else decode_shard_terms(data, store.url(SHARD))
+    return read_decoded(store, SHARD, decode_shard_terms)
 
 
 def decode_shard_terms(data: bytes, where_from: str) -> ShardTerms:

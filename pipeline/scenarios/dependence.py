@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from pipeline.bars import Flags, Floats
 from pipeline.grid import round_decimals
+from pipeline.scenarios.common_history import find_groups
 from pipeline.scenarios.marginals import N_SCENARIOS
 from pipeline.scenarios.paths import draw_paths
 from pipeline.scenarios.template import UNITS, Template
@@ -24,8 +25,6 @@ from pipeline.scenarios.template import UNITS, Template
 Ranks = NDArray[np.int64]
 # Of the correlations: weeks and months alike, since either alone scores worse.
 DECAYS = (0.94, 0.99)
-# Origins that a ticker must have in the template to be coupled as it was; below, nothing is known.
-MIN_ORIGINS = 60
 # A correlation matrix of more tickers than that cannot be had from the few weeks that count.
 MOST_RECOLOURED = 16
 _SMALLEST = 1e-4  # eigenvalue
@@ -57,25 +56,27 @@ def rank_scenarios(template: Template, tickers: tuple[str, ...], seed: str) -> R
     return ranks
 
 
-def find_coupled(template: Template) -> tuple[str, ...]:
-    """Return the tickers that have a history in the template: all others are independent."""
-    whole = np.isfinite(template.levels).all(axis=2).sum(axis=0)
-    return tuple(np.array(template.tickers, object)[whole >= MIN_ORIGINS])
-
-
 def _couple(template: Template, seed: str) -> dict[str, Floats]:
-    """Return each coupled ticker's normal scores, float64 (n_scenarios, n_horizons)."""
-    coupled = find_coupled(template)
-    if not coupled:
-        return {}
-    at = np.searchsorted(np.array(template.tickers, str), np.array(coupled, str))
-    scores = _normal_scores(template.levels[:, at])
+    """Return each coupled ticker's normal scores, float64 (n_scenarios, n_horizons).
+
+    A group is ranked by its own vectors: those of tickers without a common history say nothing.
+    """
+    places = {ticker: at for at, ticker in enumerate(template.tickers)}
+    scores: dict[str, Floats] = {}
+    for group in find_groups(template):
+        levels = template.levels[:, [places[ticker] for ticker in group]]
+        coupled = _couple_group(_normal_scores(levels), group, seed)
+        scores |= {ticker: coupled[:, i] for i, ticker in enumerate(group)}
+    return scores
+
+
+def _couple_group(scores: Floats, group: tuple[str, ...], seed: str) -> Floats:
+    """Return a group's normal scores, float64 (n_scenarios, n_tickers, n_horizons)."""
     vectors, newer = _split(scores)
-    filled = _fill(vectors, coupled, seed)
-    if 1 < len(coupled) <= MOST_RECOLOURED:
+    filled = _fill(vectors, group, seed)
+    if 1 < len(group) <= MOST_RECOLOURED:
         filled = _recolour(filled, newer)
-    repeated = filled[np.arange(N_SCENARIOS) % len(filled)]
-    return {ticker: repeated[:, i] for i, ticker in enumerate(coupled)}
+    return filled[np.arange(N_SCENARIOS) % len(filled)]
 
 
 def _split(scores: Floats) -> tuple[Floats, Floats]:

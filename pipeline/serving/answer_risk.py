@@ -54,6 +54,7 @@ def answer_risk(view: ScenarioView, request: RiskRequest) -> RiskAnswer:
         gross=to_digits(gross),
         net=to_digits(float(amounts.sum())),
         scenarios=len(returns),
+        independent=tuple(ticker for ticker in view.independent if ticker in positions),
         horizons=tuple(
             _measure_horizon(tickers, amounts, returns[:, :, at], at + 1, target)
             for at, target in enumerate(view.cube.target_dates)

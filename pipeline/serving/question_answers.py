@@ -25,6 +25,13 @@ Wilson = Annotated[
     tuple[float, ...],
     Meta(min_length=2, max_length=2, description="Wilson's, for the number of scenarios alone"),
 ]
+Independent = Annotated[
+    tuple[str, ...],
+    Meta(
+        description="tickers of the book drawn independently of those with which they have too "
+        "few known outcomes in common"
+    ),
+]
 Leverage = Annotated[float, Meta(description="gross over capital, where that is given")]
 
 
@@ -68,6 +75,7 @@ class RiskAnswer(Struct, frozen=True):
     gross: Annotated[float, Meta(description="sum of the sizes of all positions")]
     net: float
     scenarios: int
+    independent: Independent
     horizons: tuple[HorizonRisk, ...]
     leverage: Leverage | UnsetType = UNSET
     stale: Stale | UnsetType = UNSET

@@ -14,7 +14,7 @@ from pipeline.forecasting.levels import INTERVALS
 from pipeline.ports import ObjectStore, Tables
 from pipeline.record.issued import read_forecasts
 from pipeline.record.manifest import OK, RunManifest, join_notes, read_manifests
-from pipeline.record.notes import find_unproven
+from pipeline.record.notes import NoteCode, find_noted
 from pipeline.record.state import State, read_state
 from pipeline.views.documents import HorizonForecast, Latest, TickerForecast, WidthChange
 
@@ -60,7 +60,7 @@ def _build_tickers(parts: Sequence[CommittedPart]) -> dict[str, TickerForecast]:
         gains = state.calibration.gains_of(list(run.tickers), run.horizons).tolist()
         rows = group_rows(forecasts["ticker"])
         columns = {name: forecasts[name].tolist() for name in _READ}
-        unproven = find_unproven(run.notes)
+        unproven = find_noted(run.notes, NoteCode.UNPROVEN)
         for row, ticker in enumerate(run.tickers):
             of_ticker = rows[ticker].tolist()
             tickers[ticker] = _build_ticker(

@@ -13,6 +13,7 @@ from pipeline.errors import DamagedObject, StoreError
 from pipeline.forecasting.windows import MIN_SESSIONS
 from pipeline.ports import ObjectStore, Tables
 from pipeline.record.manifest import RunManifest
+from pipeline.record.notes import NoteCode, find_noted
 from pipeline.record.objects import read_verified
 from pipeline.record.vintage import read_vintage
 from pipeline.scenarios.cube_columns import TABLE, read_cube
@@ -44,7 +45,9 @@ def build_scenario_view(
         ticker: each.status for ticker, each in latest.tickers.items() if ticker not in cube.tickers
     }
     bars = _read_windows(store, tables, runs)
-    return ScenarioView(cube, latest.source, runs[-1].model_version, bars, absent)
+    noted = find_noted(latest.notes, NoteCode.INDEPENDENT)
+    independent = tuple(ticker for ticker in cube.tickers if ticker in noted)
+    return ScenarioView(cube, latest.source, runs[-1].model_version, bars, absent, independent)
 
 
 def merge_cubes(cubes: Sequence[ScenarioCube]) -> ScenarioCube:

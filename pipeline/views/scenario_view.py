@@ -7,7 +7,7 @@ scenario. Who serves it needs numpy and nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -28,7 +28,7 @@ LARGEST_RETURN = 10.0  # NaN is none either
 _WIDTH = 8  # bytes of a number, by which the first of them begins
 
 
-class _Head(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class _Head(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """What is known of the numbers: whose they are, and how many."""
 
     schema_version: int
@@ -41,6 +41,7 @@ class _Head(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     scenarios: int
     bars: Mapping[str, int]
     absent: Mapping[str, str]
+    independent: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,6 +54,7 @@ class ScenarioView:
     model_version : of the newest part
     bars : symbol -> the bars that one window needs, the VIX among them; of few tickers alone
     absent : ticker -> status of those without scenarios; `ok` where it is forecast all the same
+    independent : tickers of the cube that are drawn independently of the others
     """
 
     cube: ScenarioCube
@@ -60,6 +62,7 @@ class ScenarioView:
     model_version: str
     bars: Mapping[str, RawBars] = field(default_factory=dict)
     absent: Mapping[str, str] = field(default_factory=dict)
+    independent: tuple[str, ...] = ()
 
     def encode(self) -> bytes:
         """Return the view's bytes; equal views give equal bytes."""
@@ -75,6 +78,7 @@ class ScenarioView:
             len(cube.log_return),
             {symbol: len(self.bars[symbol]) for symbol in sorted(self.bars)},
             dict(sorted(self.absent.items())),
+            self.independent,
         )
         line = msgspec.json.encode(head)
         line += b" " * (-(len(line) + 1) % _WIDTH) + b"\n"
@@ -100,8 +104,8 @@ def parse_scenarios(data: bytes) -> ScenarioView:
     cube = ScenarioCube(
         head.tickers, head.session, head.target_dates, np.array(head.last_close), returns
     )
-    _check(cube, bars)
-    return ScenarioView(cube, head.source, head.model_version, bars, head.absent)
+    _check(cube, bars, head.independent)
+    return ScenarioView(cube, head.source, head.model_version, bars, head.absent, head.independent)
 
 
 def _list_columns(bars: RawBars) -> Iterator[bytes]:
@@ -122,7 +126,7 @@ def _read_bars(symbol: str, n: int, rest: memoryview) -> tuple[RawBars, memoryvi
     return bars, rest[(1 + len(BAR_COLUMNS)) * size :]
 
 
-def _check(cube: ScenarioCube, bars: Mapping[str, RawBars]) -> None:
+def _check(cube: ScenarioCube, bars: Mapping[str, RawBars], independent: Collection[str]) -> None:
     """Raise StoreError for what no run can have written."""
     tickers, dates = cube.tickers, (cube.origin_date, *cube.target_dates)
     ascending = list(tickers) == sorted(set(tickers)) and list(dates) == sorted(set(dates))
@@ -136,6 +140,7 @@ def _check(cube: ScenarioCube, bars: Mapping[str, RawBars]) -> None:
         and priced
         and sessions
         and drawn
+        and set(independent) <= set(tickers)
         and (np.abs(cube.log_return) <= LARGEST_RETURN).all()
     ):
         raise _refuse("tickers, days and numbers of scenarios", "others")

@@ -18,6 +18,7 @@ from pipeline.cli import options
 from pipeline.columns import Columns
 from tests.support.clock import StoppedDatetime
 from tests.support.commands import SESSION, Answer, Clock, ColdStart, Forecaster
+from tests.support.packaged import package, template
 
 
 @pytest.fixture(scope="session")
@@ -29,6 +30,12 @@ def walked(tmp_path_factory: pytest.TempPathFactory) -> tuple[Columns, Path]:
 
     folder = tmp_path_factory.mktemp("walked")
     return walk_forward(plan(range_har), folder), folder
+
+
+@pytest.fixture(scope="session")
+def off(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The packaged template with a reader's policy, and every other option off."""
+    return template(package(tmp_path_factory.mktemp("off"), reader="policy"))
 
 
 @pytest.fixture

@@ -70,6 +70,19 @@ def test_risk_is_a_table_of_tails_whose_shares_add_up(ask: Forecaster) -> None:
     assert (document["stale"], document["sessions_behind"]) == (False, 0)
 
 
+def test_tickers_drawn_apart_are_named(forecaster: Forecaster) -> None:
+    bars = ("--bars", "simulated", "--as-of", SESSION, "--store", "own")
+    ran = forecaster("run", "--tickers", "SPY,QQQ,SIM00001", *bars)
+    book = ("--position", "SPY=1", "--position", "SIM00001=1", "--store", "own")
+    words = "SIM00001: scenarios are drawn independently of those of tickers"
+    for said in (ran, forecaster("show", "SIM00001", "--store", "own"), forecaster("risk", *book)):
+        assert said.code == 0, said.err
+        assert " ".join(said.out.split()).count(words) == 1
+    assert forecaster("risk", *book, "--json").document["independent"] == ["SIM00001"]
+    of_spy = forecaster("risk", *book[:2], *book[-2:])
+    assert (of_spy.code, "independently" in of_spy.out) == (0, False)
+
+
 def test_shares_are_worth_the_last_close(ask: Forecaster) -> None:
     said = ask("risk", "--position", "spy=2", "--value", "shares", "--capital", "100", "--json")
     document = said.document

@@ -11,17 +11,12 @@ from typing import Any
 import pytest
 
 from handlers.settings import DailySettings
-from tests.support.packaged import package, template
+from tests.support.packaged import package, properties, template
 
 KEY = "arn:aws:kms:us-east-1:123456789012:key/0a1b2c3d-0000-1111-2222-333344445555"
 ELSEWHERE = "arn:aws:s3:::elsewhere"
 KMS = {"sse": "kms", "kmsKey": KEY, "reader": "policy"}
 REPLICA = {"replica": "bucket", "replicaBucket": ELSEWHERE}
-
-
-@pytest.fixture(scope="module")
-def off(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    return template(package(tmp_path_factory.mktemp("off"), reader="policy"))
 
 
 @pytest.fixture(scope="module")
@@ -42,11 +37,6 @@ def replica_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def replica(replica_file: Path) -> Any:
     return template(replica_file)
-
-
-def properties(packaged: Any, name: str) -> dict[str, Any]:
-    found: dict[str, Any] = packaged["Resources"][name]["Properties"]
-    return found
 
 
 def statements(packaged: Any, name: str) -> dict[str, Any]:

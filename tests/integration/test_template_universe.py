@@ -14,7 +14,7 @@ import pytest
 
 from pipeline.record.sharding import MOST_SHARDS
 from pipeline.record.universe_session import TO_VERIFY
-from tests.support.packaged import package, template
+from tests.support.packaged import package, properties, template
 from tests.support.state_machine import ARN, definition, find_faults, states
 from tests.support.template_rows import allow
 from tests.support.template_store import BUCKET, OBJECTS
@@ -30,11 +30,6 @@ NEW = {"Universe", "UniverseRole", "UniverseRights", "ReadUniverse", "ReadShards
 
 
 @pytest.fixture(scope="module")
-def off(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    return template(package(tmp_path_factory.mktemp("off"), reader="policy"))
-
-
-@pytest.fixture(scope="module")
 def on_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return package(tmp_path_factory.mktemp("on"), **UNIVERSE, reader="policy")
 
@@ -47,11 +42,6 @@ def on(on_file: Path) -> Any:
 @pytest.fixture(scope="module")
 def machine(on: Any) -> Any:
     return definition(on)
-
-
-def properties(packaged: Any, name: str) -> dict[str, Any]:
-    found: dict[str, Any] = packaged["Resources"][name]["Properties"]
-    return found
 
 
 def statements(packaged: Any, name: str) -> list[dict[str, Any]]:

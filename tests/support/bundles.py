@@ -9,7 +9,15 @@ from typing import Any
 import msgspec
 
 from pipeline.encoding import to_json
-from pipeline.forecasting.bundle import MANIFEST, ONNX, load_bundle, name_version
+from pipeline.forecasting.bundle import (
+    MANIFEST,
+    ONNX,
+    ModelBundle,
+    StoredTemplate,
+    load_bundle,
+    name_version,
+)
+from pipeline.forecasting.model import Model
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "bundle"
 SCORES = {"crps_ratio_vs_garch_t": 0.97, "coverage_80": 0.8, "coverage_95": 0.947}
@@ -26,3 +34,9 @@ def write_bundle(folder: Path, last_session: date = LAST_SESSION, **changes: Any
     (folder / ONNX).write_bytes(bundle.onnx)
     (folder / MANIFEST).write_bytes(to_json(msgspec.structs.replace(bundle.manifest, **fields)))
     return folder
+
+
+def with_template(model: Model, kept: StoredTemplate | msgspec.UnsetType = msgspec.UNSET) -> Model:
+    """Return the model in a bundle that keeps this template, or none: then a test is fast."""
+    manifest = msgspec.structs.replace(model.manifest, template=kept)
+    return Model(ModelBundle(manifest, model.bundle.onnx))

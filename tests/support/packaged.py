@@ -84,6 +84,12 @@ def template(file: Path) -> Any:
     return _plain(json.loads(file.read_text()))
 
 
+def properties(packaged: Any, name: str) -> dict[str, Any]:
+    """Return the properties of a resource of a template."""
+    found: dict[str, Any] = packaged["Resources"][name]["Properties"]
+    return found
+
+
 def _plain(node: Any) -> Any:
     match node:
         case {"Ref": str(name)}:

@@ -11,7 +11,6 @@ import pytest
 
 from pipeline.encoding import sha256
 from pipeline.errors import StoreError
-from pipeline.forecasting.bundle import ModelBundle
 from pipeline.forecasting.model import Model
 from pipeline.record.chain import find_head
 from pipeline.record.issued_scenarios import read_issued_scenarios
@@ -19,6 +18,7 @@ from pipeline.record.manifest import RunManifest, read_manifest
 from pipeline.record.prior import PriorRecord
 from pipeline.record.scenario_state import UnscoredScenarios
 from pipeline.record.unscored_scenarios import read_unscored
+from tests.support.bundles import with_template
 from tests.support.fakes import MemoryObjects
 from tests.support.records import SESSIONS, TABLES, run_days, states
 
@@ -27,8 +27,7 @@ SPAN = SESSIONS[-8:]
 
 @pytest.fixture(scope="module")
 def store(model: Model) -> MemoryObjects:
-    manifest = msgspec.structs.replace(model.manifest, template=msgspec.UNSET)
-    return run_days(Model(ModelBundle(manifest, model.bundle.onnx)), SPAN)
+    return run_days(with_template(model), SPAN)
 
 
 def relinked(store: MemoryObjects, name: str, **columns: Any) -> tuple[MemoryObjects, RunManifest]:

@@ -7,7 +7,6 @@ from dataclasses import replace
 from datetime import date
 from typing import Any, ClassVar
 
-import msgspec
 import numpy as np
 import pytest
 
@@ -17,7 +16,6 @@ from pipeline.backtest.scenarios.tails import measure_tail
 from pipeline.bars import Bars, Floats, RawBars
 from pipeline.columns import Columns
 from pipeline.errors import DamagedObject
-from pipeline.forecasting.bundle import ModelBundle
 from pipeline.forecasting.model import Model
 from pipeline.grid import round_decimals
 from pipeline.jobs.heal import heal
@@ -36,6 +34,7 @@ from pipeline.scenarios.portfolios import EQUAL_WEIGHTS, JOINT, LOWEST
 from pipeline.scenarios.risk import measure_tail as measure_risk
 from pipeline.scenarios.risk import rank_gains
 from pipeline.scenarios.score_draw import NUMBERS, OURS, score_draw
+from tests.support.bundles import with_template
 from tests.support.fakes import MemoryObjects
 from tests.support.records import (
     CALENDAR,
@@ -68,8 +67,7 @@ CLOSES = np.stack([market()[ticker].close for ticker in ("QQQ", "SPY")], axis=1)
 @pytest.fixture(scope="module")
 def bare(model: Model) -> Model:
     """The shipped model in a bundle that keeps no template, so that a test is fast."""
-    manifest = msgspec.structs.replace(model.manifest, template=msgspec.UNSET)
-    return Model(ModelBundle(manifest, model.bundle.onnx))
+    return with_template(model)
 
 
 @pytest.fixture(scope="module")

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import msgspec
 import numpy as np
 import pytest
 
-from pipeline.forecasting.bundle import ModelBundle
 from pipeline.forecasting.model import Model
 from pipeline.jobs.remake_check import Sample
 from pipeline.jobs.replay import replay
@@ -20,6 +18,7 @@ from pipeline.record.scoring import recover_quantiles
 from pipeline.scenarios.draw import draw_scenarios
 from pipeline.scenarios.marginals import N_SCENARIOS
 from pipeline.scenarios.template import Template, from_columns, pack
+from tests.support.bundles import with_template
 from tests.support.fakes import MemoryObjects
 from tests.support.records import (
     CALENDAR,
@@ -45,12 +44,6 @@ def read(store: MemoryObjects, table: str, name: str) -> dict[str, np.ndarray]:
     return TABLES.decode(table, store.objects[f"{table}/month={month}/{name}.parquet"])[0]
 
 
-def with_template(model: Model, kept: Template) -> Model:
-    """Return the model in a bundle that keeps this template."""
-    manifest = msgspec.structs.replace(model.manifest, template=pack(kept))
-    return Model(ModelBundle(manifest, model.bundle.onnx))
-
-
 def before(session: object, **changed: object) -> Template:
     """Return a template of SPY and QQQ that ends with a session."""
     whole = template(300, ("QQQ", "SPY"), **changed)
@@ -67,8 +60,7 @@ def correlation(scenarios: dict[str, np.ndarray], a: str = "QQQ", b: str = "SPY"
 @pytest.fixture(scope="module")
 def bare(model: Model) -> Model:
     """The shipped model in a bundle that keeps no template."""
-    manifest = msgspec.structs.replace(model.manifest, template=msgspec.UNSET)
-    return Model(ModelBundle(manifest, model.bundle.onnx))
+    return with_template(model)
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +108,7 @@ def test_outcomes_make_the_template(store: MemoryObjects) -> None:
 def test_the_bundle_says_how_tickers_go_together_at_the_start(model: Model) -> None:
     for rho in (0.9, 0.2):
         kept = before(SESSIONS[-40], correlation=rho)
-        started = run_days(with_template(model, kept), SPAN[:1], store=MemoryObjects())
+        started = run_days(with_template(model, pack(kept)), SPAN[:1], store=MemoryObjects())
         drawn = read(started, "scenarios", f"{SPAN[0]}.00")
         assert correlation(drawn) == pytest.approx(rho, abs=0.15)
 
@@ -127,7 +119,7 @@ def test_nothing_of_the_bundle_that_was_not_known_is_used(model: Model) -> None:
     levels[kept.origin_date >= np.datetime64(SPAN[0]) - 6] = 0.5
     changed = replace(kept, levels=levels)
     stores = [
-        run_days(with_template(model, each), SPAN[:1], store=MemoryObjects())
+        run_days(with_template(model, pack(each)), SPAN[:1], store=MemoryObjects())
         for each in (kept, changed)
     ]
     drawn = [read(each, "scenarios", f"{SPAN[0]}.00")["log_return"] for each in stores]
@@ -135,7 +127,7 @@ def test_nothing_of_the_bundle_that_was_not_known_is_used(model: Model) -> None:
 
 
 def test_parts_of_a_session_are_drawn_together(model: Model) -> None:
-    kept = with_template(model, before(SESSIONS[-40], correlation=0.9))
+    kept = with_template(model, pack(before(SESSIONS[-40], correlation=0.9)))
     whole = run_days(kept, SPAN, store=MemoryObjects())
     late = run_days(kept, SPAN[:-1], store=MemoryObjects())
     run_day(kept, late, LAST, {"SPY": market()["SPY"]})

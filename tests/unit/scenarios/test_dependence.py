@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pipeline.scenarios.dependence import MIN_ORIGINS, find_coupled, rank_scenarios
+from pipeline.scenarios.common_history import MIN_ORIGINS, find_groups
+from pipeline.scenarios.dependence import rank_scenarios
 from pipeline.scenarios.template import Template
 from tests.support.templates import TICKERS, template
 
@@ -79,7 +80,7 @@ def test_a_short_history_is_coupled_through_what_the_others_have_in_common(known
     levels = whole.levels.copy()
     levels[:-known, 1] = np.nan
     short = replace(whole, levels=levels)
-    assert "IWM" in find_coupled(short)
+    assert find_groups(short) == (TICKERS,)
     assert correlation(ranks_of(short), 1, 3) == pytest.approx(0.79, abs=0.15)
 
 
@@ -87,7 +88,36 @@ def test_fewer_origins_than_that_say_nothing() -> None:
     whole = template()
     levels = whole.levels.copy()
     levels[: -(MIN_ORIGINS - 1), 1] = np.nan
-    assert find_coupled(replace(whole, levels=levels)) == ("DIA", "QQQ", "SPY")
+    short = replace(whole, levels=levels)
+    assert find_groups(short) == (("DIA", "QQQ", "SPY"),)
+    assert abs(correlation(ranks_of(short), 1, 3)) < 0.1
+
+
+def apart(known: int, own: tuple[str, ...], common: int = 0) -> Template:
+    """Four tickers whose origins end where those of others, the newest, begin."""
+    whole = template(1000, (*TICKERS, *own))
+    levels = whole.levels.copy()
+    levels[:-known, len(TICKERS) :] = np.nan
+    levels[-known : 1000 - common, : len(TICKERS)] = np.nan
+    return replace(whole, levels=levels)
+
+
+@pytest.mark.parametrize("n", [2, 14, 40])
+@pytest.mark.parametrize("known", [MIN_ORIGINS, 250])
+def test_tickers_go_together_whatever_others_did_before_them(known: int, n: int) -> None:
+    own = tuple(f"T{at:02d}" for at in range(n))
+    ranks = ranks_of(apart(known, own), (*own, *TICKERS))
+    assert correlation(ranks, 0, n - 1) > 0.6
+    assert correlation(ranks, n, n + 3) == pytest.approx(0.79, abs=0.05)
+    assert abs(correlation(ranks, 0, n)) < 0.15
+
+
+def test_tickers_that_others_joined_are_coupled_with_them() -> None:
+    own = ("T0", "T1")
+    ranks = ranks_of(apart(250, own, common=MIN_ORIGINS), (*own, *TICKERS))
+    assert correlation(ranks, 0, 1) > 0.6
+    assert correlation(ranks, 2, 5) > 0.7
+    assert correlation(ranks, 0, 5) > 0.5
 
 
 def test_a_hole_in_one_ticker_is_filled_from_the_others() -> None:

@@ -17,7 +17,9 @@ SMALL = view(cube(n=7)).encode()
 
 
 @pytest.mark.parametrize(
-    "shown", [view(), view(cube(n=3), bars={}), view(NONE)], ids=["whole", "no bars", "empty"]
+    "shown",
+    [view(), view(cube(n=3), bars={}), view(NONE), view(cube(n=3), independent=("QQQ", "SPY"))],
+    ids=["whole", "no bars", "empty", "independent"],
 )
 def test_what_is_read_is_what_was_written(shown: ScenarioView) -> None:
     read = parse_scenarios(shown.encode())
@@ -27,6 +29,7 @@ def test_what_is_read_is_what_was_written(shown: ScenarioView) -> None:
         assert getattr(read.cube, name) == getattr(shown.cube, name)
     assert read.cube.last_close.tolist() == shown.cube.last_close.tolist()
     assert (read.source, read.absent) == (shown.source, shown.absent)
+    assert read.independent == shown.independent
     assert read.bars.keys() == shown.bars.keys()
     for symbol, bars in read.bars.items():
         for name in ("session", *BAR_COLUMNS):
@@ -67,3 +70,8 @@ def test_damage_is_refused_or_means_numbers(at: float, to: bytes, cut: int) -> N
 def test_what_no_run_can_have_written_is_refused(changed: dict) -> None:
     with pytest.raises(StoreError, match="expected tickers, days and numbers"):
         parse_scenarios(view(cube(**changed)).encode())
+
+
+def test_only_tickers_with_scenarios_can_be_independent() -> None:
+    with pytest.raises(StoreError, match="expected tickers, days and numbers"):
+        parse_scenarios(view(cube(n=3), independent=("DIA",)).encode())

@@ -70,6 +70,15 @@ def test_the_risk_of_a_book_is_that_of_its_scenarios(model: Model) -> None:
         assert worst["returns"]["SPY"] == pytest.approx(returns[worst["scenario"], 2, at])
 
 
+@pytest.mark.parametrize(("book", "named"), [("QQQ", ["QQQ"]), ("IWM", [])])
+def test_tickers_drawn_apart_are_named_with_the_risk(
+    model: Model, book: str, named: list[str]
+) -> None:
+    stored = {**STORED, "scenarios.bin": view(independent=("QQQ",)).encode()}
+    status, said = post(model, "/risk", {"positions": {"SPY": 1, book: 1}}, stored)
+    assert (status, said["independent"]) == (200, named)
+
+
 def test_shares_are_worth_the_last_close_and_leverage_is_gross_over_capital(model: Model) -> None:
     asked = {"positions": {"SPY": 10, "IWM": -5}, "value": "shares", "capital": 700}
     said = post(model, "/risk", asked)[1]
