@@ -57,7 +57,7 @@ def store(s3: S3, proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch) -> S3Objec
     for name, value in {**s3.environ, "AWS_ENDPOINT_URL_S3": proxy.url}.items():
         monkeypatch.setenv(name, value)
     proxy.manner = faults.pass_on
-    patience = Patience(attempts=6, connect=2, read=0.4)
+    patience = Patience(attempts=6, connect=2, read=1)
     return S3Objects(BUCKET, f"run-{next(PREFIXES)}", patience=patience, pause=lambda _: None)
 
 
