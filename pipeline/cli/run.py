@@ -50,7 +50,9 @@ def run(
 ) -> None:
     """Publish the forecasts of the last closed session, and show them. Safe to repeat."""
     named = tickers != options.DEFAULT_TICKERS
-    universe_run.check_options(universe, shards, workers, tickers=named, renamed=bool(renamed))
+    universe_run.check_options(
+        universe, shards, workers, rate=rate, tickers=named, renamed=bool(renamed)
+    )
     names, locked = options.parse_tickers(tickers), parse_lock(lock, options.now())
     former = parse_renamed(renamed, names)
     if universe is not None:

@@ -42,6 +42,7 @@ def check_options(
     shards: int | None,
     workers: int,
     *,
+    rate: float = DEFAULT_RATE,
     tickers: bool = False,
     renamed: bool = False,
 ) -> None:
@@ -49,8 +50,8 @@ def check_options(
 
     `tickers` and `renamed` say whether the options of these names are there.
     """
-    if universe is None and (shards is not None or workers != 1):
-        raise ConfigError("--shards, --workers: expected --universe beside them, got none")
+    if universe is None and (shards is not None or workers != 1 or rate != DEFAULT_RATE):
+        raise ConfigError("--shards, --workers, --rate: expected --universe beside them, got none")
     if universe is not None and tickers:
         raise ConfigError("--tickers: expected none beside --universe, whose file lists them")
     if universe is not None and renamed:

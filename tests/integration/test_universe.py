@@ -172,9 +172,10 @@ class TestCommandLine:
         assert answer.code in (1, 2)
         assert words in answer.err
 
-    def test_options_of_a_universe_need_one(self, forecaster: Forecaster) -> None:
-        answer = forecaster("run", "--bars", "simulated", "--workers", "2")
-        assert_refused(answer, 2, "--shards, --workers: expected --universe")
+    @pytest.mark.parametrize("option", ["--shards", "--workers", "--rate"])
+    def test_options_of_a_universe_need_one(self, forecaster: Forecaster, option: str) -> None:
+        answer = forecaster("run", "--bars", "simulated", option, "2")
+        assert_refused(answer, 2, option, "expected --universe beside them, got none")
         answer = forecaster("run", "--bars", "simulated", "--universe", "none.csv")
         assert_refused(answer, 2, "universe: expected a CSV file", "nothing there")
 
