@@ -82,9 +82,7 @@ def run(
     else:
         print_published(shown, store)
         _print_summary(summary, withheld)
-        end = source.find_end(names, summary.session)
-        if end and not summary.manifests and not _is_recorded(job.store, end):
-            console.print_line(f"The bars end on {end}: --as-of {end}")
+        _print_end(source.find_end(names, summary.session), summary, job.store)
     summary.require_complete()
 
 
@@ -95,6 +93,12 @@ def _print_summary(summary: Summary, withheld: Mapping[str, Withheld]) -> None:
     print_repairs(repairs.healed, repairs.lost, repairs.refused)
     print_surprises(summary)
     print_outcome(summary)
+
+
+def _print_end(end: date | None, summary: Summary, store: ObjectStore) -> None:
+    """Print the newest session of the bars, where it is one that could be run instead."""
+    if end and not summary.manifests and not _is_recorded(store, end):
+        console.print_line(f"The bars end on {end}: --as-of {end}")
 
 
 def _describe_outcome(summary: Summary) -> dict[str, object]:

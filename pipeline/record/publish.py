@@ -12,8 +12,9 @@ from datetime import date
 import numpy as np
 
 from pipeline.bars import VIX, Bars
-from pipeline.columns import concatenate
+from pipeline.columns import Columns, concatenate
 from pipeline.errors import Reason
+from pipeline.forecasting.bundle import ModelBundle
 from pipeline.forecasting.forecast import Forecast
 from pipeline.ports import Tables
 from pipeline.record.baseline_table import build_baseline_table
@@ -60,8 +61,7 @@ def publish(
         vintage, part.expected, part.target_dates[0], part.prior
     )
     others = forecaster.select_others(vintage.info.tickers)
-    for used in dict.fromkeys([bundle.version, *(of.version for of in others.values())]):
-        writer.write_bundle(next(of for of in (bundle, *others.values()) if of.version == used))
+    _write_bundles(writer, (bundle, *others.values()))
     if not claimed:
         writer.claim(bundle)
     scored, rescored = _score(part, usable), rescore(part.mended, usable)
@@ -72,17 +72,14 @@ def publish(
     state = writer.write_state(with_scenarios(state, part, joint))
     stamp = _stamp(part, forecaster, writer.objects)
     forecast = forecaster.forecast(usable, vintage.bars.get(VIX)).calibrate(state.calibration)
-    unfit = find_unfit(forecast)
-    fit = forecast.where(np.array([ticker not in unfit for ticker in forecast.tickers], bool))
-    forecasts = writer.write_table(
-        "forecasts", build_forecast_columns(fit, {**withheld, **unfit}, stamp)
-    )
+    forecasts = writer.write_table("forecasts", _build_forecasts(forecast, withheld, stamp))
     baselines = writer.write_table(
         "baselines", build_baseline_table(vintage, forecast, withheld, forecaster, stamp)
     )
     templates, cube = write_scenarios(writer, part, bundle.manifest, scored, forecasts, stamp)
-    covariates = bundle.manifest.covariates
-    manifest = build_manifest(part, bundle.version, forecasts, writer.objects, covariates)
+    manifest = build_manifest(
+        part, bundle.version, forecasts, writer.objects, bundle.manifest.covariates
+    )
     manifest = with_corrections(manifest, list_corrections(part.mended, rescored))
     manifest = with_unproven(manifest, bundle, others, state)
     manifest = with_independent(manifest, part, templates.newest, cube)
@@ -127,6 +124,19 @@ def find_unfit(forecast: Forecast) -> dict[str, Reason]:
     return dict.fromkeys(tickers[~forecast.finite], Reason.NON_FINITE_OUTPUT) | dict.fromkeys(
         implausible, Reason.IMPLAUSIBLE_OUTPUT
     )
+
+
+def _write_bundles(writer: PartWriter, bundles: Sequence[ModelBundle]) -> None:
+    """Write each version of the bundles once, in their order."""
+    for version in dict.fromkeys(of.version for of in bundles):
+        writer.write_bundle(next(of for of in bundles if of.version == version))
+
+
+def _build_forecasts(forecast: Forecast, withheld: Mapping[str, Reason], stamp: Stamp) -> Columns:
+    """Return the forecasts table, whose rows say of what is not published why."""
+    unfit = find_unfit(forecast)
+    fit = forecast.where(np.array([ticker not in unfit for ticker in forecast.tickers], bool))
+    return build_forecast_columns(fit, {**withheld, **unfit}, stamp)
 
 
 def _score(part: PartInputs, bars: Sequence[Bars]) -> ScoredForecasts | None:
