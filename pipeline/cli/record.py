@@ -15,6 +15,7 @@ from pipeline.cli import console, options, record_text, universe_run
 from pipeline.cli.plain import count
 from pipeline.cli.progress import counting_bar
 from pipeline.cli.reasons import RememberingSource, Withheld
+from pipeline.cli.scenario_text import NO_SCENARIOS
 from pipeline.cli.universe_backfill import backfill_universe
 from pipeline.cli.universe_shards import Setup
 from pipeline.errors import ConfigError, RequestError, StoreError
@@ -23,6 +24,8 @@ from pipeline.jobs.daily_job import DailyJob
 from pipeline.jobs.replay import replay
 from pipeline.ports import ObjectStore
 from pipeline.record.chain import find_head
+from pipeline.record.drawn import has_scenarios
+from pipeline.record.manifest import Mode
 from pipeline.record.vintage import HISTORY_SESSIONS
 from pipeline.wiring import DEFAULT_BUNDLE, daily_job, open_store
 
@@ -103,6 +106,8 @@ def _print_issued(
         console.print_line(f"The bars end on {until.manifest.session}.")
     if span[0] < learnt:
         console.print_line(record_text.LEARNT.format(learnt), "yellow")
+    if not has_scenarios(Mode.BACKFILL, len(job.tickers)):
+        console.print_line(NO_SCENARIOS)
 
 
 def _with_problems(refusal: RequestError, problems: Mapping[str, Withheld]) -> RequestError:

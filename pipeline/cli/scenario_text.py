@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pipeline.cli.console import new_table, print_line, print_whole
+from pipeline.record.drawn import MOST_BACKFILLED
 from pipeline.scenarios.benchmarks import GAUSSIAN, INDEPENDENCE
 from pipeline.views.figures import TrackRecord
 from pipeline.views.scenario_figures import Exceedances, HorizonFigures
@@ -15,6 +16,10 @@ NOTE = (
     "Joint futures of all tickers: energy score over that of the same distributions coupled "
     "otherwise, below 1 better; how often equal weights lost more than VaR, and in brackets where "
     "chance keeps that 19 times in 20."
+)
+NO_SCENARIOS = (
+    f"Of more than {MOST_BACKFILLED} tickers a backfill draws no scenarios; the runs after it do, "
+    "coupled by its outcomes."
 )
 
 

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import date
 
 from pipeline.cli import console, options
+from pipeline.cli.scenario_text import NO_SCENARIOS
 from pipeline.cli.universe_run import describe_session, print_ended, require_all
 from pipeline.cli.universe_shards import Ended, Setup, Task, group_by_reason, run_shards
 from pipeline.errors import ConfigError, ForecasterError
@@ -16,7 +17,8 @@ from pipeline.jobs.daily_summary import find_withheld
 from pipeline.jobs.universe.gather import gather
 from pipeline.jobs.universe.layout import Layout
 from pipeline.record.chain import find_head
-from pipeline.record.manifest import read_manifests
+from pipeline.record.drawn import has_scenarios
+from pipeline.record.manifest import Mode, read_manifests
 
 ISSUED, NOTHING_TO_DO = "issued", "nothing_to_do"
 
@@ -54,6 +56,8 @@ def backfill_universe(
         print_ended(ended, "Sessions issued")
         if gathered is not None:
             console.print_line(describe_session(gathered, setup.store))
+        if not all(has_scenarios(Mode.BACKFILL, len(p.tickers)) for p in layout.parts.values()):
+            console.print_line(NO_SCENARIOS)
     require_all(ended)
 
 

@@ -77,7 +77,9 @@ def step_at(horizon: int) -> float:
     return STEP / sqrt(horizon)
 
 
-def update_log_gains(log_gains: Floats, issued: Floats, realised: Floats, step: float) -> Floats:
+def update_log_gains(
+    log_gains: Floats, issued: Floats, realised: Floats, step: float | Floats
+) -> Floats:
     """Return log gains after one more outcome, the online calibrator.
 
     A level grows by `step` x (1 - its tail probability) when the realised value lies beyond it and
@@ -89,6 +91,7 @@ def update_log_gains(log_gains: Floats, issued: Floats, realised: Floats, step: 
     log_gains : float64 (..., n_levels)
     issued : float64 (..., n_levels), the calibrated quantiles that were published
     realised : float64 (...), NaN where not known yet: those gains stay
+    step : one, or float64 (..., 1)
 
     Notes
     -----

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
+from functools import lru_cache
 
 import numpy as np
 
-from pipeline.bars import Bars, RawBars
+from pipeline.bars import Bars, RawBars, Sessions
 from pipeline.errors import InvalidBars, Reason, StaleBars
 from pipeline.forecasting.windows import MIN_SESSIONS
 from pipeline.record.revisions import describe_splits, explained_by_splits, find_mended
@@ -32,7 +33,7 @@ def select_forecast_bars(raw: RawBars, expected: Sequence[date]) -> Bars:
             f"{bars.ticker}: expected at least {MIN_SESSIONS} bars, got {len(bars)}",
             Reason.NOT_ENOUGH_HISTORY,
         )
-    _check_sessions(bars, np.array(expected[-MIN_SESSIONS:], "datetime64[D]"))
+    _check_sessions(bars, _as_sessions(tuple(expected[-MIN_SESSIONS:])))
     return bars
 
 
@@ -46,7 +47,13 @@ def _validate(raw: RawBars) -> Bars:
         raise InvalidBars(f"{exc}; {describe_splits(raw)}", exc.reason) from exc
 
 
-def _check_sessions(bars: Bars, expected: np.ndarray) -> None:
+@lru_cache(maxsize=1)
+def _as_sessions(expected: tuple[date, ...]) -> Sessions:
+    """Return sessions as an array, which all tickers of a vintage share."""
+    return np.array(expected, "datetime64[D]")
+
+
+def _check_sessions(bars: Bars, expected: Sessions) -> None:
     if np.array_equal(bars.session, expected):
         return
     missing = np.setdiff1d(expected, bars.session)

@@ -7,9 +7,9 @@ import msgspec
 from pipeline.record.manifest import RunManifest
 from pipeline.record.notes import Note, NoteCode
 from pipeline.record.part import PartInputs
+from pipeline.record.prior_templates import PriorTemplates
 from pipeline.scenarios.common_history import MIN_ORIGINS, find_apart
 from pipeline.scenarios.scenario_cube import ScenarioCube
-from pipeline.scenarios.template import Template
 
 INDEPENDENT = (
     "scenarios are drawn independently of those of tickers with which fewer than "
@@ -18,7 +18,7 @@ INDEPENDENT = (
 
 
 def with_independent(
-    manifest: RunManifest, part: PartInputs, template: Template | None, cube: ScenarioCube | None
+    manifest: RunManifest, part: PartInputs, templates: PriorTemplates, cube: ScenarioCube | None
 ) -> RunManifest:
     """Return a part's manifest with a note of tickers that have no history with the others.
 
@@ -26,13 +26,13 @@ def with_independent(
 
     Parameters
     ----------
-    template : the newest, which the part has written
+    templates : what later parts go on with, of which the part has written the newest
     cube : the scenarios drawn, None for none
     """
-    if cube is None or template is None:
+    if cube is None:
         return manifest
     seen = (ticker for vintage in part.prior.seen for ticker in vintage.info.tickers)
-    drawn_from = part.prior.templates.select(template).to_horizons(manifest.horizons)
+    drawn_from = part.prior.templates.select(templates.layers[-1]).to_horizons(manifest.horizons)
     apart = find_apart(drawn_from, {*manifest.tickers, *seen})
     named = tuple(ticker for ticker in cube.tickers if ticker in apart)
     if not named:

@@ -11,19 +11,18 @@ import numpy as np
 from pipeline.columns import Columns
 from pipeline.evaluation.score_table import FORECASTER
 from pipeline.forecasting.bundle import Manifest
-from pipeline.forecasting.calibration import step_at, update_log_gains
+from pipeline.record.gains import update_gains
 from pipeline.record.keys import manifest_key
 from pipeline.record.manifest import Mode, RunManifest
 from pipeline.record.prior import PriorRecord
 from pipeline.record.running_scores import RunningScores, add_scores
-from pipeline.record.scoring import ScoredForecasts, recover_quantiles
+from pipeline.record.scoring import ScoredForecasts
 from pipeline.record.state import (
     SCHEMA_VERSION,
     Gains,
     Outstanding,
     State,
     as_log_gains,
-    as_tuples,
     count_withheld_and_revised,
 )
 
@@ -130,7 +129,7 @@ def apply_scores(
     learned = ours.where(ours.scores["model_version"] == np.array(versions, object))
     return msgspec.structs.replace(
         state,
-        log_gains=_update_gains(state.log_gains, learned, bundle),
+        log_gains=update_gains(state.log_gains, learned, bundle),
         outstanding=_drop_scored(state.outstanding, ours.scores),
         tracks=_add_scores_by_mode(state.tracks, scored),
     )
@@ -151,24 +150,6 @@ def _add_scores_by_mode(
     for mode in map(Mode, dict.fromkeys(modes.tolist())):
         rows = scored.where(modes == mode)
         after[mode] = add_scores(after.get(mode, RunningScores()), rows.scores, rows.issued)
-    return after
-
-
-def _update_gains(
-    log_gains: Mapping[str, Gains], scored: ScoredForecasts, bundle: Manifest
-) -> dict[str, Gains]:
-    """Return the log gains after the forecaster's new scores, origins in time order."""
-    after = dict(log_gains)
-    neutral = as_tuples(np.zeros((len(bundle.horizons), len(bundle.levels))))
-    quantiles, scores = recover_quantiles(scored.issued), scored.scores
-    for row in np.argsort(scores["origin_date"], kind="stable").tolist():
-        ticker, horizon = scores["ticker"][row], int(scores["horizon"][row])
-        gains = np.array(after.get(ticker, neutral))
-        realised = np.array(scores["realised_return"][row])
-        gains[horizon - 1] = update_log_gains(
-            gains[horizon - 1], quantiles[row], realised, step_at(horizon)
-        )
-        after[ticker] = as_tuples(gains)
     return after
 
 

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from datetime import date
-from itertools import islice, takewhile
+from itertools import takewhile
 
 from pipeline.ports import ObjectStore, Tables
 from pipeline.record.chain import Link, walk_back
+from pipeline.record.drawn import Kept, kept_by
 from pipeline.record.manifest import RunManifest
 from pipeline.record.objects import read_verified
 from pipeline.scenarios.template import Template, from_columns
 
 TABLE = "templates"
-# Parts looked through for one that has a template: where none has, no scenarios are drawn.
+# Parts without a template that are passed by: where no other is found, no scenarios are drawn.
 LOOKED_BACK = 10
 
 
@@ -23,9 +24,14 @@ class PriorTemplates:
     """The newest template, and that of the first part of the session, if there is one.
 
     All parts of a session draw from the same, so that their scenarios of a number belong together.
+
+    Attributes
+    ----------
+    layers : oldest first: a whole template, and what parts since have added to it
+    opening : of the first part of the session
     """
 
-    newest: Template | None = None
+    layers: tuple[Template, ...] = ()
     opening: Template | None = None
 
     def select(self, template: Template) -> Template:
@@ -37,17 +43,33 @@ def read_prior_templates(
     store: ObjectStore, tables: Tables, link: Link, session: date, lost: Container[str]
 ) -> PriorTemplates:
     """Return the templates that a part of a session goes on with; those that are lost are not."""
-    newest = next((run for run in islice(_walk(store, link), LOOKED_BACK) if _has(run, lost)), None)
+    kept = list(_walk_kept(store, link, lost))
     of_session = list(takewhile(lambda run: run.session == session, _walk(store, link)))
-    opening = of_session[-1] if of_session and _has(of_session[-1], lost) else None
+    opening = of_session[-1] if of_session and _is_whole(of_session[-1], lost) else None
     return PriorTemplates(
-        _read(store, tables, newest) if newest else None,
+        tuple(_read(store, tables, run) for run in reversed(kept)),
         _read(store, tables, opening) if opening else None,
     )
 
 
+def _walk_kept(store: ObjectStore, link: Link, lost: Container[str]) -> Iterator[RunManifest]:
+    """Yield the parts with a template, newest first, until one whose is whole."""
+    without = 0
+    for run in _walk(store, link):
+        if _has(run, lost):
+            yield run
+        else:
+            without += 1
+        if without == LOOKED_BACK or _is_whole(run, lost):
+            return
+
+
 def _walk(store: ObjectStore, link: Link) -> Iterator[RunManifest]:
     return (linked.manifest for linked in walk_back(store, link))
+
+
+def _is_whole(run: RunManifest, lost: Container[str]) -> bool:
+    return _has(run, lost) and kept_by(run) is Kept.WHOLE
 
 
 def _has(run: RunManifest, lost: Container[str]) -> bool:

@@ -82,7 +82,7 @@ def publish(
     )
     manifest = with_corrections(manifest, list_corrections(part.mended, rescored))
     manifest = with_unproven(manifest, bundle, others, state)
-    manifest = with_independent(manifest, part, templates.newest, cube)
+    manifest = with_independent(manifest, part, templates, cube)
     drawn = IssuedScenarios.of(manifest, cube) if cube else None
     return PublishedPart(commit(manifest, write), state, forecasts, baselines, templates, drawn)
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pipeline.columns import Columns, where
 from pipeline.evaluation.score_table import FORECASTER
 from pipeline.forecasting.bundle import Manifest, StoredTemplate
+from pipeline.record.drawn import MOST_TICKERS, Kept, has_scenarios, select_kept
 from pipeline.record.manifest import OK
 from pipeline.record.part import PartInputs, PartWriter
 from pipeline.record.prior_templates import TABLE, PriorTemplates
@@ -20,9 +21,6 @@ from pipeline.scenarios.draw import draw_scenarios
 from pipeline.scenarios.marginals import transform_outcomes
 from pipeline.scenarios.scenario_cube import ScenarioCube
 from pipeline.scenarios.template import Template, overlay, select_known, to_columns, unpack
-
-# Of a part with more tickers none are drawn: a thousand futures of each horizon are too much.
-MOST_TICKERS = 500
 
 
 def write_scenarios(
@@ -40,20 +38,30 @@ def write_scenarios(
     scored : what the part could score, which the template learns from
     forecasts : as published, whose quantiles the scenarios have
     """
-    published = where(forecasts, forecasts["status"] == OK)
-    n_tickers = len(published["ticker"]) // len(part.target_dates)
-    if n_tickers > MOST_TICKERS:
-        return part.prior.templates, None
+    info, before, prior = part.vintage.info, part.prior.manifest, part.prior.templates
+    n_asked = len(info.tickers)
+    kept = select_kept(info.mode, n_asked, part.session, before.session if before else None)
+    if kept is Kept.NOTHING:
+        return prior, None
+    if kept is Kept.NEW:
+        new = _list_outcomes(scored, len(part.target_dates))
+        _write_template(writer, new)
+        return PriorTemplates((*prior.layers, new)), None
     template = _next_template(part, bundle, scored)
     if len(template.tickers) > MOST_TICKERS:
-        return part.prior.templates, None
+        return prior, None
+    _write_template(writer, template)
+    cube = None
+    published = where(forecasts, forecasts["status"] == OK)
+    if has_scenarios(info.mode, n_asked) and len(published["ticker"]):
+        cube = _draw(published, part, prior.select(template))
+        writer.write_table(SCENARIOS, build_scenario_columns(cube, stamp))
+    return PriorTemplates((template,)), cube
+
+
+def _write_template(writer: PartWriter, template: Template) -> None:
     if template.tickers:
         writer.write_table(TABLE, to_columns(template))
-    cube = None
-    if n_tickers:
-        cube = _draw(published, part, part.prior.templates.select(template))
-        writer.write_table(SCENARIOS, build_scenario_columns(cube, stamp))
-    return PriorTemplates(template), cube
 
 
 def build_scenario_columns(cube: ScenarioCube, stamp: Stamp) -> Columns:
@@ -91,14 +99,13 @@ def _next_template(part: PartInputs, bundle: Manifest, scored: ScoredForecasts |
     if isinstance(bundle.template, StoredTemplate):
         stored = unpack(bundle.template, len(bundle.horizons))
         layers.append(select_known(stored, part.expected))
-    if part.prior.templates.newest is not None:
-        layers.append(part.prior.templates.newest)
-    if scored is not None:
-        layers.append(_list_outcomes(scored, n_horizons))
+    layers += [*part.prior.templates.layers, _list_outcomes(scored, n_horizons)]
     return overlay(layers, n_horizons).newest()
 
 
-def _list_outcomes(scored: ScoredForecasts, n_horizons: int) -> Template:
+def _list_outcomes(scored: ScoredForecasts | None, n_horizons: int) -> Template:
+    if scored is None:
+        return Template.empty(n_horizons)
     ours = scored.where(
         (scored.scores["model"] == FORECASTER) & (scored.scores["horizon"] <= n_horizons)
     )

@@ -28,7 +28,13 @@ def find_place(view: ScenarioView, ticker: str) -> int:
 def refuse_withheld(view: ScenarioView, ticker: str, status: str) -> NotPublished:
     """Return the refusal of a ticker that has no scenarios, or no forecast."""
     others = ", ".join(view.cube.tickers[:10]) or "no ticker"
+    expected = f"{ticker}: expected scenarios from {view.cube.origin_date}, got none"
+    if status == "ok":
+        return NotPublished(
+            f"{expected} beside its forecast: of so many tickers at once none are drawn, as "
+            f"docs/risk.md says; {others} can be asked for"
+        )
     return NotPublished(
-        f"{ticker}: expected scenarios from {view.cube.origin_date}, got none, its status is "
-        f"{status}; {others} can be asked for, and a later run may publish it"
+        f"{expected}, its status is {status}; {others} can be asked for, and a later run may "
+        "publish it"
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.record import drawn
 from tests.support.commands import Clock, Forecaster
 from tests.support.record_commands import BACKFILL, FIRST, LAST, SESSIONS, assert_refused, files
 
@@ -116,6 +117,30 @@ def test_a_backfill_ends_with_the_bars(forecaster: Forecaster) -> None:
     answer = forecaster("backfill", "--bars", "bars", "--from", "2025-06-02", "--to", LAST)
     assert "5 sessions issued into ./store, up to 2025-06-06" in answer.out
     assert json.loads(Path("store/latest.json").read_text())["session"] == "2025-06-06"
+
+
+def test_a_backfill_of_many_tickers_says_that_it_draws_no_scenarios(
+    forecaster: Forecaster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drawn, "MOST_BACKFILLED", 2)
+
+    def answer_of(n: int) -> str:
+        names = ",".join(f"SIM{number:04d}" for number in range(n))
+        args = ("--bars", "simulated", "--tickers", names, "--store", f"of-{n}")
+        return forecaster("backfill", *args, "--from", "2025-06-05", "--to", "2025-06-05").out
+
+    assert "Of more than 50 tickers a backfill draws no scenarios" in answer_of(3)
+    assert not Path("of-3/scenarios").exists()
+    refused = forecaster("risk", "--position", "SIM0000=1", "--store", "of-3")
+    assert refused.code == 1
+    assert "of so many tickers at once none are drawn" in refused.err
+    run = forecaster(
+        "run", "--store", "of-3", "--bars", "simulated", "--tickers", "SIM0000,SIM0001"
+    )
+    assert run.code == 0
+    assert forecaster("risk", "--position", "SIM0000=1", "--store", "of-3").code == 0
+    assert "draws no scenarios" not in answer_of(2)
+    assert Path("of-2/scenarios").exists()
 
 
 def test_a_backfill_before_the_record_is_refused(store: Path, forecaster: Forecaster) -> None:

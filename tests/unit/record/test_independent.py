@@ -13,7 +13,7 @@ from pipeline.jobs.remake_check import Sample
 from pipeline.jobs.replay import replay
 from pipeline.jobs.status import read_status
 from pipeline.jobs.verify import Scope, verify
-from pipeline.record import scenario_tables
+from pipeline.record import drawn
 from pipeline.record.manifest import read_manifests
 from pipeline.record.notes import NoteCode
 from pipeline.scenarios.common_history import MIN_ORIGINS
@@ -152,5 +152,5 @@ def test_sixty_outcomes_in_common_couple(model: Model, known: int, expected: tup
 
 
 def test_without_scenarios_nothing_is_said(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scenario_tables, "MOST_TICKERS", 1)
+    monkeypatch.setattr(drawn, "MOST_TICKERS", 1)
     assert named(run_on(model, NEWER)) == [()]

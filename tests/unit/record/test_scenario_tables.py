@@ -11,7 +11,7 @@ from pipeline.forecasting.model import Model
 from pipeline.jobs.remake_check import Sample
 from pipeline.jobs.replay import replay
 from pipeline.jobs.verify import Scope, verify
-from pipeline.record import scenario_tables
+from pipeline.record import drawn
 from pipeline.record.chain import find_head
 from pipeline.record.manifest import read_manifest
 from pipeline.record.scoring import recover_quantiles
@@ -205,7 +205,7 @@ def test_the_shipped_bundle_couples_from_the_first_day(model: Model) -> None:
 def test_too_many_tickers_have_none(
     model: Model, store: MemoryObjects, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(scenario_tables, "MOST_TICKERS", 1)
+    monkeypatch.setattr(drawn, "MOST_TICKERS", 1)
     many = run_days(model, SPAN[:3], store=MemoryObjects())
     assert not keys(many, "scenarios")
     assert len(keys(many, "forecasts")) == 3
