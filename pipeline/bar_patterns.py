@@ -63,12 +63,22 @@ def find_unadjusted_split(bars: Columns) -> tuple[int, str] | None:
     The open, and all of the bar after it, lie a split's ratio away from the close before, dividend
     put back, while no more is traded than usual; or as far away as the split the bars name there.
     """
-    gaps = _log_moves(bars.open[1:], bars.dividend[1:], bars.close[:-1])
+    gaps = _find_gaps(bars)
     for before in np.flatnonzero(np.abs(gaps) >= LEAST_GAP).tolist():
         split = _name_split(bars, before + 1, float(gaps[before]))
         if split is not None:
             return before + 1, split
     return None
+
+
+def find_doubtful(bars: Columns) -> Flags:
+    """Return of which bars it depends on those before whether they are adjusted, bool (n,)."""
+    return np.append(False, np.abs(_find_gaps(bars)) >= LEAST_GAP)
+
+
+def _find_gaps(bars: Columns) -> Floats:
+    """Return how far the open of each bar but the first lies from the close before, in log."""
+    return _log_moves(bars.open[1:], bars.dividend[1:], bars.close[:-1])
 
 
 def find_frozen(bars: Columns) -> tuple[int, str] | None:

@@ -64,6 +64,14 @@ class RawBars:
         """Return the bars from `session` on."""
         return self.rows(self.session >= np.datetime64(session, "D"))
 
+    def between(self, first: date, last: date) -> Self:
+        """Return the bars from `first` to `last`, both included."""
+        ends = np.array([first, last], "datetime64[D]")
+        if not (self.session[1:] > self.session[:-1]).all():
+            return self.rows((self.session >= ends[0]) & (self.session <= ends[1]))
+        start, end = np.searchsorted(self.session, ends + [0, 1])
+        return self.rows(slice(start, end))
+
     def tail(self, n: int) -> Self:
         """Return the last n bars, or all where there are fewer."""
         return self.rows(slice(-n, None))

@@ -63,6 +63,11 @@ class Forecast:
         arrays: dict[str, Any] = {name: getattr(self, name)[rows] for name in ARRAYS}
         return replace(self, tickers=tuple(np.array(self.tickers, object)[rows]), **arrays)
 
+    def row(self, n: int) -> Forecast:
+        """Return one pair."""
+        arrays: dict[str, Any] = {name: getattr(self, name)[n : n + 1] for name in ARRAYS}
+        return replace(self, tickers=self.tickers[n : n + 1], **arrays)
+
     def where(self, rows: Flags) -> Forecast:
         """Return the pairs for which `rows` bool (n,) is True."""
         return self.take(np.flatnonzero(rows))

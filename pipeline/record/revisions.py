@@ -66,6 +66,8 @@ def split_factor_since(bars: RawBars, session: NDArray[Any]) -> Floats:
 
     Prices of a vintage times this are prices as they were quoted on the session.
     """
+    if not (bars.split > 0).any():
+        return np.ones(len(session))
     factors = np.where(np.isfinite(bars.split) & (bars.split > 0), bars.split, 1.0)
     # factors of bars i and on, and 1 after the last.
     with np.errstate(over="ignore"):  # of what is no split, which is no close either then

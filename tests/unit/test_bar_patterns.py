@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.bar_patterns import FROZEN_SESSIONS, find_frozen, find_unadjusted_split
+from pipeline.bar_patterns import FROZEN_SESSIONS, find_doubtful, find_frozen, find_unadjusted_split
 from pipeline.bars import PRICES, RawBars
 from tests.support.builders import raw_bars
 from tests.support.splits import RATIOS, plant_split
@@ -64,6 +64,22 @@ def test_no_ordinary_day_hides_a_split(
     # After a split there are `ratio` times as many shares to trade.
     moved = with_move(np.exp(overnight) / ratio, surge=traded * ratio, to_close=np.exp(own))
     assert find_unadjusted_split(moved) is not None
+
+
+@given(
+    ratio=st.sampled_from(RATIOS),
+    at=st.integers(1, AT),
+    surge=st.floats(0.2, 20),
+    first=st.integers(0, AT),
+)
+def test_whatever_is_taken_for_a_split_in_a_part_of_the_bars_was_doubtful(
+    ratio: float, at: int, surge: float, first: int
+) -> None:
+    raw = with_move(1 / ratio, at, surge=surge)
+    part = raw.rows(slice(first, None))
+    if (found := find_unadjusted_split(part)) is not None:
+        assert find_doubtful(raw)[first:][found[0]]
+    assert find_doubtful(raw).sum() <= 1
 
 
 def test_the_split_is_named() -> None:

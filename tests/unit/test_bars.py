@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 
 import numpy as np
 import pytest
@@ -165,3 +165,14 @@ def test_since_and_tail_keep_the_newest() -> None:
     assert bars().since(date(2024, 12, 20)).session[0] == np.datetime64("2024-12-20")
     assert len(bars().tail(10)) == 10
     assert len(bars(n=5).tail(10)) == 5
+
+
+@pytest.mark.parametrize("order", [slice(None), slice(None, None, -1)])
+@pytest.mark.parametrize(("first", "last"), [(3, 7), (-5, 4), (190, 300), (7, 7), (9, 3), (-9, -2)])
+def test_between_keeps_both_ends_in_any_order(order: slice, first: int, last: int) -> None:
+    raw = raw_bars().rows(order)
+    start = weekdays(200)[0].item()
+    days = start + timedelta(first), start + timedelta(last)
+    kept, expected = raw.between(*days), raw.as_of(days[1]).since(days[0])
+    assert all(np.array_equal(getattr(kept, n), getattr(expected, n)) for n in COLUMNS)
+    assert np.array_equal(kept.session, expected.session)

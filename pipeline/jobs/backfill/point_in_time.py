@@ -30,8 +30,10 @@ class PointInTimeVintages:
         """Return the vintage a run at the last of these sessions would have read."""
         session, further = expected[-1], expected[0] - FURTHER_BACK
         longer = {*newcomers, *(self._asked[len(self._tickers) :] if newcomers else ())}
-        quoted = {s: _undo_later_splits(raw, session) for s, raw in self.reading.bars.items()}
-        spans = {s: raw.since(further if s in longer else expected[0]) for s, raw in quoted.items()}
+        spans = {
+            symbol: _quote(raw, further if symbol in longer else expected[0], session)
+            for symbol, raw in self.reading.bars.items()
+        }
         bars = {symbol: raw for symbol, raw in spans.items() if len(raw)}
         failures = {ticker: self._failure(ticker) for ticker in self._tickers if ticker not in bars}
         info = ReadInfo(
@@ -51,12 +53,10 @@ class PointInTimeVintages:
         return failure.reason if failure else Reason.NO_BARS
 
 
-def _undo_later_splits(raw: RawBars, session: date) -> RawBars:
-    """Return the bars up to a session as they were quoted then, with no split after it in them."""
-    bars, factor = (
-        raw.as_of(session),
-        split_factor_since(raw, np.array([session], "datetime64[D]"))[0],
-    )
+def _quote(raw: RawBars, first: date, session: date) -> RawBars:
+    """Return the bars from `first` to `session` as they were quoted then, splits since undone."""
+    bars = raw.between(first, session)
+    factor = split_factor_since(raw, np.array([session], "datetime64[D]"))[0]
     if factor == 1.0:
         return bars
     prices = {name: getattr(bars, name) * factor for name in PRICES}

@@ -7,6 +7,7 @@ from contextlib import suppress
 
 import numpy as np
 
+from pipeline.bar_patterns import find_doubtful
 from pipeline.bars import VIX, Bars, RawBars
 from pipeline.baselines.fixed_window import (
     BASELINE_SESSIONS,
@@ -45,6 +46,7 @@ class PrecomputedForecaster:
             ticker: forecast_history(bars, models.select(ticker), NEUTRAL, vix)
             for ticker, bars in self._histories.items()
         }
+        self._doubtful = {ticker: find_doubtful(bars) for ticker, bars in self._histories.items()}
         garch = select_garch(models, self._histories)
         self._baselines = {
             ticker: issue_baselines(slide_histories(bars), garch[ticker])
@@ -66,15 +68,14 @@ class PrecomputedForecaster:
 
     def forecast(self, bars: Sequence[Bars], vix: RawBars | None) -> Forecast:
         """Return the forecast from the last session of each ticker, gains not applied."""
-        forecasts = [self._find(history) for history in bars if history.ticker in self._forecasts]
-        # Before a split prices are quoted otherwise than in the whole history.
-        closes = [forecast.last_close[-1] for forecast in forecasts]
-        if (
-            not forecasts
-            or closes != round_digits([history.close[-1] for history in bars]).tolist()
-        ):
-            return self._direct.forecast(bars, vix)
-        return Forecast.concat(forecasts)
+        closes = round_digits([of.close[-1] for of in bars]).tolist()
+        found = [self._find(of, close) for of, close in zip(bars, closes, strict=True)]
+        parts = [known for known in found if known is not None]
+        left = [at for at, known in enumerate(found) if known is None]
+        if left or not parts:
+            parts.append(self._direct.forecast([bars[at] for at in left], vix))
+        order = np.argsort([*(at for at, known in enumerate(found) if known is not None), *left])
+        return Forecast.concat(parts).take(order)
 
     def baselines(self, bars: Sequence[RawBars]) -> Baselines:
         """Return the baselines of each ticker, n = 1, or why its bars do not allow any."""
@@ -86,21 +87,27 @@ class PrecomputedForecaster:
     def _look_up(self, bars: RawBars) -> dict[str, Quantiles] | None:
         """Return the baselines of a ticker, None where the long history does not have them."""
         history = self._histories[bars.ticker]
-        try:
-            seen = select_baseline_bars(bars)
-        except InvalidBars:
-            return None
-        origin = int(np.searchsorted(history.session, seen.session[-1]))
-        if history.close[origin] != seen.close[-1] or len(seen) < BASELINE_SESSIONS:
-            return None
+        origin = int(np.searchsorted(history.session, bars.session[-1]))
         row = origin - (BASELINE_SESSIONS - 1)
+        if row < 0 or len(bars) < BASELINE_SESSIONS or history.close[origin] != bars.close[-1]:
+            return None
+        # What is valid in the whole history is so in a part of it, but for what a gap looks like.
+        if self._doubtful[bars.ticker][row : origin + 1].any():
+            try:
+                select_baseline_bars(bars)
+            except InvalidBars:
+                return None
         return {
             name: quantiles.row(row) for name, quantiles in self._baselines[bars.ticker].items()
         }
 
-    def _find(self, bars: Bars) -> Forecast:
-        forecast = self._forecasts[bars.ticker]
-        return forecast.where(forecast.origin_date == bars.session[-1])
+    def _find(self, bars: Bars, close: float) -> Forecast | None:
+        """Return the forecast of a ticker, None before a split, when it was quoted otherwise."""
+        forecast = self._forecasts.get(bars.ticker)
+        if forecast is None:
+            return None
+        row = int(np.searchsorted(forecast.origin_date, bars.session[-1]))
+        return forecast.row(row) if forecast.last_close[row] == close else None
 
 
 def _validate_histories(reading: Reading, tickers: Sequence[str]) -> Iterator[tuple[str, Bars]]:

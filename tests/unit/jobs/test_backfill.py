@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 
 import msgspec
 import numpy as np
 import pytest
 
+from pipeline.bars import Bars, RawBars
 from pipeline.errors import ForecasterError, RequestError, StoreError
+from pipeline.forecasting.forecast import Forecast
 from pipeline.forecasting.model import Model
 from pipeline.jobs.backfill.run import backfill
 from pipeline.jobs.replay import replay
 from pipeline.jobs.verify import verify
 from pipeline.ports import ObjectStore
 from pipeline.record.chain import find_head, walk_back
+from pipeline.record.forecasters import DirectForecaster
 from pipeline.record.manifest import Mode
 from tests.support.builders import raw_bars
 from tests.support.fakes import Crash, MemoryObjects, ScriptedSource
@@ -286,6 +290,24 @@ def test_each_vintage_has_prices_as_they_were_quoted_before_a_later_split(
     np.testing.assert_allclose(ours["realised_return"], theirs["realised_return"], atol=1e-8)
     for session in (SPAN[0], SPAN[1], SPAN[2], SPAN[-1]):
         assert all(one.equal for one in replay(store, TABLES, CALENDAR, session))
+
+
+def test_a_split_of_one_ticker_costs_the_others_nothing(
+    model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, ...]] = []
+    direct = DirectForecaster.forecast
+
+    def listen(self: DirectForecaster, bars: Sequence[Bars], vix: RawBars | None) -> Forecast:
+        asked.append(tuple(of.ticker for of in bars))
+        return direct(self, bars, vix)
+
+    monkeypatch.setattr(DirectForecaster, "forecast", listen)
+    split = market(SPY=with_column(market()["SPY"], "split", SPLIT, 2.0))
+    store = backfilled(model, SPAN[0], SPAN[-1], bars=split)
+    assert set(asked) == {("SPY",)}
+    rows = table(store, "forecasts")
+    assert rows["ticker"][:10].tolist() == ["SPY"] * 5 + ["QQQ"] * 5
 
 
 def test_the_mode_alone_tells_a_backfill_from_live_in_the_view(model: Model) -> None:
