@@ -61,17 +61,22 @@ def take(table: Columns, rows: Sequence[int] | NDArray[np.int64]) -> dict[str, N
 
 
 def group_rows(values: NDArray[Any]) -> dict[Any, NDArray[np.int64]]:
-    """Return the rows of each value, increasing, values as they come; in linear time.
+    """Return the rows of each value, increasing, values as they come.
 
     Rows of a value mostly lie together, so that runs of them are looked at and not rows.
     """
     if not len(values):
         return {}
-    first = np.flatnonzero(np.append(True, values[1:] != values[:-1]))
-    runs: dict[Any, list[NDArray[np.int64]]] = {}
-    for start, end in zip(first.tolist(), [*first[1:].tolist(), len(values)], strict=True):
-        runs.setdefault(values[start], []).append(np.arange(start, end))
-    return {value: np.concatenate(of_value) for value, of_value in runs.items()}
+    starts = np.flatnonzero(np.append(True, values[1:] != values[:-1]))
+    numbers: dict[Any, int] = {}
+    of_run = [numbers.setdefault(values[start], len(numbers)) for start in starts.tolist()]
+    of_row = np.repeat(of_run, np.diff(np.append(starts, len(values))))
+    rows = np.argsort(of_row, kind="stable")
+    ends = np.cumsum(np.bincount(of_row)).tolist()
+    return {
+        value: rows[start:end]
+        for value, start, end in zip(numbers, [0, *ends[:-1]], ends, strict=True)
+    }
 
 
 def check_columns(table: str, expected: Mapping[str, np.dtype[Any]], columns: Columns) -> None:
