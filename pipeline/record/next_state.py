@@ -11,7 +11,7 @@ import numpy as np
 from pipeline.columns import Columns
 from pipeline.evaluation.score_table import FORECASTER
 from pipeline.forecasting.bundle import Manifest
-from pipeline.forecasting.calibration import step_at, update_log_gains
+from pipeline.forecasting.calibration import update_log_gains
 from pipeline.record.keys import manifest_key
 from pipeline.record.manifest import Mode, RunManifest
 from pipeline.record.prior import PriorRecord
@@ -110,7 +110,7 @@ def apply_scores(
     state: State,
     head: RunManifest | None,
     outstanding: Sequence[Outstanding],
-    bundle: Manifest,
+    served: Mapping[str, Manifest],
     scored: ScoredForecasts | None,
 ) -> State:
     """Return the state after the scores of one run.
@@ -120,6 +120,7 @@ def apply_scores(
     state : as `start_part` returns it
     head : manifest of the part before
     outstanding : what is still to be scored, all that the head issued included
+    served : ticker -> the bundle that serves it
     scored : what this run could score, None for nothing
     """
     state = carry_on(state, head, outstanding)
@@ -130,7 +131,7 @@ def apply_scores(
     learned = ours.where(ours.scores["model_version"] == np.array(versions, object))
     return msgspec.structs.replace(
         state,
-        log_gains=_update_gains(state.log_gains, learned, bundle),
+        log_gains=_update_gains(state.log_gains, learned, served),
         outstanding=_drop_scored(state.outstanding, ours.scores),
         tracks=_add_scores_by_mode(state.tracks, scored),
     )
@@ -155,18 +156,19 @@ def _add_scores_by_mode(
 
 
 def _update_gains(
-    log_gains: Mapping[str, Gains], scored: ScoredForecasts, bundle: Manifest
+    log_gains: Mapping[str, Gains], scored: ScoredForecasts, served: Mapping[str, Manifest]
 ) -> dict[str, Gains]:
     """Return the log gains after the forecaster's new scores, origins in time order."""
     after = dict(log_gains)
-    neutral = as_tuples(np.zeros((len(bundle.horizons), len(bundle.levels))))
     quantiles, scores = recover_quantiles(scored.issued), scored.scores
     for row in np.argsort(scores["origin_date"], kind="stable").tolist():
         ticker, horizon = scores["ticker"][row], int(scores["horizon"][row])
+        bundle = served[ticker]
+        neutral = np.zeros((len(bundle.horizons), len(bundle.levels)))
         gains = np.array(after.get(ticker, neutral))
         realised = np.array(scores["realised_return"][row])
         gains[horizon - 1] = update_log_gains(
-            gains[horizon - 1], quantiles[row], realised, step_at(horizon)
+            gains[horizon - 1], quantiles[row], realised, bundle.calibrator.step_at(horizon)
         )
         after[ticker] = as_tuples(gains)
     return after
