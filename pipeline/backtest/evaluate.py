@@ -138,7 +138,9 @@ def calibrate_bundle(model: Model, vix: RawBars | None) -> Baseline:
         forecasts = forecast_span(bars, model, (first, bars.session[-1].item()), vix)
         at = np.searchsorted(bars.session, forecasts.origin_date)
         realised = log_returns_ahead(bars.close[None], model.manifest.horizons)[0, at]
-        published, _ = calibrate_history(forecasts.log_return_quantiles, realised)
+        published, _ = calibrate_history(
+            forecasts.log_return_quantiles, realised, model.manifest.calibrator.step_at
+        )
         return OriginQuantiles(forecasts.origin_date, published)
 
     return forecast

@@ -8,11 +8,13 @@ from datetime import date
 from typing import Annotated, Any
 
 import typer
+from msgspec import UNSET
 
 from pipeline.backtest.history import EARLIEST
 from pipeline.cli import console, options
 from pipeline.cli.leaderboard_text import print_side_by_side
 from pipeline.errors import ConfigError, WorseModel
+from pipeline.forecasting.calibration import FOR_STRANGERS
 
 # Ten funds, and stocks of all sectors, calm and wild ones, that any source has since 2004.
 BROAD_TICKERS = (
@@ -59,7 +61,10 @@ def train(
             source = options.open_bars(bars, calendar)
             newest = calendar.last_closed(at)
             read, vix = training.read_all(source, names, EARLIEST, newest, adjusted=adjusted)
-            task = training.TrainingTask(read, vix, prove_from, adjusted=adjusted)
+            learns = FOR_STRANGERS if broad else UNSET
+            task = training.TrainingTask(
+                read, vix, prove_from, adjusted=adjusted, own_calibrator=learns
+            )
             trained = training.train_and_prove(task, out, tracker(), phase.update)
     except WorseModel as exc:
         _print_comparison(exc, json=json)

@@ -14,6 +14,7 @@ import msgspec
 
 from pipeline.encoding import from_json
 from pipeline.errors import BundleMismatch
+from pipeline.forecasting.calibration import USUAL, Calibrator
 from pipeline.forecasting.features import FEATURE_NAMES, LOOKBACK
 from pipeline.forecasting.levels import LEVELS
 
@@ -48,7 +49,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     `covariates` are symbols read beside the tickers; `gains` a ticker's calibration per horizon
     and level, as outcomes that the model had not seen left it; `template` how outcomes went
-    together before there was a record.
+    together before there was a record; `own_calibrator` how fast gains learn where not as usual.
     """
 
     schema_version: int
@@ -66,6 +67,12 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     libraries: Mapping[str, str]
     gains: Mapping[str, tuple[tuple[float, ...], ...]] = {}
     template: StoredTemplate | msgspec.UnsetType = msgspec.UNSET
+    own_calibrator: Calibrator | msgspec.UnsetType = msgspec.UNSET
+
+    @property
+    def calibrator(self) -> Calibrator:
+        """How fast the gains of the bundle's tickers learn."""
+        return USUAL if self.own_calibrator is msgspec.UNSET else self.own_calibrator
 
 
 @dataclass(frozen=True, slots=True)

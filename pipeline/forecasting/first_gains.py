@@ -17,9 +17,6 @@ from pipeline.forecasting.levels import LEVELS, MEDIAN
 from pipeline.forecasting.model import Model
 from pipeline.forecasting.windows import MIN_SESSIONS, log_returns_ahead
 
-# Misses of a level at which its own past counts as much as the pooled gains.
-SHRINKAGE = 4.0
-
 
 def learn_first_gains(bars: Bars, model: Model, vix: RawBars | None) -> Floats:
     """Return a ticker's gains (n_horizons, n_levels) from all origins that its bars realise."""
@@ -30,7 +27,8 @@ def learn_first_gains(bars: Bars, model: Model, vix: RawBars | None) -> Floats:
     horizons = model.manifest.horizons
     realised = log_returns_ahead(bars.close[None], horizons)[0, -len(past.finite) :]
     usable = past.finite & past.plausible
-    return np.exp(shrink_to(pooled, past.log_return_quantiles[usable], realised[usable]))
+    own = past.log_return_quantiles[usable], realised[usable]
+    return np.exp(shrink_to(pooled, *own, model.manifest.calibrator.shrinkage))
 
 
 def pool_log_gains(manifest: Manifest) -> Floats:
@@ -41,7 +39,7 @@ def pool_log_gains(manifest: Manifest) -> Floats:
     return mean
 
 
-def shrink_to(pooled: Floats, quantiles: Floats, realised: Floats) -> Floats:
+def shrink_to(pooled: Floats, quantiles: Floats, realised: Floats, shrinkage: float) -> Floats:
     """Return log gains (n_horizons, n_levels) between the pooled ones and those of a past.
 
     Parameters
@@ -49,6 +47,7 @@ def shrink_to(pooled: Floats, quantiles: Floats, realised: Floats) -> Floats:
     pooled : float64 (n_horizons, n_levels)
     quantiles : float64 (n, n_horizons, n_levels), gains not applied
     realised : float64 (n, n_horizons), NaN where not realised
+    shrinkage : misses of a level at which its own past counts as much as the pooled gains
     """
     log_gains = pooled.copy()
     tails = np.minimum(LEVELS, 1.0 - np.array(LEVELS))
@@ -63,7 +62,7 @@ def shrink_to(pooled: Floats, quantiles: Floats, realised: Floats) -> Floats:
             continue
         ratios = moved[known, horizon, None] / reach[known, horizon][:, usable]
         own = np.maximum(_column_quantiles(ratios, 1.0 - tails[usable]), np.exp(-MAX_LOG_GAIN))
-        weight = misses[usable] / (misses[usable] + SHRINKAGE)
+        weight = misses[usable] / (misses[usable] + shrinkage)
         log_gains[horizon, usable] += weight * (np.log(own) - pooled[horizon, usable])
     return np.clip(log_gains, -MAX_LOG_GAIN, MAX_LOG_GAIN)
 

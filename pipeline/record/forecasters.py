@@ -19,7 +19,7 @@ from pipeline.baselines.fixed_window import (
 )
 from pipeline.baselines.names import GARCH_T
 from pipeline.errors import DataError, InvalidBars, Reason
-from pipeline.forecasting.bundle import ModelBundle
+from pipeline.forecasting.bundle import Manifest, ModelBundle
 from pipeline.forecasting.calibration import NEUTRAL
 from pipeline.forecasting.first_gains import learn_first_gains, pool_log_gains
 from pipeline.forecasting.forecast import Forecast, forecast
@@ -123,6 +123,13 @@ class DirectForecaster:
             return learn_first_gains(Bars.validate(bars), model, vix)
         except DataError:  # its older bars are none that anything can be learned from
             return np.exp(pool_log_gains(model.manifest))
+
+
+def select_manifests(forecaster: Forecaster, tickers: Iterable[str]) -> dict[str, Manifest]:
+    """Return ticker -> manifest of the bundle that serves it."""
+    tickers = tuple(tickers)
+    others = forecaster.select_others(tickers)
+    return {ticker: others.get(ticker, forecaster.bundle).manifest for ticker in tickers}
 
 
 def select_garch(models: Models, tickers: Iterable[str]) -> dict[str, Parameters | None]:

@@ -109,7 +109,7 @@ def apply_scores(
     state: State,
     head: RunManifest | None,
     outstanding: Sequence[Outstanding],
-    bundle: Manifest,
+    served: Mapping[str, Manifest],
     scored: ScoredForecasts | None,
 ) -> State:
     """Return the state after the scores of one run.
@@ -119,6 +119,7 @@ def apply_scores(
     state : as `start_part` returns it
     head : manifest of the part before
     outstanding : what is still to be scored, all that the head issued included
+    served : ticker -> the bundle that serves it
     scored : what this run could score, None for nothing
     """
     state = carry_on(state, head, outstanding)
@@ -129,7 +130,7 @@ def apply_scores(
     learned = ours.where(ours.scores["model_version"] == np.array(versions, object))
     return msgspec.structs.replace(
         state,
-        log_gains=update_gains(state.log_gains, learned, bundle),
+        log_gains=update_gains(state.log_gains, learned, served),
         outstanding=_drop_scored(state.outstanding, ours.scores),
         tracks=_add_scores_by_mode(state.tracks, scored),
     )

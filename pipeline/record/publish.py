@@ -19,7 +19,7 @@ from pipeline.forecasting.forecast import Forecast
 from pipeline.ports import Tables
 from pipeline.record.baseline_table import build_baseline_table
 from pipeline.record.commit import build_manifest, commit, with_corrections
-from pipeline.record.forecasters import Forecaster
+from pipeline.record.forecasters import Forecaster, select_manifests
 from pipeline.record.independent import with_independent
 from pipeline.record.issued_scenarios import IssuedScenarios
 from pipeline.record.next_state import apply_scores, hand_over, start_part
@@ -173,12 +173,12 @@ def _next_state(
     forecaster: Forecaster,
     outcomes: tuple[ScoredForecasts | None, Sequence[Rescored]],
 ) -> State:
-    prior, manifest = part.prior, forecaster.bundle.manifest
-    scored, rescored = outcomes
-    state = start_part(prior, manifest, part.session, part.number)
+    prior, (scored, rescored) = part.prior, outcomes
+    state = start_part(prior, forecaster.bundle.manifest, part.session, part.number)
     state = _hand_over(state, prior, part.vintage, usable, forecaster)
-    state = correct_state(state, rescored)
-    return apply_scores(state, prior.manifest, prior.outstanding, manifest, scored)
+    served = select_manifests(forecaster, part.vintage.info.tickers)
+    state = correct_state(state, rescored, served)
+    return apply_scores(state, prior.manifest, prior.outstanding, served, scored)
 
 
 def _hand_over(

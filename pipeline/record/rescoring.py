@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from pipeline.bars import Bars
 from pipeline.columns import Columns, concatenate, take, where
 from pipeline.evaluation.score_table import FORECASTER
-from pipeline.forecasting.calibration import correct_log_gains, step_at
+from pipeline.forecasting.bundle import Manifest
+from pipeline.forecasting.calibration import correct_log_gains
 from pipeline.grid import round_decimals, to_digits
 from pipeline.record.correction import Correction
 from pipeline.record.manifest import Mode
@@ -72,12 +73,17 @@ def _list_of_ticker(new: Columns, change: Change) -> Iterator[Correction]:
             yield Correction(session.item(), to_digits(was), to_digits(now), scores)
 
 
-def correct_state(state: State, rescored: Sequence[Rescored]) -> State:
-    """Return the state with the gains and running scores that the right closes lead to."""
+def correct_state(
+    state: State, rescored: Sequence[Rescored], served: Mapping[str, Manifest]
+) -> State:
+    """Return the state with the gains and running scores that the right closes lead to.
+
+    `served` has the bundle that serves a ticker, by which its gains learn.
+    """
     for of_run in rescored:
         state = msgspec.structs.replace(
             state,
-            log_gains=_correct_gains(state, of_run),
+            log_gains=_correct_gains(state, of_run, served),
             tracks=_correct_tracks(state.tracks, of_run),
         )
     return state
@@ -101,7 +107,9 @@ def _rescore_run(run: ScoringRun, changes: Mapping[str, Change], bars: Sequence[
     return Rescored(run, rows[other], after)
 
 
-def _correct_gains(state: State, rescored: Rescored) -> dict[str, Gains]:
+def _correct_gains(
+    state: State, rescored: Rescored, served: Mapping[str, Manifest]
+) -> dict[str, Gains]:
     """Return the log gains that the models on duty had learned from the right outcomes."""
     after, run = dict(state.log_gains), rescored.run
     quantiles, was = recover_quantiles(run.scored.issued), run.scored.scores
@@ -117,7 +125,7 @@ def _correct_gains(state: State, rescored: Rescored) -> dict[str, Gains]:
             quantiles[row],
             was["realised_return"][row],
             rescored.after["realised_return"][row],
-            step_at(horizon),
+            served[ticker].calibrator.step_at(horizon),
         )
         after[ticker] = tuple(tuple(of_horizon) for of_horizon in round_decimals(gains).tolist())
     return after

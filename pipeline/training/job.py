@@ -18,6 +18,7 @@ from pipeline.backtest.score_cube import ScoreCube
 from pipeline.bars import VIX, Bars, RawBars
 from pipeline.evaluation.score_table import FORECASTER
 from pipeline.forecasting.adjustment_check import check_adjusted, check_unmixed
+from pipeline.forecasting.calibration import Calibrator
 from pipeline.ports import BarSource
 from pipeline.training.bundles import MIN_TRAINING_SESSIONS, save_bundle
 from pipeline.training.gate import read_current_scores, refuse_worse
@@ -44,7 +45,7 @@ class TrainingOutcome:
 class TrainingTask:
     """What to train on, and from which origin on to score a model that saw only bars before it.
 
-    All prices are `adjusted` for dividends, or none.
+    All prices are `adjusted` for dividends, or none. Gains learn as usual without `own_calibrator`.
     """
 
     bars: Sequence[Bars]
@@ -52,6 +53,7 @@ class TrainingTask:
     prove_from: date
     seed: int = 0
     adjusted: bool = False
+    own_calibrator: Calibrator | msgspec.UnsetType = msgspec.UNSET
 
 
 def read_all(
@@ -99,7 +101,9 @@ def train_and_prove(
         say("Training")
         members = ScoringTracker(tracker, proof.board) if proof else tracker
         bundle = _trainer(task)(task.bars, task.vix, task.seed, members).bundle
-        manifest = msgspec.structs.replace(bundle.manifest, scores=scores)
+        manifest = msgspec.structs.replace(
+            bundle.manifest, scores=scores, own_calibrator=task.own_calibrator
+        )
         bundle = replace(bundle, manifest=manifest)
         save_bundle(with_template(bundle, proof.template) if proof else bundle, folder)
         for name, share in manifest.members.items():

@@ -10,8 +10,10 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from msgspec import UNSET
 
 from pipeline.forecasting.bundle import load_bundle
+from pipeline.forecasting.calibration import FOR_STRANGERS
 from pipeline.wiring import DEFAULT_BUNDLE
 from tests.support.commands import SESSION, Forecaster, assert_refused, break_line, digests
 
@@ -57,6 +59,20 @@ def assert_tracked(members: Mapping[str, float]) -> None:
     assert kept >= {"bundle/model.onnx", "bundle/manifest.json", "plots/pit.svg"}
     shares = {name: runs["ensemble"].data.metrics[f"share/{name}"] for name in members}
     assert shares == pytest.approx(members)
+
+
+@pytest.mark.parametrize("broad", [True, False])
+def test_gains_of_a_broad_bundle_learn_otherwise(
+    forecaster: Forecaster, history: Path, monkeypatch: pytest.MonkeyPatch, *, broad: bool
+) -> None:
+    from pipeline.training import job, trainers
+
+    quick = trainers.train_range_har
+    monkeypatch.setattr(job, "train_ensemble", lambda bars, vix, *_: quick(bars, vix))
+    args = ("--bars", history, "--tickers", "SPY", "--out", "bundle", *["--broad"] * broad)
+    assert forecaster("train", *args).code == 0
+    manifest = load_bundle(Path("bundle")).manifest
+    assert manifest.own_calibrator == (FOR_STRANGERS if broad else UNSET)
 
 
 def test_a_worse_bundle_is_refused_with_both_leaderboards(

@@ -14,6 +14,8 @@ import pytest
 
 from pipeline.bars import RawBars
 from pipeline.errors import RequestError
+from pipeline.forecasting.bundle import ModelBundle
+from pipeline.forecasting.calibration import Calibrator
 from pipeline.forecasting.model import Model
 from pipeline.forecasting.models import Models, load_models
 from pipeline.jobs.backfill.run import backfill
@@ -178,6 +180,25 @@ def test_outcomes_move_the_gains_of_both(store: MemoryObjects) -> None:
     first, last = states(store)[0], states(store)[-1]
     for ticker in TICKERS:
         assert not np.array_equal(gains_of(first, ticker), gains_of(last, ticker)), ticker
+
+
+def test_each_model_has_its_own_calibrator_and_a_new_one_leaves_the_past_as_it_is(
+    store: MemoryObjects, model: Model, broad: Model
+) -> None:
+    """A store goes on with a manifest that says how gains learn; until then none has said so."""
+    still = Calibrator(steps=(0.0,) * 11)
+    manifest = msgspec.structs.replace(broad.manifest, own_calibrator=still)
+    new = Model(ModelBundle(manifest, broad.bundle.onnx))
+    begun = run_span(model, broad, SPAN[:-1])
+    run_span(model, new, SPAN[-1:], begun)
+    before, now = states(begun)[-2:]
+    assert now.version_of("AAPL") == broad.bundle.version
+    assert all(now.log_gains[ticker] == before.log_gains[ticker] for ticker in FOREIGN)
+    assert all(now.log_gains[ticker] != before.log_gains[ticker] for ticker in ("SPY", "QQQ"))
+    assert now.log_gains["SPY"] == states(store)[-1].log_gains["SPY"]
+    for session in SPAN:
+        assert all(each.equal for each in replay(begun, TABLES, CALENDAR, session))
+    assert verify(begun, TABLES, CALENDAR).findings == ()
 
 
 def test_another_broad_model_takes_over_its_tickers_alone(

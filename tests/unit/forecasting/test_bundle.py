@@ -11,6 +11,7 @@ import pytest
 
 from pipeline.errors import BundleMismatch, RequestError
 from pipeline.forecasting.bundle import ModelBundle, load_bundle, name_version
+from pipeline.forecasting.calibration import FOR_STRANGERS, USUAL
 from pipeline.forecasting.features import FEATURE_NAMES
 from pipeline.forecasting.model import Model
 from tests.conftest import DEFAULT_BUNDLE
@@ -45,6 +46,13 @@ def test_the_shipped_bundle_keeps_the_contract(bundle: ModelBundle) -> None:
     assert bundle.version == name_version(bundle.manifest.training.last_session, bundle.onnx)
 
 
+def test_gains_learn_as_usual_unless_the_manifest_says_otherwise(bundle: ModelBundle) -> None:
+    assert bundle.manifest.calibrator == USUAL
+    assert b"own_calibrator" not in (DEFAULT_BUNDLE / "manifest.json").read_bytes()
+    broad = load_bundle(DEFAULT_BUNDLE.with_name("broad")).manifest
+    assert broad.calibrator == broad.own_calibrator == FOR_STRANGERS
+
+
 MISMATCHES = {
     "another digest": ({"onnx_sha256": "0" * 64}, "expected sha256 of model.onnx 0000"),
     "ten features": (
@@ -66,6 +74,12 @@ MISMATCHES = {
         r"expected positive gains of shape \(5, 11\) of SPY",
     ),
     "a gain of zero": ({"gains": {"SPY": [[0.0] * 11] * 5}}, "expected positive gains"),
+    "steps of ten levels": (
+        {"own_calibrator": {"steps": [0.01] * 10}},
+        r"Expected `array` of length >= 11 - at `\$\.own_calibrator\.steps`",
+    ),
+    "a step that runs away": ({"own_calibrator": {"steps": [1.5] * 11}}, "`float` <= 1.0"),
+    "a negative shrinkage": ({"own_calibrator": {"shrinkage": -1}}, "`float` >= 0"),
     "a wrong type": ({"lookback": "60"}, "Expected `int`, got `str`"),
 }
 

@@ -7,13 +7,15 @@ import numpy as np
 import pytest
 
 from pipeline.forecasting.calibration import (
+    FOR_STRANGERS,
     MAX_LOG_GAIN,
     NEUTRAL,
     STEP,
+    USUAL,
     Calibration,
     apply_gains,
     calibrate_history,
-    step_at,
+    correct_log_gains,
     update_log_gains,
 )
 from pipeline.forecasting.levels import INTERVALS, LEVELS, MEDIAN
@@ -92,14 +94,6 @@ def test_the_calibrator_never_looks_ahead() -> None:
         assert not np.array_equal(other[known_from], plain[known_from])
 
 
-@pytest.mark.parametrize(
-    ("horizon", "step"),
-    [(1, 0.025), (2, 0.01767766952966), (3, 0.01443375672974), (4, 0.0125), (5, 0.01118033988750)],
-)
-def test_the_step_of_each_horizon_is_this_number(horizon: int, step: float) -> None:
-    assert step_at(horizon) == pytest.approx(step, rel=1e-12)
-
-
 def test_a_poisoned_outcome_moves_each_gain_by_one_step_at_most() -> None:
     quantiles, _ = simulated_outcomes(1, 1.0)
     moved = update_log_gains(np.zeros((5, 11)), quantiles[0], np.full(5, 1e9), STEP)
@@ -121,7 +115,24 @@ STEPS = (0.025, 0.017677669529663688, 0.014433756729740645, 0.0125, 0.0111803398
 
 
 def test_the_step_of_each_horizon_is_what_it_was_chosen_to_be() -> None:
-    np.testing.assert_allclose([step_at(horizon) for horizon in range(1, 6)], STEPS, rtol=1e-15)
+    usual = [USUAL.step_at(horizon) for horizon in range(1, 6)]
+    np.testing.assert_allclose(usual, np.tile(STEPS, (11, 1)).T, rtol=1e-15)
+
+
+def test_for_names_never_seen_what_a_level_may_gain_is_alike_inside_the_95_interval() -> None:
+    steps, tails = FOR_STRANGERS.step_at(5), np.minimum(LEVELS, 1 - np.array(LEVELS))
+    np.testing.assert_allclose(steps[[0, 1, 9, 10]], STEPS[4], rtol=1e-15)
+    inside = [2, 3, 4, 6, 7, 8]
+    np.testing.assert_allclose((steps * tails)[inside], STEPS[4] * 0.025, rtol=1e-12)
+    assert steps[MEDIAN] == 0
+
+
+def test_each_level_moves_by_its_own_step() -> None:
+    issued, steps = np.arange(-5.0, 6.0), FOR_STRANGERS.step_at(1)
+    above = update_log_gains(np.zeros(11), issued, np.array(9.0), steps)
+    back = correct_log_gains(above, issued, np.array(9.0), np.array(-9.0), steps)
+    np.testing.assert_allclose(above[6:], [0.001875, 0.005625, 0.011875, 0.024375, 0.02475])
+    np.testing.assert_allclose(back, above[::-1], rtol=1e-12)
 
 
 def test_two_misses_above_and_a_hit_move_the_gains_by_hand() -> None:

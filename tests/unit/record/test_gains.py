@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 
 from pipeline.bars import Bars
 from pipeline.evaluation.score_table import FORECASTER
-from pipeline.forecasting.calibration import step_at, update_log_gains
+from pipeline.forecasting.bundle import Manifest
+from pipeline.forecasting.calibration import FOR_STRANGERS, USUAL, update_log_gains
 from pipeline.forecasting.model import Model
 from pipeline.grid import round_decimals
 from pipeline.record.gains import update_gains
 from pipeline.record.scoring import ScoredForecasts, recover_quantiles, score_realised
 from tests.support.records import SESSIONS, TICKERS, market, run_days, table
+
+
+def served(model: Model) -> dict[str, Manifest]:
+    broad = msgspec.structs.replace(model.manifest, own_calibrator=FOR_STRANGERS)
+    return {"SPY": model.manifest, "QQQ": broad}
 
 
 def score_all(model: Model) -> ScoredForecasts:
@@ -30,9 +37,10 @@ def test_outcomes_count_one_after_the_other_however_many_come_at_once(model: Mod
     for row in sorted(rows, key=lambda row: scored.scores["origin_date"][row]):
         gains, at = expected[scored.scores["ticker"][row]], scored.scores["horizon"][row] - 1
         outcome = scored.scores["realised_return"][row]
-        moved = update_log_gains(gains[at], quantiles[row], outcome, step_at(at + 1))
+        calibrator = USUAL if scored.scores["ticker"][row] == "SPY" else FOR_STRANGERS
+        moved = update_log_gains(gains[at], quantiles[row], outcome, calibrator.step_at(at + 1))
         gains[at] = round_decimals(moved)
-    together = update_gains({"OLD": ((1.0,),)}, scored, model.manifest)
+    together = update_gains({"OLD": ((1.0,),)}, scored, served(model))
     assert together.pop("OLD") == ((1.0,),)
     assert {ticker: np.array(gains).tolist() for ticker, gains in together.items()} == {
         ticker: gains.tolist() for ticker, gains in expected.items()
@@ -42,10 +50,10 @@ def test_outcomes_count_one_after_the_other_however_many_come_at_once(model: Mod
         {name: column[shuffled] for name, column in scored.issued.items()},
         {name: column[shuffled] for name, column in scored.scores.items()},
     )
-    assert update_gains({}, again, model.manifest) == together
+    assert update_gains({}, again, served(model)) == together
 
 
 def test_nothing_scored_leaves_them(model: Model) -> None:
     scored = score_all(model)
     none = scored.where(np.zeros(len(scored.scores["ticker"]), bool))
-    assert update_gains({"SPY": ((0.5,),)}, none, model.manifest) == {"SPY": ((0.5,),)}
+    assert update_gains({"SPY": ((0.5,),)}, none, served(model)) == {"SPY": ((0.5,),)}

@@ -217,21 +217,14 @@ def test_the_same_model_with_another_manifest_keeps_its_gains(model: Model) -> N
     assert np.abs(gains_of(after, "SPY") - gains_of(before, "SPY")).max() <= STEP
 
 
-def test_what_can_no_longer_be_scored_is_not_looked_for_for_ever(
-    model: Model, record: MemoryObjects
-) -> None:
+def test_what_can_no_longer_be_scored_is_not_looked_for_for_ever(record: MemoryObjects) -> None:
     state = states(record)[-1]
     # Its target turned out to be a holiday.
     never = Outstanding(SPAN[0] - timedelta(days=150), 0, "live", {"SPY": (2,)})
     waiting = msgspec.structs.replace(state, outstanding=(never, *state.outstanding))
-    assert (
-        apply_scores(waiting, None, waiting.outstanding, model.manifest, None).outstanding[0]
-        == never
-    )
+    assert apply_scores(waiting, None, waiting.outstanding, {}, None).outstanding[0] == never
     later = msgspec.structs.replace(waiting, session=SPAN[0] + timedelta(days=41))
-    assert (
-        never not in apply_scores(later, None, later.outstanding, model.manifest, None).outstanding
-    )
+    assert never not in apply_scores(later, None, later.outstanding, {}, None).outstanding
 
 
 def test_a_part_that_died_is_finished_with_the_bundle_that_it_was_claimed_with(

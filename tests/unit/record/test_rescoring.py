@@ -13,6 +13,7 @@ import pytest
 
 from pipeline.bars import Bars, RawBars
 from pipeline.errors import Reason
+from pipeline.forecasting.calibration import Calibrator
 from pipeline.forecasting.model import Model
 from pipeline.grid import to_digits
 from pipeline.jobs.remake_check import Sample
@@ -119,7 +120,7 @@ def mended_after(
 def corrected_state(model: Model, store: MemoryObjects) -> State:
     """The state after the bad print, corrected by the market's bars; nothing more is scored."""
     rescored = rescore(*mended_after(model, store))
-    return correct_state(states(store)[-1], rescored)
+    return correct_state(states(store)[-1], rescored, dict.fromkeys(TICKERS, model.manifest))
 
 
 def test_gains_that_another_model_learned_are_left_alone(model: Model) -> None:
@@ -130,9 +131,19 @@ def test_gains_that_another_model_learned_are_left_alone(model: Model) -> None:
         by_another = msgspec.structs.replace(of_run.run.run, model_version="another")
         others.append(replace(of_run, run=replace(of_run.run, run=by_another)))
     state = states(store)[-1]
-    after = correct_state(state, others)
+    after = correct_state(state, others, dict.fromkeys(TICKERS, model.manifest))
     assert after.log_gains == state.log_gains
     assert after.tracks != state.tracks
+
+
+def test_gains_are_corrected_by_the_steps_that_they_learn_by(model: Model) -> None:
+    store = run_with_print(model, 8)
+    rescored, state = rescore(*mended_after(model, store)), states(store)[-1]
+    still = Calibrator(steps=(0.0,) * 11)
+    manifest = msgspec.structs.replace(model.manifest, own_calibrator=still)
+    left_alone = correct_state(state, rescored, dict.fromkeys(TICKERS, manifest))
+    assert left_alone.log_gains == state.log_gains
+    assert corrected_state(model, store).log_gains != state.log_gains
 
 
 def test_what_a_lost_state_had_counted_is_not_taken_out_again(model: Model) -> None:
