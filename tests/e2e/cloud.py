@@ -24,6 +24,8 @@ from tests.support.packaged import IMAGE, ROOT, require_node, serverless
 
 CLOUD = ROOT / ".venv-cloud" / "bin" / "python"
 PARAMS = {"image": "prebuilt", "imageUri": IMAGE, "bars": "simulated", "digest": "mail"}
+# The framework looks every five seconds whether a stack is done; here it is done at once.
+LOOKS = {"SLS_AWS_MONITORING_FREQUENCY": "100"}
 NAME = "financial-forecaster-dev"
 BUCKET = f"{NAME}-{ACCOUNT}-{REGION}"
 
@@ -125,7 +127,7 @@ def local_cloud(folder: Path) -> Iterator[Cloud]:
         )
         try:
             eventually(lambda: _listens(process, port, log))
-            yield Cloud(variables(port), faults, clone(folder / "clone"))
+            yield Cloud(variables(port) | LOOKS, faults, clone(folder / "clone"))
         finally:
             process.terminate()
             process.wait(30)
