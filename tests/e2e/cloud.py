@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,10 +24,19 @@ from tests.support.packaged import IMAGE, ROOT, require_node, serverless
 
 CLOUD = ROOT / ".venv-cloud" / "bin" / "python"
 PARAMS = {"image": "prebuilt", "imageUri": IMAGE, "bars": "simulated", "digest": "mail"}
+# The framework looks every five seconds whether a stack is done; here it is done at once.
+LOOKS = {"SLS_AWS_MONITORING_FREQUENCY": "100"}
 NAME = "financial-forecaster-dev"
 BUCKET = f"{NAME}-{ACCOUNT}-{REGION}"
 
 T = TypeVar("T")
+
+
+@cache
+def make_client(service: str, address: str, **keys: str) -> Any:
+    """Return a client; each is made once, for that takes longer than most calls by it."""
+    session = boto3.session.Session()
+    return session.client(service, endpoint_url=address, region_name=REGION, **keys)
 
 
 @dataclass(frozen=True)
@@ -34,19 +45,16 @@ class Cloud:
 
     environ: Mapping[str, str]
     faults: Path
+    clone: Path
 
     def client(self, service: str, **keys: str) -> Any:
         """Return a client of a service, as the account's owner unless `keys` name somebody."""
         given = {
             "aws_access_key_id": self.environ["AWS_ACCESS_KEY_ID"],
             "aws_secret_access_key": self.environ["AWS_SECRET_ACCESS_KEY"],
+            **keys,
         }
-        return boto3.session.Session().client(
-            service,
-            endpoint_url=self.environ["AWS_ENDPOINT_URL"],
-            region_name=REGION,
-            **{**given, **keys},
-        )
+        return make_client(service, self.environ["AWS_ENDPOINT_URL"], **given)
 
     def ask_athena(self, sql: str) -> list[list[str]]:
         """Return what Athena answers, in the deployed workgroup and database."""
@@ -68,7 +76,10 @@ class Cloud:
 
     def serverless(self, command: str, **params: str) -> subprocess.CompletedProcess[str]:
         """Run a command of the framework on stage dev, with the simulated market."""
-        return serverless(command, stage="dev", params={**PARAMS, **params}, environ=self.environ)
+        given = {**PARAMS, **params}
+        return serverless(
+            command, stage="dev", params=given, environ=self.environ, folder=self.clone
+        )
 
     def forecaster(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a command of ours."""
@@ -84,7 +95,7 @@ class Cloud:
         outside = {k: v for k, v in os.environ.items() if k not in {"MAKEFLAGS", "MAKELEVEL"}}
         return subprocess.run(
             command,
-            cwd=ROOT,
+            cwd=self.clone,
             env={**outside, **self.environ, "SLS_TELEMETRY_DISABLED": "1"},
             check=False,
             capture_output=True,
@@ -116,10 +127,23 @@ def local_cloud(folder: Path) -> Iterator[Cloud]:
         )
         try:
             eventually(lambda: _listens(process, port, log))
-            yield Cloud(variables(port), faults)
+            yield Cloud(variables(port) | LOOKS, faults, clone(folder / "clone"))
         finally:
             process.terminate()
             process.wait(30)
+
+
+def clone(folder: Path) -> Path:
+    """Return a folder with all that a deployment is made of, so that two are made at a time.
+
+    What the framework keeps has one place beside serverless.yml, which is a file of its own there.
+    """
+    folder.mkdir()
+    for path in ROOT.iterdir():
+        if path.name not in ("serverless.yml", ".serverless"):
+            (folder / path.name).symlink_to(path)
+    shutil.copy(ROOT / "serverless.yml", folder)
+    return folder
 
 
 def _listens(process: subprocess.Popen[bytes], port: int, log: Path) -> bool:

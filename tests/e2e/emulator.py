@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import platform
@@ -70,8 +71,11 @@ def emulator_binary() -> Path:
     if sys.platform != "linux" or machine is None:
         pytest.skip(f"AWS has no emulator for {sys.platform} on {platform.machine()}")
     binary = CACHE / "samcli" / "local" / "rapid" / f"aws-lambda-rie-{machine}"
-    if not binary.exists():
-        _fetch()
+    CACHE.parent.mkdir(exist_ok=True)
+    with CACHE.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # another process of the tests may fetch it too
+        if not binary.exists():
+            _fetch()
     return binary
 
 

@@ -32,4 +32,5 @@ if [ -z "$python" ]; then
 fi
 uv venv -q --allow-existing --python "$python" "$folder"
 uv pip install -q --python "$folder/bin/python" --require-hashes -r infra/image-requirements.txt
-uv pip install -q --python "$folder/bin/python" awslambdaric==4.2.2
+# Compiled, as in the image: the functions under the emulator may write nothing beside their code.
+uv pip install -q --python "$folder/bin/python" --compile-bytecode awslambdaric==4.2.2

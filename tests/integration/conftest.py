@@ -19,6 +19,7 @@ from pipeline.columns import Columns
 from tests.support.clock import StoppedDatetime
 from tests.support.commands import SESSION, Answer, Clock, ColdStart, Forecaster
 from tests.support.packaged import package, template
+from tests.support.quick_training import train_in_a_moment
 
 
 @pytest.fixture(scope="session")
@@ -80,8 +81,8 @@ def bars(forecaster: Forecaster) -> Path:
 
 @pytest.fixture
 def history(forecaster: Forecaster, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Folder of one ETF's simulated bars of five years, and a net that learns in a moment."""
-    monkeypatch.setattr(importlib.import_module("pipeline.training.members.lstm_fit"), "STEPS", 20)
+    """Folder of one ETF's simulated bars of five years, and members that learn in a moment."""
+    train_in_a_moment(monkeypatch)
     args = ("--from", "2020-01-02", "--to", "2025-01-31", "--tickers", "SPY")
     assert forecaster("fetch", "--bars", "simulated", "--out", "history", *args).code == 0
     return Path("history")

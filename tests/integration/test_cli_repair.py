@@ -85,11 +85,13 @@ def test_there_must_be_a_record_to_repair(forecaster: Forecaster) -> None:
 
 @pytest.fixture
 def interrupted(tmp_path: Path) -> Iterator[subprocess.CompletedProcess[str]]:
-    """A backfill of years, stopped by Ctrl-C once some sessions are issued."""
-    program = "import sys; from pipeline.cli.main import main; main(sys.argv[1:])"
+    """A backfill of a year, stopped by Ctrl-C once some sessions are issued."""
+    # A job started in the background inherits that Ctrl-C is ignored.
+    heed = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    program = heed + "import sys; from pipeline.cli.main import main; main(sys.argv[1:])"
     command = [sys.executable, "-c", program, "backfill", "--bars", "simulated"]
     process = subprocess.Popen(
-        [*command, "--from", "2020-01-02", "--to", LAST],
+        [*command, "--from", "2024-06-03", "--to", LAST],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,

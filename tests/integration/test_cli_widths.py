@@ -34,16 +34,30 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return fill_mixed_store(tmp_path_factory.mktemp("mixed"))
 
 
+@pytest.fixture(scope="module")
+def printed() -> dict[tuple[int, tuple[str, ...]], list[str]]:
+    """What was printed already, by columns and command: the store stays as it is."""
+    return {}
+
+
 @pytest.fixture
-def lines(forecaster: Forecaster, filled: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Run a command in a terminal of so many columns, and return what it prints."""
+def lines(
+    forecaster: Forecaster,
+    filled: Path,
+    printed: dict[tuple[int, tuple[str, ...]], list[str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Any:
+    """Run a command in a terminal of so many columns, once, and return what it prints."""
 
     def ask(columns: int, *args: str) -> list[str]:
-        monkeypatch.setenv("TTY_COMPATIBLE", "1")
-        monkeypatch.setenv("COLUMNS", str(columns))
-        said = forecaster(*args, "--store", filled)
-        assert said.code == 0, said.err
-        return [line.rstrip() for line in ANSI.sub("", said.out).splitlines()]
+        if (columns, args) not in printed:
+            monkeypatch.setenv("TTY_COMPATIBLE", "1")
+            monkeypatch.setenv("COLUMNS", str(columns))
+            said = forecaster(*args, "--store", filled)
+            assert said.code == 0, said.err
+            text = ANSI.sub("", said.out)
+            printed[columns, args] = [line.rstrip() for line in text.splitlines()]
+        return printed[columns, args]
 
     return ask
 

@@ -14,9 +14,9 @@ from pipeline.forecasting.panel import Panel
 from pipeline.forecasting.windows import all_windows
 from pipeline.training.graph.inputs import derive
 from pipeline.training.graph.window_graph import HALF_LIVES, INPUT_NAMES
-from pipeline.training.members import lstm_fit
 from pipeline.training.trainers import TrainedEnsemble, train_ensemble
 from tests.support.builders import bars, raw_bars
+from tests.support.quick_training import train_in_a_moment
 
 MARKET = [bars("SPY", 1100, seed=3), bars("QQQ", 1100, seed=4)]
 VIX = raw_bars("^VIX", 1100, close=15 + 5 * np.sin(np.arange(1100) / 50))
@@ -26,7 +26,7 @@ FEATURE = {name: i for i, name in enumerate(FEATURE_NAMES)}
 @pytest.fixture(scope="module")
 def trained() -> TrainedEnsemble:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(lstm_fit, "STEPS", 30)
+        train_in_a_moment(patch)
         return train_ensemble(MARKET, VIX)
 
 
@@ -118,7 +118,7 @@ def test_a_member_alone_has_all_the_say(trained: TrainedEnsemble) -> None:
 def test_equal_bars_and_seed_give_an_equal_bundle(
     trained: TrainedEnsemble, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lstm_fit, "STEPS", 30)
+    train_in_a_moment(monkeypatch)
     assert train_ensemble(MARKET, VIX).bundle == trained.bundle
     assert train_ensemble(MARKET, VIX, seed=1).bundle != trained.bundle
 

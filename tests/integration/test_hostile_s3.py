@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import date
 from itertools import count
 
@@ -59,6 +60,12 @@ def store(s3: S3, proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch) -> S3Objec
     proxy.manner = faults.pass_on
     patience = Patience(attempts=6, connect=2, read=1)
     return S3Objects(BUCKET, f"run-{next(PREFIXES)}", patience=patience, pause=lambda _: None)
+
+
+@pytest.fixture
+def hurried(store: S3Objects) -> S3Objects:
+    """The same store for what never passes: here a busy machine may take an answer for silence."""
+    return replace(store, patience=Patience(attempts=6, connect=2, read=0.1))
 
 
 # What passes. Silence costs a client's patience each time, so there is less of it.
@@ -216,13 +223,13 @@ class TestPages:
 @pytest.mark.parametrize("then", [CLOSE, RESET, SILENCE])
 @pytest.mark.parametrize("method", ["GET", "PUT", "LIST"])
 def test_what_does_not_pass_is_an_error_of_ours(
-    proxy: FaultProxy, store: S3Objects, method: str, then: str
+    proxy: FaultProxy, hurried: S3Objects, method: str, then: str
 ) -> None:
     proxy.manner = only(method, always(Answer(None, then=then)))
     asked = {
-        "GET": lambda: store.read("a"),
-        "PUT": lambda: store.create("a", b""),
-        "LIST": lambda: store.keys(""),
+        "GET": lambda: hurried.read("a"),
+        "PUT": lambda: hurried.create("a", b""),
+        "LIST": lambda: hurried.keys(""),
     }
     before = len(proxy.seen)
     with pytest.raises(StoreError, match=r"expected to (read|create|list) s3://.*, got \w+Error: "):
@@ -232,21 +239,21 @@ def test_what_does_not_pass_is_an_error_of_ours(
 
 @pytest.mark.parametrize("then", [CLOSE, RESET, SILENCE])
 def test_a_body_that_always_breaks_off_is_an_error_of_ours(
-    proxy: FaultProxy, store: S3Objects, then: str
+    proxy: FaultProxy, store: S3Objects, hurried: S3Objects, then: str
 ) -> None:
     store.create("a", b"x" * 1000)
     proxy.manner = only("GET", half(then))
     with pytest.raises(StoreError, match=r"expected to read s3://.*, got \w+Error: "):
-        store.read("a")
+        hurried.read("a")
 
 
 @pytest.mark.parametrize("then", [CLOSE, RESET, SILENCE])
 def test_a_refusal_whose_words_break_off_is_an_error_of_ours(
-    proxy: FaultProxy, store: S3Objects, then: str
+    proxy: FaultProxy, hurried: S3Objects, then: str
 ) -> None:
     proxy.manner = only("GET", half(then))
     with pytest.raises(StoreError, match=r"expected to read s3://.*, got \w+Error: "):
-        store.read("missing")
+        hurried.read("missing")
 
 
 def test_a_refusal_is_not_tried_again(proxy: FaultProxy, store: S3Objects) -> None:

@@ -10,7 +10,9 @@ import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -68,15 +70,27 @@ def alone_in(folder: Path) -> Iterator[None]:
 
 def package(out: Path, stage: str = "dev", folder: Path = ROOT, **params: str) -> Path:
     """Return the template's file, made in `out` without credentials, docker or network."""
-    done = serverless(
-        *("package", "--package", str(out)),
-        stage=stage,
-        params={name: value for name, value in {**PREBUILT, **params}.items() if value},
-        environ={},
-        folder=folder,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    given = {name: value for name, value in {**PREBUILT, **params}.items() if value}
+    pack = _pack_once if folder == ROOT else _pack_once.__wrapped__
+    out.mkdir(parents=True, exist_ok=True)
+    for name, content in pack(stage, folder, tuple(given.items())).items():
+        (out / name).write_bytes(content)
     return out / "cloudformation-template-update-stack.json"
+
+
+@cache
+def _pack_once(stage: str, folder: Path, params: tuple[tuple[str, str], ...]) -> dict[str, bytes]:
+    """Return what the framework writes; many tests ask for the template of a bare deployment."""
+    with TemporaryDirectory() as out:
+        done = serverless(
+            *("package", "--package", out),
+            stage=stage,
+            params=dict(params),
+            environ={},
+            folder=folder,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return {path.name: path.read_bytes() for path in Path(out).iterdir() if path.is_file()}
 
 
 def template(file: Path) -> Any:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from tests.support.commands import Answer
 
-FIRST, LAST = "2025-06-02", "2025-06-30"
-SESSIONS = 20  # of that span: 19 June is a holiday
+FIRST, LAST = "2025-06-16", "2025-06-30"
+SESSIONS = 10  # of that span: 19 June is a holiday
 COMMANDS = ("backfill", "verify", "replay", "status")
 OTHER_BUNDLE = Path(__file__).parents[1] / "golden" / "bundle"
 BACKFILL = ("backfill", "--bars", "simulated", "--from", FIRST, "--to", LAST)

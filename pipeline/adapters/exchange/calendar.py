@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -141,6 +142,7 @@ class ExchangeCalendar:
         self._closes[at] = early
 
 
+@cache  # the library forgets those of fewer years, and takes a second for each
 def _load_calendar(name: str) -> tuple[Any, date, date]:
     """Return the library's calendar, and the first and last day that it knows the sessions of."""
     if name not in exchange_calendars.get_calendar_names():

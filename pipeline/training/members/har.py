@@ -27,6 +27,7 @@ from pipeline.training.graph.window_graph import FALLS, INPUT_NAMES, VOLATILITIE
 from pipeline.training.members.member import TrainingRows
 
 RIDGE = 1e-4
+ITERATIONS = 200  # at most
 # ONNX Runtime promises no equal bits across CPUs; on a grid the last bits are equal.
 GRID = 1e6
 WITHOUT_VIX = ("level", *VOLATILITIES, "fall", "rise", "slide_5", "drawdown", *FALLS)
@@ -185,7 +186,7 @@ def _minimise(module: _ScaledQuantiles, x: Any, y: Any, unit: Any) -> None:
     """Minimise the pinball loss in units of recent volatility, so that calm years count too."""
     levels = torch.tensor(LEVELS, dtype=torch.float64)
     optimiser = torch.optim.LBFGS(
-        module.parameters(), max_iter=200, tolerance_grad=1e-7, line_search_fn="strong_wolfe"
+        module.parameters(), max_iter=ITERATIONS, tolerance_grad=1e-7, line_search_fn="strong_wolfe"
     )
 
     def closure() -> Any:

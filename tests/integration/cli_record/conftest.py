@@ -1,4 +1,4 @@
-"""A record of a month, made once, and copies of it."""
+"""A record of two weeks, made once, and copies of it."""
 
 from __future__ import annotations
 

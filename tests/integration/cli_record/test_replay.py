@@ -11,12 +11,12 @@ from tests.support.record_commands import FIRST, LAST, OTHER_BUNDLE, assert_refu
 
 
 def test_a_session_made_again_is_equal(forecaster: Forecaster, store: Path) -> None:
-    answer = forecaster("replay", "2025-06-12")
+    answer = forecaster("replay", "2025-06-20")
     assert (answer.code, answer.err) == (0, "")
     lines = answer.out.splitlines()
     assert all(line.startswith("equal    ") for line in lines)
-    assert lines[-1].endswith("runs/2025-06-12.00.json")
-    document = forecaster("replay", "2025-06-12", "--json").document
+    assert lines[-1].endswith("runs/2025-06-20.00.json")
+    document = forecaster("replay", "2025-06-20", "--json").document
     assert {one["equal"] for one in document["objects"]} == {True}
     assert [one["key"] for one in document["objects"]] == [line[9:] for line in lines]
 
@@ -32,7 +32,7 @@ def test_a_session_replays_under_another_bundle_deployed_since(
     assert forecaster("verify").code == 0
 
 
-@pytest.mark.parametrize("day", ["2025-06-19", "2025-06-14", "2024-06-12"])
+@pytest.mark.parametrize("day", ["2025-06-19", "2025-06-21", "2024-06-20"])
 def test_a_day_without_forecasts_is_one_clear_error(
     forecaster: Forecaster, store: Path, day: str
 ) -> None:
@@ -42,6 +42,6 @@ def test_a_day_without_forecasts_is_one_clear_error(
 def test_a_session_whose_vintage_is_gone_is_one_clear_error(
     forecaster: Forecaster, store: Path
 ) -> None:
-    key = "bars/month=2025-06/2025-06-12.00.parquet"
+    key = "bars/month=2025-06/2025-06-20.00.parquet"
     (store / key).unlink()
-    assert_refused(forecaster("replay", "2025-06-12"), 1, key, "found none")
+    assert_refused(forecaster("replay", "2025-06-20"), 1, key, "found none")

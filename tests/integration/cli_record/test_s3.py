@@ -35,9 +35,9 @@ def test_all_of_it_on_s3_as_in_a_folder(
     scores = [key for key in theirs if key.startswith(("scores/", "scenario_scores/"))]
     assert {key: ours[key] for key in scores} == {key: theirs[key] for key in scores}
     assert forecaster("verify", *at).code == 0
-    assert forecaster("replay", "2025-06-12", *at).code == 0
-    assert "19 sessions" in forecaster("status", *at).out
-    key = "forecasts/month=2025-06/2025-06-12.00.parquet"
+    assert forecaster("replay", "2025-06-20", *at).code == 0
+    assert "9 sessions" in forecaster("status", *at).out
+    key = "forecasts/month=2025-06/2025-06-20.00.parquet"
     s3.client.put_object(Bucket=BUCKET, Key=f"record/{key}", Body=b"another forecast")
     answer = forecaster("verify", *at)
     assert answer.code == 1

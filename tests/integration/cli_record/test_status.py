@@ -17,7 +17,7 @@ def test_status_shows_coverage_skill_evidence_and_what_was_withheld(
     assert (answer.code, answer.err) == (0, "")
     assert answer.out.startswith("SIMULATED, NOT REAL")
     assert f"Newest session {LAST}" in answer.out
-    assert "Not live but made afterwards (backfill): 19 sessions" in answer.out
+    assert "Not live but made afterwards (backfill): 9 sessions" in answer.out
     for word in ("SPY", "QQQ", "DIA", "IWM", "GARCH(1,1)-t", "EWMA", "persistence"):
         assert word in answer.out
     assert "E-value against 'no better than GARCH(1,1)-t'" in answer.out

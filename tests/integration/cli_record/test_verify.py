@@ -37,11 +37,11 @@ def test_a_digest_that_is_not_in_the_chain_fails(forecaster: Forecaster, store: 
 
 CHANGED = {
     f"runs/{LAST}.00.json": "unconfirmed",
-    "runs/2025-06-12.00.json": "changed",
-    "forecasts/month=2025-06/2025-06-12.00.parquet": "changed",
-    "bars/month=2025-06/2025-06-12.00.parquet": "changed",
-    "scores/month=2025-06/2025-06-12.00.parquet": "changed",
-    "calibration/2025-06-12.00.json": "changed",
+    "runs/2025-06-20.00.json": "changed",
+    "forecasts/month=2025-06/2025-06-20.00.parquet": "changed",
+    "bars/month=2025-06/2025-06-20.00.parquet": "changed",
+    "scores/month=2025-06/2025-06-20.00.parquet": "changed",
+    "calibration/2025-06-20.00.json": "changed",
     "latest.json": "changed",
     "track_record.json": "changed",
 }
@@ -63,10 +63,10 @@ def test_a_byte_changed_in_the_store_is_named_and_fails(
 
 
 def test_a_missing_object_is_named(forecaster: Forecaster, store: Path) -> None:
-    (store / "baselines/month=2025-06/2025-06-12.00.parquet").unlink()
+    (store / "baselines/month=2025-06/2025-06-20.00.parquet").unlink()
     document = forecaster("verify", "--json").document
     assert [(one["problem"], one["key"]) for one in document["findings"]] == [
-        ("missing", "baselines/month=2025-06/2025-06-12.00.parquet")
+        ("missing", "baselines/month=2025-06/2025-06-20.00.parquet")
     ]
 
 
