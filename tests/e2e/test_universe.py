@@ -206,6 +206,26 @@ def test_the_schedule_starts_the_machine_by_itself(cloud: Cloud) -> None:
     assert {key: after[key] for key in record} == {key: before[key] for key in record}
 
 
+def test_the_machine_verifies_every_shard_and_counts_one_that_is_damaged(cloud: Cloud) -> None:
+    """ministack names no map run to the next state, so what that makes of the counts is not run."""
+    states, s3 = cloud.client("stepfunctions"), cloud.client("s3")
+
+    def verify(time: str) -> tuple[int, int]:
+        assert start(cloud, time, verify=True)["status"] == "SUCCEEDED"  # it has begun the other
+        ended(cloud, named_by(time))
+        (run,) = states.list_map_runs(executionArn=named_by(time))["mapRuns"]
+        counts = states.describe_map_run(mapRunArn=run["mapRunArn"])["itemCounts"]
+        return counts["succeeded"], counts["failed"]
+
+    assert verify("2026-01-03T12:00:00Z") == (SHARDS, 0)
+    key = keys(cloud, "store/shard=0003/forecasts/")[0]
+    whole = s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()
+    s3.put_object(Bucket=BUCKET, Key=key, Body=whole[:-1] + bytes([whole[-1] ^ 1]))
+    assert verify("2026-01-04T12:00:00Z") == (SHARDS - 1, 1)
+    s3.put_object(Bucket=BUCKET, Key=key, Body=whole)
+    assert verify("2026-01-05T12:00:00Z") == (SHARDS, 0)
+
+
 CALLS: list[Call] = [
     ("universe", "lambda", "invoke", {"FunctionName": f"{DAILY}:live", "Payload": b"{}"}, ALLOWED),
     ("universe", "lambda", "invoke", {"FunctionName": f"{ON_DEMAND}:live"}, DENIED),
