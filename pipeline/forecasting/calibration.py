@@ -73,6 +73,9 @@ MAX_LOG_GAIN = 0.6931471805  # of factor 2, cut to the grid
 
 Step = Callable[[int], float | Floats]
 LogStep = Annotated[float, msgspec.Meta(ge=0, le=1)]
+OfLevels = Annotated[
+    tuple[LogStep, ...], msgspec.Meta(min_length=len(LEVELS), max_length=len(LEVELS))
+]
 
 
 class Calibrator(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -82,9 +85,7 @@ class Calibrator(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     which the past of a ticker that the model does not know counts as much as the pooled gains.
     """
 
-    steps: Annotated[tuple[LogStep, ...], msgspec.Meta(min_length=11, max_length=11)] = (
-        STEP,
-    ) * len(LEVELS)
+    steps: OfLevels = (STEP,) * len(LEVELS)
     shrinkage: Annotated[float, msgspec.Meta(ge=0)] = 4.0
 
     def step_at(self, horizon: int) -> Floats:
