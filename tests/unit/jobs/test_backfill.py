@@ -41,7 +41,7 @@ from tests.support.records import (
     without,
 )
 
-SPAN = SESSIONS[-14:]
+SPAN = SESSIONS[-10:]
 WHEN_AND_WHERE = {"issued_at", "vintage_sha256", "mode"}
 
 
@@ -70,9 +70,9 @@ HISTORIES: dict[str, BarsByTicker] = {
     "with a hole long ago": market(QQQ=with_column(market()["QQQ"], "close", 150, np.nan)),
     "with a hole in the span": market(QQQ=with_column(market()["QQQ"], "close", -6, np.nan)),
     "with a session missing": market(QQQ=without(market()["QQQ"], SPAN[7])),
-    "too short at first": market(QQQ=market()["QQQ"].tail(134)),
-    "too short for baselines at first": market(QQQ=market()["QQQ"].tail(309)),
-    "ended early": market(QQQ=market()["QQQ"].as_of(SPAN[9])),
+    "too short at first": market(QQQ=market()["QQQ"].tail(130)),
+    "too short for baselines at first": market(QQQ=market()["QQQ"].tail(305)),
+    "ended early": market(QQQ=market()["QQQ"].as_of(SPAN[6])),
     "begun within": market(QQQ=market()["QQQ"].tail(8)),
     "unknown ticker": {"SPY": market()["SPY"]},
     "with the VIX": {**market(), "^VIX": raw_bars("^VIX", 420, session=DAYS)},
@@ -133,7 +133,7 @@ def test_a_backfill_goes_on_where_another_ended(model: Model, clean: MemoryObjec
 
 
 def test_live_runs_go_on_after_a_backfill(model: Model) -> None:
-    store = run_days(model, SPAN[10:], store=backfilled(model, SPAN[0], SPAN[9]))
+    store = run_days(model, SPAN[7:], store=backfilled(model, SPAN[0], SPAN[6]))
     assert_equal_but_tracks(store, run_days(model, SPAN))
     assert verify(store, TABLES, CALENDAR).findings == ()
 
@@ -155,11 +155,11 @@ def test_a_backfill_after_live_runs_fills_what_was_missed_at_the_end(model: Mode
 
 
 def test_what_was_issued_live_is_never_overwritten_and_nothing_added_behind(model: Model) -> None:
-    store = run_days(model, SPAN[10:12])
+    store = run_days(model, SPAN[7:9])
     before = dict(store.objects)
-    for first in (SPAN[0], SPAN[10], SPAN[11]):
+    for first in (SPAN[0], SPAN[7], SPAN[8]):
         with pytest.raises(
-            RequestError, match=rf"expected a first session after {SPAN[11]}.*got {first}"
+            RequestError, match=rf"expected a first session after {SPAN[8]}.*got {first}"
         ):
             backfilled(model, first, SPAN[-1], store=store)
     assert store.objects == before
@@ -205,7 +205,7 @@ def assert_no_hole(store: MemoryObjects) -> None:
     assert manifests == []
 
 
-@pytest.mark.parametrize("n", [1, 4, 8, 14, 33, 60, 115])
+@pytest.mark.parametrize("n", [1, 4, 8, 14, 33, 60, 80])
 def test_after_a_write_that_failed_nothing_is_committed_and_it_goes_on(
     model: Model, clean: MemoryObjects, n: int
 ) -> None:
@@ -247,13 +247,13 @@ def test_an_interrupt_leaves_whole_sessions_and_goes_on(model: Model, clean: Mem
     store = MemoryObjects()
 
     def interrupt(done: int, _: int) -> None:
-        if done == 9:
+        if done == 6:
             raise KeyboardInterrupt
 
     job = job_on(model, store, market())
     with pytest.raises(KeyboardInterrupt):
         backfill(job, SPAN[0], SPAN[-1], LONG_AFTER, interrupt)
-    assert len(store.keys("runs/")) == 9
+    assert len(store.keys("runs/")) == 6
     assert_no_hole(store)
     backfilled(model, SPAN[0], SPAN[-1], store=store)
     assert store.objects == clean.objects
@@ -270,7 +270,7 @@ def test_other_bars_than_an_interrupted_backfill_had_are_refused(model: Model) -
     assert_no_hole(store)
 
 
-SPLIT = len(SESSIONS) - 12
+SPLIT = len(SESSIONS) - 8
 
 
 def test_each_vintage_has_prices_as_they_were_quoted_before_a_later_split(
@@ -282,7 +282,7 @@ def test_each_vintage_has_prices_as_they_were_quoted_before_a_later_split(
     rows, plain = table(store, "forecasts"), table(clean, "forecasts")
     assert set(rows["status"]) == {"ok"}
     before = (rows["ticker"] == "QQQ") & (rows["origin_date"] < DAYS[SPLIT])
-    assert (before.sum(), (~before).sum()) == (2 * 5, 26 * 5)
+    assert (before.sum(), (~before).sum()) == (2 * 5, 18 * 5)
     factor = np.where(before, 2.0, 1.0)
     np.testing.assert_allclose(rows["last_close"], plain["last_close"] * factor, rtol=5e-9)
     np.testing.assert_allclose(rows["upper_95"], plain["upper_95"] * factor, rtol=1e-5)
