@@ -14,7 +14,7 @@ from pipeline.backtest.history import EARLIEST
 from pipeline.cli import console, options
 from pipeline.cli.leaderboard_text import print_side_by_side
 from pipeline.errors import ConfigError, WorseModel
-from pipeline.forecasting.calibration import FOR_STRANGERS
+from pipeline.forecasting.calibration import BROAD_CALIBRATOR
 
 # Ten funds, and stocks of all sectors, calm and wild ones, that any source has since 2004.
 BROAD_TICKERS = (
@@ -61,7 +61,7 @@ def train(
             source = options.open_bars(bars, calendar)
             newest = calendar.last_closed(at)
             read, vix = training.read_all(source, names, EARLIEST, newest, adjusted=adjusted)
-            learns = FOR_STRANGERS if broad else UNSET
+            learns = BROAD_CALIBRATOR if broad else UNSET
             task = training.TrainingTask(
                 read, vix, prove_from, adjusted=adjusted, own_calibrator=learns
             )

@@ -14,7 +14,7 @@ import msgspec
 
 from pipeline.encoding import from_json
 from pipeline.errors import BundleMismatch
-from pipeline.forecasting.calibration import USUAL, Calibrator
+from pipeline.forecasting.calibration import USUAL_CALIBRATOR, Calibrator
 from pipeline.forecasting.features import FEATURE_NAMES, LOOKBACK
 from pipeline.forecasting.levels import LEVELS
 
@@ -72,7 +72,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def calibrator(self) -> Calibrator:
         """How fast the gains of the bundle's tickers learn."""
-        return USUAL if self.own_calibrator is msgspec.UNSET else self.own_calibrator
+        return USUAL_CALIBRATOR if self.own_calibrator is msgspec.UNSET else self.own_calibrator
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,11 +93,11 @@ class Calibrator(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return np.array(self.steps) / sqrt(horizon)
 
 
-USUAL = Calibrator()
+USUAL_CALIBRATOR = Calibrator()
 # For names never seen: inside the 95 % interval a miss counts the less the more of them there are,
 # else it is followed where it is noise, at a cost in CRPS. Chosen on 2015-2018, decision 31.
 _OUTER_TO_INNER = (STEP, STEP, STEP / 2, STEP / 4, STEP / 10)
-FOR_STRANGERS = Calibrator((*_OUTER_TO_INNER, 0.0, *reversed(_OUTER_TO_INNER)), 16.0)
+BROAD_CALIBRATOR = Calibrator((*_OUTER_TO_INNER, 0.0, *reversed(_OUTER_TO_INNER)), 16.0)
 
 
 def update_log_gains(
@@ -153,7 +153,7 @@ def _find_beyond(issued: Floats, realised: Floats) -> Flags:
 
 
 def calibrate_history(
-    quantiles: Floats, realised: Floats, step: Step = USUAL.step_at
+    quantiles: Floats, realised: Floats, step: Step = USUAL_CALIBRATOR.step_at
 ) -> tuple[Floats, Floats]:
     """Return one ticker's quantiles as the online calibrator would have published them.
 

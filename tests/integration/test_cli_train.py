@@ -13,7 +13,7 @@ import pytest
 from msgspec import UNSET
 
 from pipeline.forecasting.bundle import load_bundle
-from pipeline.forecasting.calibration import FOR_STRANGERS
+from pipeline.forecasting.calibration import BROAD_CALIBRATOR
 from pipeline.wiring import DEFAULT_BUNDLE
 from tests.support.commands import SESSION, Forecaster, assert_refused, break_line, digests
 
@@ -72,7 +72,7 @@ def test_gains_of_a_broad_bundle_learn_otherwise(
     args = ("--bars", history, "--tickers", "SPY", "--out", "bundle", *["--broad"] * broad)
     assert forecaster("train", *args).code == 0
     manifest = load_bundle(Path("bundle")).manifest
-    assert manifest.own_calibrator == (FOR_STRANGERS if broad else UNSET)
+    assert manifest.own_calibrator == (BROAD_CALIBRATOR if broad else UNSET)
 
 
 def test_a_worse_bundle_is_refused_with_both_leaderboards(

@@ -11,7 +11,7 @@ import pytest
 
 from pipeline.errors import BundleMismatch, RequestError
 from pipeline.forecasting.bundle import ModelBundle, load_bundle, name_version
-from pipeline.forecasting.calibration import FOR_STRANGERS, USUAL
+from pipeline.forecasting.calibration import BROAD_CALIBRATOR, USUAL_CALIBRATOR
 from pipeline.forecasting.features import FEATURE_NAMES
 from pipeline.forecasting.model import Model
 from tests.conftest import DEFAULT_BUNDLE
@@ -47,10 +47,10 @@ def test_the_shipped_bundle_keeps_the_contract(bundle: ModelBundle) -> None:
 
 
 def test_gains_learn_as_usual_unless_the_manifest_says_otherwise(bundle: ModelBundle) -> None:
-    assert bundle.manifest.calibrator == USUAL
+    assert bundle.manifest.calibrator == USUAL_CALIBRATOR
     assert b"own_calibrator" not in (DEFAULT_BUNDLE / "manifest.json").read_bytes()
     broad = load_bundle(DEFAULT_BUNDLE.with_name("broad")).manifest
-    assert broad.calibrator == broad.own_calibrator == FOR_STRANGERS
+    assert broad.calibrator == broad.own_calibrator == BROAD_CALIBRATOR
 
 
 MISMATCHES = {

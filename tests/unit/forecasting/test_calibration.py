@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from pipeline.forecasting.calibration import (
-    FOR_STRANGERS,
+    BROAD_CALIBRATOR,
     MAX_LOG_GAIN,
     NEUTRAL,
     STEP,
-    USUAL,
+    USUAL_CALIBRATOR,
     Calibration,
     apply_gains,
     calibrate_history,
@@ -115,12 +115,12 @@ STEPS = (0.025, 0.017677669529663688, 0.014433756729740645, 0.0125, 0.0111803398
 
 
 def test_the_step_of_each_horizon_is_what_it_was_chosen_to_be() -> None:
-    usual = [USUAL.step_at(horizon) for horizon in range(1, 6)]
+    usual = [USUAL_CALIBRATOR.step_at(horizon) for horizon in range(1, 6)]
     np.testing.assert_allclose(usual, np.tile(STEPS, (11, 1)).T, rtol=1e-15)
 
 
 def test_for_names_never_seen_what_a_level_may_gain_is_alike_inside_the_95_interval() -> None:
-    steps, tails = FOR_STRANGERS.step_at(5), np.minimum(LEVELS, 1 - np.array(LEVELS))
+    steps, tails = BROAD_CALIBRATOR.step_at(5), np.minimum(LEVELS, 1 - np.array(LEVELS))
     np.testing.assert_allclose(steps[[0, 1, 9, 10]], STEPS[4], rtol=1e-15)
     inside = [2, 3, 4, 6, 7, 8]
     np.testing.assert_allclose((steps * tails)[inside], STEPS[4] * 0.025, rtol=1e-12)
@@ -128,7 +128,7 @@ def test_for_names_never_seen_what_a_level_may_gain_is_alike_inside_the_95_inter
 
 
 def test_each_level_moves_by_its_own_step() -> None:
-    issued, steps = np.arange(-5.0, 6.0), FOR_STRANGERS.step_at(1)
+    issued, steps = np.arange(-5.0, 6.0), BROAD_CALIBRATOR.step_at(1)
     above = update_log_gains(np.zeros(11), issued, np.array(9.0), steps)
     back = correct_log_gains(above, issued, np.array(9.0), np.array(-9.0), steps)
     np.testing.assert_allclose(above[6:], [0.001875, 0.005625, 0.011875, 0.024375, 0.02475])

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from pipeline.forecasting.bundle import ModelBundle
-from pipeline.forecasting.calibration import MAX_LOG_GAIN, USUAL
+from pipeline.forecasting.calibration import MAX_LOG_GAIN, USUAL_CALIBRATOR
 from pipeline.forecasting.first_gains import learn_first_gains, pool_log_gains, shrink_to
 from pipeline.forecasting.levels import LEVELS, MEDIAN
 from pipeline.forecasting.model import Model
@@ -67,7 +67,7 @@ def test_how_much_a_past_counts_is_in_the_manifest(model: Model) -> None:
     pooled = pool_log_gains(model.manifest)
 
     def distance(shrinkage: float) -> float:
-        own = msgspec.structs.replace(USUAL, shrinkage=shrinkage)
+        own = msgspec.structs.replace(USUAL_CALIBRATOR, shrinkage=shrinkage)
         manifest = msgspec.structs.replace(model.manifest, own_calibrator=own)
         gains = learn_first_gains(
             bars(n=420), Model(ModelBundle(manifest, model.bundle.onnx)), None

@@ -8,7 +8,7 @@ import numpy as np
 from pipeline.bars import Bars
 from pipeline.evaluation.score_table import FORECASTER
 from pipeline.forecasting.bundle import Manifest
-from pipeline.forecasting.calibration import FOR_STRANGERS, USUAL, update_log_gains
+from pipeline.forecasting.calibration import BROAD_CALIBRATOR, USUAL_CALIBRATOR, update_log_gains
 from pipeline.forecasting.model import Model
 from pipeline.grid import round_decimals
 from pipeline.record.gains import update_gains
@@ -17,7 +17,7 @@ from tests.support.records import SESSIONS, TICKERS, market, run_days, table
 
 
 def served(model: Model) -> dict[str, Manifest]:
-    broad = msgspec.structs.replace(model.manifest, own_calibrator=FOR_STRANGERS)
+    broad = msgspec.structs.replace(model.manifest, own_calibrator=BROAD_CALIBRATOR)
     return {"SPY": model.manifest, "QQQ": broad}
 
 
@@ -37,7 +37,7 @@ def test_outcomes_count_one_after_the_other_however_many_come_at_once(model: Mod
     for row in sorted(rows, key=lambda row: scored.scores["origin_date"][row]):
         gains, at = expected[scored.scores["ticker"][row]], scored.scores["horizon"][row] - 1
         outcome = scored.scores["realised_return"][row]
-        calibrator = USUAL if scored.scores["ticker"][row] == "SPY" else FOR_STRANGERS
+        calibrator = USUAL_CALIBRATOR if scored.scores["ticker"][row] == "SPY" else BROAD_CALIBRATOR
         moved = update_log_gains(gains[at], quantiles[row], outcome, calibrator.step_at(at + 1))
         gains[at] = round_decimals(moved)
     together = update_gains({"OLD": ((1.0,),)}, scored, served(model))
