@@ -69,6 +69,9 @@ class TickerScores(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError(f"Expected scores of {MODELS} inside {COVERED}")
 
 
+NOTHING_SCORED = TickerScores()
+
+
 class RunningScores(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The scores of one mode; `log_wealth` is the evidence against each baseline.
 
@@ -104,7 +107,7 @@ def _add_session(track: RunningScores, scores: Columns, issued: Columns) -> Runn
     new = session > track.last_session
     tickers = dict(track.tickers)
     for ticker, rows in group_rows(scores["ticker"]).items():
-        before = tickers.get(ticker, TickerScores())
+        before = tickers.get(ticker, NOTHING_SCORED)
         tickers[ticker] = _add_ticker_scores(before, take(scores, rows), session)
     return RunningScores(
         first_session=min(track.first_session or session, session),

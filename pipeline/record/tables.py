@@ -119,14 +119,14 @@ def build_baseline_columns(
 
 def bars_to_columns(bars: Sequence[RawBars]) -> Columns:
     """Return the bars table: a row per ticker and session, as read."""
-    tickers = [np.full(len(ticker_bars), ticker_bars.ticker, object) for ticker_bars in bars]
+    names = np.array([of_ticker.ticker for of_ticker in bars], object)
     numbers = {
         name: np.concatenate([np.empty(0), *(getattr(ticker_bars, name) for ticker_bars in bars)])
         for name in COLUMNS
     }
     sessions = [np.empty(0, "datetime64[D]"), *(ticker_bars.session for ticker_bars in bars)]
     return {
-        "ticker": np.concatenate([np.empty(0, object), *tickers]),
+        "ticker": np.repeat(names, np.array(list(map(len, bars)), np.int64)),
         "session": np.concatenate(sessions),
         **numbers,
     }
