@@ -23,7 +23,7 @@ from pipeline.jobs.backfill.run import backfill
 from pipeline.jobs.daily_job import DailyJob
 from pipeline.jobs.replay import replay
 from pipeline.ports import ObjectStore
-from pipeline.record.chain import find_head
+from pipeline.record.chain import count_recorded, find_head
 from pipeline.record.drawn import has_scenarios
 from pipeline.record.manifest import Mode
 from pipeline.record.vintage import HISTORY_SESSIONS
@@ -100,7 +100,8 @@ def _print_issued(
     if sessions:
         console.print_line(f"{count(sessions, 'session')} issued into {store}{so_far}.")
     else:
-        console.print_line(f"Issued before; there was nothing to do in {store}{so_far}.")
+        console.print_line(f"There was nothing to do in {store}{so_far}.")
+        _print_lacking(job, span)
     console.print_withheld(withheld)
     if until and until.manifest.session < span[1]:
         console.print_line(f"The bars end on {until.manifest.session}.")
@@ -108,6 +109,17 @@ def _print_issued(
         console.print_line(record_text.LEARNT.format(learnt), "yellow")
     if not has_scenarios(Mode.BACKFILL, len(job.tickers)):
         console.print_line(NO_SCENARIOS)
+
+
+def _print_lacking(job: DailyJob, span: tuple[date, date]) -> None:
+    """Print how many sessions of a span the record has gone past without."""
+    sessions = job.calendar.between(*span)
+    if lacking := len(sessions) - count_recorded(job.store, sessions):
+        console.print_line(
+            f"Not on the record: {lacking} of {len(sessions)} sessions. Nothing is added behind "
+            "what is issued; another store can have them.",
+            "yellow",
+        )
 
 
 def _with_problems(refusal: RequestError, problems: Mapping[str, Withheld]) -> RequestError:

@@ -18,8 +18,8 @@ NOTE = (
     "chance keeps that 19 times in 20."
 )
 NO_SCENARIOS = (
-    f"Of more than {MOST_BACKFILLED} tickers a backfill draws no scenarios; the runs after it do, "
-    "coupled by its outcomes."
+    f"Of more than {MOST_BACKFILLED} tickers a backfill draws no scenarios; the next run does, of "
+    "tickers together that have 60 outcomes in common."
 )
 
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from pipeline.bars import Flags, Floats
 from pipeline.grid import round_decimals
 from pipeline.scenarios.common_history import find_groups
+from pipeline.scenarios.gaps import fill_gaps
 from pipeline.scenarios.marginals import N_SCENARIOS
 from pipeline.scenarios.paths import draw_paths
 from pipeline.scenarios.template import UNITS, Template
@@ -44,7 +45,7 @@ def rank_scenarios(template: Template, tickers: tuple[str, ...], seed: str) -> R
     -------
     int64 (n_scenarios, n_tickers, n_horizons), a permutation along the first axis
     """
-    scores = _couple(template, seed)
+    scores = _couple(template)
     n_horizons = template.levels.shape[2]
     columns = [
         scores[ticker] if ticker in scores else draw_paths(f"{seed} {ticker}", n_horizons)
@@ -56,7 +57,7 @@ def rank_scenarios(template: Template, tickers: tuple[str, ...], seed: str) -> R
     return ranks
 
 
-def _couple(template: Template, seed: str) -> dict[str, Floats]:
+def _couple(template: Template) -> dict[str, Floats]:
     """Return each coupled ticker's normal scores, float64 (n_scenarios, n_horizons).
 
     A group is ranked by its own vectors: those of tickers without a common history say nothing.
@@ -65,16 +66,16 @@ def _couple(template: Template, seed: str) -> dict[str, Floats]:
     scores: dict[str, Floats] = {}
     for group in find_groups(template):
         levels = template.levels[:, [places[ticker] for ticker in group]]
-        coupled = _couple_group(_normal_scores(levels), group, seed)
+        coupled = _couple_group(_normal_scores(levels))
         scores |= {ticker: coupled[:, i] for i, ticker in enumerate(group)}
     return scores
 
 
-def _couple_group(scores: Floats, group: tuple[str, ...], seed: str) -> Floats:
+def _couple_group(scores: Floats) -> Floats:
     """Return a group's normal scores, float64 (n_scenarios, n_tickers, n_horizons)."""
     vectors, newer = _split(scores)
-    filled = _fill(vectors, group, seed)
-    if 1 < len(group) <= MOST_RECOLOURED:
+    filled = fill_gaps(vectors)
+    if 1 < scores.shape[1] <= MOST_RECOLOURED:
         filled = _recolour(filled, newer)
     return filled[np.arange(N_SCENARIOS) % len(filled)]
 
@@ -86,38 +87,6 @@ def _split(scores: Floats) -> tuple[Floats, Floats]:
     vectors = np.where(whole[..., None], scores, np.nan)[rows[-N_SCENARIOS:]]
     newer = scores[rows[-1] + 1 :, :, 0]
     return vectors, newer[np.isfinite(newer).all(axis=1)]
-
-
-def _fill(vectors: Floats, tickers: tuple[str, ...], seed: str) -> Floats:
-    """Return the vectors with what a ticker lacks: through the others' first principal component.
-
-    The loading on it is the ticker's own, of the origins that it has; the rest is independent.
-    """
-    missing = np.isnan(vectors[:, :, 0])
-    if not missing.any():
-        return vectors
-    factor = _first_component(vectors)
-    filled = vectors.copy()
-    for i in np.flatnonzero(missing.any(axis=0)).tolist():
-        rows, known = missing[:, i], ~missing[:, i]
-        own, common = vectors[known, i, 0], factor[known, 0]
-        size = np.sqrt((own @ own) * (common @ common))
-        loading = float(np.clip(own @ common / size, -1.0, 1.0)) if size > 0 else 0.0
-        rest = draw_paths(f"{seed} {tickers[i]}", vectors.shape[2])[: len(vectors)]
-        filled[rows, i] = loading * factor[rows] + np.sqrt(1.0 - loading**2) * rest[rows]
-    return filled
-
-
-def _first_component(vectors: Floats) -> Floats:
-    """Return the first principal component at each horizon, of unit size (n, n_horizons)."""
-    known = np.nan_to_num(vectors)
-    direction = np.linalg.eigh(known[:, :, 0].T @ known[:, :, 0])[1][:, -1]
-    present = np.isfinite(vectors[:, :, 0])
-    weight = np.sqrt(present @ direction**2)[:, None]
-    component = np.einsum("mih,i->mh", known, direction) / np.maximum(weight, _SMALLEST)
-    size = np.sqrt((component**2).mean(axis=0))
-    unit: Floats = component / np.where(size > 0, size, 1.0)
-    return unit
 
 
 def _recolour(vectors: Floats, newer: Floats) -> Floats:

@@ -45,7 +45,10 @@ def answer_what_if(
     if published.last_close is None or not published.horizons:
         raise refuse_withheld(view, ticker, published.status)
     if bars is None:
-        raise NotPublished(f"{ticker}: expected its bars beside the scenarios, found none")
+        raise NotPublished(
+            f"{ticker}: expected its bars beside the scenarios, found none; they are kept in "
+            "sessions of up to 500 tickers"
+        )
     gains = published.gains
     if gains is not None and len(gains) != len(model.manifest.horizons):
         raise StoreError(

@@ -31,8 +31,8 @@ def refuse_withheld(view: ScenarioView, ticker: str, status: str) -> NotPublishe
     expected = f"{ticker}: expected scenarios from {view.cube.origin_date}, got none"
     if status == "ok":
         return NotPublished(
-            f"{expected} beside its forecast: of so many tickers at once none are drawn, as "
-            f"docs/risk.md says; {others} can be asked for"
+            f"{expected} beside its forecast: of so many tickers at once none are drawn; after a "
+            f"backfill the next run draws some, see docs/risk.md; {others} can be asked for"
         )
     return NotPublished(
         f"{expected}, its status is {status}; {others} can be asked for, and a later run may "

@@ -18,7 +18,6 @@ from pipeline.record.objects import read_verified
 from pipeline.record.vintage import read_vintage
 from pipeline.scenarios.cube_columns import TABLE, read_cube
 from pipeline.scenarios.scenario_cube import ScenarioCube
-from pipeline.views.closes import are_few
 from pipeline.views.documents import Latest
 from pipeline.views.history import MOST_TICKERS
 from pipeline.views.scenario_view import ScenarioView
@@ -92,9 +91,13 @@ def _build_empty(latest: Latest) -> ScenarioCube:
 def _read_windows(
     store: ObjectStore, tables: Tables, runs: Sequence[RunManifest]
 ) -> dict[str, RawBars]:
-    """Return the bars of each published ticker that its window was made of, and the VIX."""
+    """Return the bars of each published ticker that its window was made of, and the VIX.
+
+    Of more than 500 tickers there are none.
+    """
     bars: dict[str, RawBars] = {}
-    for run in runs if are_few(runs) else ():
+    few = len({ticker for run in runs for ticker in run.tickers}) <= MOST_TICKERS
+    for run in runs if few else ():
         with suppress(DamagedObject):
             vintage = read_vintage(store, tables, run)
             wanted = run.published | ({VIX} & vintage.bars.keys())

@@ -21,7 +21,7 @@ from pipeline.jobs.daily_job import DailyJob
 from pipeline.jobs.do_without import repair_or_do_without
 from pipeline.jobs.newcomers import list_newcomers, read_history
 from pipeline.jobs.remake import finish_claimed
-from pipeline.ports import ObjectStore
+from pipeline.ports import Calendar, ObjectStore
 from pipeline.record.chain import Link, count_recorded, read_link
 from pipeline.record.grammar import list_keys
 from pipeline.record.keys import RUNS, table_key
@@ -54,7 +54,8 @@ def backfill(job: DailyJob, first: date, last: date, at: datetime, progress: Pro
     ------
     RequestError
         When there is no session from `first` to `last` or no bar of it, or the record has gone on
-        from one of them by other runs, or begun after it.
+        from one of them by other runs, or begun after it, or sessions of a backfill that was
+        interrupted would be left out.
     StoreError
         When another source began the record, or the store holds what another backfill began from
         other bars, or another run goes on with the record meanwhile.
@@ -78,12 +79,25 @@ def _publish_missing(
         refresh_views(job.store, job.tables)
         return 0
     begun = find_begun(job.store, job.tables, head, job.repairs.lost)
+    if begun is not None and head is not None:
+        _require_no_gap(job.calendar, head.manifest.session, begun, sessions[0])
     if begun is None or begun.last < sessions[0]:
         return _publish_planned(job, sessions, head, None, at, progress)
     within = [session for session in sessions if session <= begun.last]
     done = _publish_planned(job, within, head, begun, at, progress)
     after = begun.last + timedelta(days=1)
     return done + (backfill(job, after, last, at, progress) if last >= after else 0)
+
+
+def _require_no_gap(calendar: Calendar, newest: date, begun: BackfillPlan, first: date) -> None:
+    """Raise RequestError where a first session leaves out some of a backfill that has begun."""
+    left = [session for session in calendar.between(begun.first, begun.last) if session > newest]
+    if left and left[0] < first:
+        raise RequestError(
+            f"expected a first session up to {left[0]}, got {first}: the backfill from "
+            f"{begun.first} to {begun.last} is not finished, and nothing can be added behind what "
+            "is issued; the same backfill again finishes it"
+        )
 
 
 def _publish_planned(

@@ -143,6 +143,18 @@ def test_a_backfill_of_many_tickers_says_that_it_draws_no_scenarios(
     assert Path("of-2/scenarios").exists()
 
 
+def test_sessions_that_the_record_has_gone_past_without_are_counted(forecaster: Forecaster) -> None:
+    def answer(first: str, last: str) -> str:
+        args = ("--bars", "simulated", "--tickers", "SPY", "--from", first, "--to", last)
+        return forecaster("backfill", *args).out
+
+    answer("2025-06-02", "2025-06-02")
+    assert "There was nothing to do" in answer("2025-06-02", "2025-06-02")
+    assert "Not on the record" not in answer("2025-06-02", "2025-06-02")
+    answer("2025-06-05", "2025-06-05")
+    assert "Not on the record: 2 of 4 sessions" in answer("2025-06-02", "2025-06-05")
+
+
 def test_a_backfill_before_the_record_is_refused(store: Path, forecaster: Forecaster) -> None:
     span = ("--from", "2025-05-01", "--to", "2025-05-09")
     answer = forecaster("backfill", "--bars", "simulated", *span)

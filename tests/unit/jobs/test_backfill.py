@@ -259,6 +259,24 @@ def test_an_interrupt_leaves_whole_sessions_and_goes_on(model: Model, clean: Mem
     assert store.objects == clean.objects
 
 
+def test_a_later_backfill_leaves_no_hole_behind_an_interrupted_one(
+    model: Model, clean: MemoryObjects
+) -> None:
+    store = MemoryObjects()
+
+    def interrupt(done: int, _: int) -> None:
+        if done == 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        backfill(job_on(model, store, market()), SPAN[0], SPAN[-1], LONG_AFTER, interrupt)
+    with pytest.raises(RequestError, match=f"first session up to {SPAN[4]}, got {SPAN[5]}"):
+        backfilled(model, SPAN[5], SPAN[-1], store=store)
+    assert len(store.keys("runs/")) == 4
+    backfilled(model, SPAN[4], SPAN[-1], store=store)
+    assert store.objects == clean.objects
+
+
 def test_other_bars_than_an_interrupted_backfill_had_are_refused(model: Model) -> None:
     died = MemoryObjects(crash_after=30)
     with pytest.raises(Crash):

@@ -17,11 +17,13 @@ from pipeline.record.keys import SCENARIOS
 from pipeline.record.manifest import read_manifests
 from pipeline.record.vintage import read_vintage
 from pipeline.scenarios.cube_columns import read_cube
+from pipeline.views import scenario_cubes
 from pipeline.views.latest import build_latest
 from pipeline.views.refresh import refresh_views
 from pipeline.views.scenario_cubes import build_scenario_view, merge_cubes
 from pipeline.views.scenario_view import parse_scenarios
-from tests.support.records import SESSIONS, TABLES, run_days
+from tests.support.fakes import MemoryObjects
+from tests.support.records import SESSIONS, TABLES, market, run_days
 from tests.support.scenarios import cube, rows
 
 CUBE = cube(n=20)
@@ -96,6 +98,17 @@ def test_the_view_of_a_run_has_the_bars_of_its_windows_and_says_who_has_no_scena
     for ticker in ("SPY", "QQQ"):
         assert shown.bars[ticker].close.tolist() == vintage.bars[ticker].close[-126:].tolist()
     assert shown.bars.keys() - {VIX} == {"SPY", "QQQ"}
+
+
+def test_bars_are_kept_of_as_many_tickers_as_scenarios(
+    model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = tuple(f"T{number:02}" for number in range(14))
+    store = run_days(model, SESSIONS[-1:], market(names), MemoryObjects(), tickers=names)
+    assert parse_scenarios(store.objects[SCENARIOS]).bars.keys() == {*names}
+    monkeypatch.setattr(scenario_cubes, "MOST_TICKERS", 13)
+    refresh_views(store, TABLES)
+    assert parse_scenarios(store.objects[SCENARIOS]).bars == {}
 
 
 def test_a_view_that_is_damaged_is_named_by_verify_and_made_again(model: Model) -> None:

@@ -147,7 +147,7 @@ REFUSED = [
     ("/risk", '{"positions": {"SPY": NaN}}', 422, "#/positions/SPY", "finite"),
     ("/risk", {"positions": {"XYZ": 1}}, 404, None, "one of DIA, EEM, IWM, QQQ, SPY"),
     ("/risk", {"positions": {"DIA": 1}}, 503, None, "withheld:stale; IWM, QQQ, SPY can be asked"),
-    ("/risk", {"positions": {"EEM": 1}}, 503, None, "none are drawn, as docs/risk.md says; IWM"),
+    ("/risk", {"positions": {"EEM": 1}}, 503, None, "the next run draws some"),
     ("/risk", "", 400, None, "a JSON body"),
     ("/probability", {"ticker": "SPY", "below": 1}, 422, "#", "one of horizon, date"),
     ("/probability", {"ticker": "SPY", "horizon": 1}, 422, "#", "one of below, above, between"),
