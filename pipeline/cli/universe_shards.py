@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from pipeline.adapters.aws.s3_options import Lock
 from pipeline.cli import options
+from pipeline.cli.console import print_error
 from pipeline.cli.plain import name_few
 from pipeline.cli.progress import counting_bar
 from pipeline.errors import ForecasterError, IncompleteRun
@@ -139,6 +140,12 @@ def run_shards(work: Callable[[T], Ended], tasks: Iterable[T], workers: int) -> 
         except ForecasterError as exc:  # a process was killed, and takes the others with it
             failed = Ended("failed", failure=str(exc))
             ended |= dict.fromkeys(waiting.keys() - ended.keys(), failed)
+        except KeyboardInterrupt:
+            print_error(
+                f"interrupted; {len(ended)} of {len(waiting)} shards have ended, and the others "
+                "keep what they have issued; the same command goes on from there"
+            )
+            raise
     return dict(sorted(ended.items()))
 
 

@@ -107,7 +107,8 @@ class CheckedBars:
             named = ", ".join(f"{t} ({reason})" for t, reason in [*reasons.items()][:SHOWN])
             more = f" and {len(reasons) - SHOWN} more" if len(reasons) > SHOWN else ""
             raise IncompleteRun(
-                f"expected bars of every ticker that a run can use, got others of {named}{more}",
+                f"expected bars that a run can use of all {len(self.tickers)} tickers, which "
+                f"{len(reasons)} have not: {named}{more}",
                 reasons,
             )
 

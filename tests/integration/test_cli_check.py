@@ -46,7 +46,7 @@ def test_what_is_wrong_with_a_file_is_said_and_exits_1(forecaster: Forecaster, b
     assert "1 sessions without a bar: 2025-06-26" in answer.out
     assert "missing_session" in answer.out
     assert "missing Close; got Date, Open, High, Low" in " ".join(answer.out.split())
-    assert "got others of QQQ (unreadable), SPY (missing_session)" in answer.err
+    assert "all 5 tickers, which 2 have not: QQQ (unreadable), SPY (missing" in answer.err
 
 
 def test_bars_of_the_past_are_usable_and_stale_today(forecaster: Forecaster, bars: Path) -> None:

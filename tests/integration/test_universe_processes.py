@@ -7,6 +7,8 @@ import signal
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
+
 from pipeline.cli.universe_shards import Ended, Setup, Task, find_failed, run_shards
 from pipeline.jobs.universe.members import Member, Universe
 
@@ -37,6 +39,22 @@ def test_results_are_by_shard_in_order_whoever_ends_first() -> None:
         assert list(ended) == [0, 1, 2]
         assert [each.published for each in ended.values()] == [1, 0, 1]
         assert find_failed(ended) == [1]
+
+
+def interrupted_at_the_last(task: Task) -> Ended:
+    if task.number == task.shards - 1:
+        raise KeyboardInterrupt
+    return Ended("published", published=1)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_interruption_says_what_is_kept(
+    workers: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        run_shards(interrupted_at_the_last, tasks(3), workers)
+    said = " ".join(capsys.readouterr().err.split())
+    assert "of 3 shards have ended, and the others keep what they have issued" in said
 
 
 def test_a_process_that_is_killed_fails_its_shard_and_says_so() -> None:
