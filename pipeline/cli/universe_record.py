@@ -86,8 +86,8 @@ def _print_verified(verified: VerifiedUniverse) -> None:
         console.print_line(f"and {more:,} more; --json has them all", "red")
     print_beside(pooled)
     print_unmade(pooled)
-    gathered = count(verified.sessions, "gathered session")
-    console.print_line(f"What {gathered} say of the shards was looked up in their chains.")
+    sessions = count(verified.sessions, "session")
+    console.print_line(f"What was gathered of {sessions} was looked up in the shards' chains.")
 
 
 def _print_statuses(terms: UniverseTerms, statuses: dict[int, Status | str]) -> None:
@@ -105,4 +105,5 @@ def _print_statuses(terms: UniverseTerms, statuses: dict[int, Status | str]) -> 
         table.add_row(name_shard(number), str(status.session), *figures, "")
     table.add_row("all", "", "", f"{tickers:,}", f"{withheld:,}", "")
     console.print_whole(table)
-    console.print_line(f"{count(len(statuses), 'shard')} of {terms.shards:,} have begun.")
+    begun = sum(not isinstance(status, str) for status in statuses.values())
+    console.print_line(f"Shards with a record: {begun:,} of {terms.shards:,}.")

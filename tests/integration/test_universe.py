@@ -192,7 +192,7 @@ class TestReaders:
         status = forecaster("status", "--store", "store")
         assert (status.code, status.err) == (0, "")
         assert ["all", "4", "0"] in [line.split() for line in status.out.splitlines()]
-        assert "3 shards of 4 have begun." in status.out
+        assert "Shards with a record: 3 of 4." in status.out
         document = forecaster("status", "--store", "store", "--json").document
         assert set(document["shards"]) == {"0", "1", "2"}
         shards = forecaster("verify", "--store", "store", "--json").document["shards"]
