@@ -286,14 +286,18 @@ def test_a_failure_inside_a_pipe_is_a_failure(name: str) -> None:
     assert workflow(name)["defaults"]["run"]["shell"] == "bash"
 
 
+def list_steps() -> list[str]:
+    """What .ci/run tests, but that what is missing may be skipped."""
+    text = (ROOT / ".ci" / "run").read_text().replace("--no-skips ", "")
+    for name, value in re.findall(r'^([A-Z]+)="(.*)"$', text, re.MULTILINE):
+        text = text.replace(f"${name}", value)
+    return re.findall(r"^(make (?:check|test)[^#\n]*?) *(?:#.*)?$", text, re.MULTILINE)
+
+
 def test_ci_covers_every_python_and_the_image_on_the_real_base() -> None:
     jobs = CI["jobs"]
     assert jobs["versions"]["strategy"]["matrix"]["python"] == ["3.12", "3.13"]
-    assert [step["run"] for step in jobs["test"]["steps"] if "run" in step][-3:] == [
-        "make check NOW=2031-08-02T12:00Z",
-        "make check-days",
-        "make test",
-    ]
+    assert [step["run"] for step in jobs["test"]["steps"] if "run" in step][-3:] == list_steps()
     (build, *_, test) = [step["run"] for step in jobs["image"]["steps"] if "run" in step]
     assert build == "make image IMAGE=forecaster:under-test ENGINE=docker"
     assert "--no-skips --image forecaster:under-test tests/e2e/test_image.py" in test
