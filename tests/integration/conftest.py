@@ -22,6 +22,14 @@ from tests.support.packaged import package, template
 from tests.support.quick_training import train_in_a_moment
 
 
+@pytest.fixture(autouse=True)
+def no_metrics_left() -> Iterator[None]:
+    """Metrics that a test has counted and not printed: a process has one set of them."""
+    yield
+    if powertools := sys.modules.get("aws_lambda_powertools.metrics"):
+        powertools.Metrics(namespace="tests").clear_metrics()
+
+
 @pytest.fixture(scope="session")
 def walked(tmp_path_factory: pytest.TempPathFactory) -> tuple[Columns, Path]:
     """Scores and folder of an undisturbed run with the range-HAR."""
